@@ -1,0 +1,1 @@
+"""Latency, optimality, closed-loop money and peers; mounted as `valleyfill bench`."""

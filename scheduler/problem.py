@@ -1,0 +1,294 @@
+"""What a solver hears: arrays, and nothing of piles, tariffs or topics.
+
+A fleet of sessions with windows, power bounds and energy owed; a tree of nodes whose capacity
+varies by slot; prices that depend on the slot alone. Everything that cannot be steered is
+already taken off the capacities. Session plans are ragged: session i owns the entries
+``offsets[i]:offsets[i+1]``, one for each slot that its window touches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import InvalidValueError
+from models.horizon import Horizon
+from models.units import SECONDS_PER_HOUR
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """The sessions of a problem, column by column; n of them.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        Session ids, unique, in a fixed order (ties are broken by it).
+    node : ndarray of int64, shape (n,)
+        Index of the node that each session's pile hangs under.
+    start_s, end_s : ndarray of int64, shape (n,)
+        Window in epoch seconds; clipped to the horizon. A slot that the window covers in part
+        takes energy pro rata.
+    max_kw : ndarray, shape (n,)
+        Most power, kW > 0.
+    min_kw : ndarray, shape (n,)
+        Least power other than 0, kW (6 A for an AC pile). Solvers may relax it.
+    energy_kwh : ndarray, shape (n,)
+        Energy still owed, kWh >= 0. Soft: what does not fit is reported as short.
+    asked_kwh : ndarray, shape (n,)
+        The whole request, kWh, for the served fraction (asked - energy + planned) / asked.
+    promised_kwh : ndarray, shape (n,)
+        What of the energy still owed has been promised, kWh, in [0, energy].
+    priority : ndarray of int64, shape (n,)
+        0 to 9, larger is served first.
+    count_factor : ndarray, shape (n,)
+        How much 1 kW counts at a node: 1 + voltage tolerance for AC piles, else 1.
+    taper_per_h : ndarray, shape (n,)
+        k of the taper p <= k (room - energy taken so far), 1/h; inf where there is none.
+    taper_room_kwh : ndarray, shape (n,)
+        Energy up to a full battery, kWh; inf where it is not known.
+    phases : ndarray of int64, shape (n,)
+        Bit 0 to 2: the pile draws on phase 1 to 3. 0: counts on no phase limit.
+    amps_per_kw : ndarray, shape (n,)
+        Current on each of its phases per kW planned, A/kW.
+    earliest : ndarray of bool, shape (n,)
+        True: the driver wants power now; energy goes to the earliest slots whatever the price.
+    """
+
+    ids: tuple[str, ...]
+    node: IntArray
+    start_s: IntArray
+    end_s: IntArray
+    max_kw: FloatArray
+    min_kw: FloatArray
+    energy_kwh: FloatArray
+    asked_kwh: FloatArray
+    promised_kwh: FloatArray
+    priority: IntArray
+    count_factor: FloatArray
+    taper_per_h: FloatArray
+    taper_room_kwh: FloatArray
+    phases: IntArray
+    amps_per_kw: FloatArray
+    earliest: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        for name in self.__dataclass_fields__:
+            if name == "ids":
+                continue
+            kind = np.int64 if name in _INT_COLUMNS else np.float64
+            column = np.ascontiguousarray(
+                getattr(self, name), dtype=np.bool_ if name == "earliest" else kind
+            )
+            if column.shape != (n,):
+                raise InvalidValueError(
+                    f"has shape {column.shape}, {n} sessions", where=f"fleet.{name}"
+                )
+            column.setflags(write=False)
+            object.__setattr__(self, name, column)
+        if n and not bool(np.all(self.max_kw > 0)):
+            raise InvalidValueError("a session's largest power must be positive", where="max_kw")
+        if n and not bool(np.all(self.energy_kwh >= 0) and np.all(np.isfinite(self.energy_kwh))):
+            raise InvalidValueError("energy must be finite and not negative", where="energy_kwh")
+
+    @property
+    def n(self) -> int:
+        """Number of sessions."""
+        return len(self.ids)
+
+
+_INT_COLUMNS = frozenset({"node", "start_s", "end_s", "priority", "phases"})
+
+
+def plain_fleet(
+    ids: tuple[str, ...],
+    node: IntArray,
+    start_s: IntArray,
+    end_s: IntArray,
+    max_kw: FloatArray,
+    energy_kwh: FloatArray,
+    priority: IntArray | None = None,
+) -> Fleet:
+    """A fleet with windows, power and energy alone: no taper, no phases, no minimum.
+
+    Parameters
+    ----------
+    ids, node, start_s, end_s, max_kw, energy_kwh
+        As in :class:`Fleet`.
+    priority : ndarray of int64, optional
+        5 for all unless given.
+    """
+    n = len(ids)
+    return Fleet(
+        ids=ids,
+        node=node,
+        start_s=start_s,
+        end_s=end_s,
+        max_kw=max_kw,
+        min_kw=np.zeros(n),
+        energy_kwh=energy_kwh,
+        asked_kwh=energy_kwh,
+        promised_kwh=np.zeros(n),
+        priority=np.full(n, 5) if priority is None else priority,
+        count_factor=np.ones(n),
+        taper_per_h=np.full(n, np.inf),
+        taper_room_kwh=np.full(n, np.inf),
+        phases=np.zeros(n, dtype=np.int64),
+        amps_per_kw=np.zeros(n),
+        earliest=np.zeros(n, dtype=bool),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseLimit:
+    """A current limit on one phase of one node.
+
+    Parameters
+    ----------
+    node : int
+        Index of the node; every session in its subtree counts.
+    phase : int
+        0, 1 or 2.
+    cap_a : ndarray, shape (T,)
+        Current left for sessions in each slot, A >= 0.
+    """
+
+    node: int
+    phase: int
+    cap_a: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One planning problem.
+
+    Parameters
+    ----------
+    horizon : Horizon
+        T slots.
+    node_ids : tuple of str
+        Nodes in preorder: a subtree is a range.
+    parent : ndarray of int64, shape (m,)
+        Index of each node's parent, -1 for the root, which is node 0.
+    cap_kw : ndarray, shape (m, T)
+        Power left for sessions at each node in each slot, kW >= 0 (inf: no limit there).
+    fleet : Fleet
+        n sessions.
+    buy_per_kwh, sell_per_kwh : ndarray, shape (T,)
+        Price of a kWh bought and sold in each slot.
+    surplus_kw : ndarray, shape (T,)
+        PV power beyond the base load, kW >= 0: worth only ``sell_per_kwh`` unless charged.
+    phase_limits : tuple of PhaseLimit
+        Current limits by phase.
+    running_kwh : ndarray, shape (offsets[-1],), optional
+        The plan that runs, on this problem's slots; ties are broken toward it.
+    """
+
+    horizon: Horizon
+    node_ids: tuple[str, ...]
+    parent: IntArray
+    cap_kw: FloatArray
+    fleet: Fleet
+    buy_per_kwh: FloatArray
+    sell_per_kwh: FloatArray
+    surplus_kw: FloatArray
+    phase_limits: tuple[PhaseLimit, ...] = ()
+    running_kwh: FloatArray | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        t, m = self.horizon.n, len(self.node_ids)
+        if self.cap_kw.shape != (m, t):
+            raise InvalidValueError(f"has shape {self.cap_kw.shape}, not {(m, t)}", where="cap_kw")
+        if bool(np.any(np.isnan(self.cap_kw))) or bool(np.any(self.cap_kw < 0)):
+            raise InvalidValueError("a capacity must be a number, 0 or more", where="cap_kw")
+        for name in ("buy_per_kwh", "sell_per_kwh", "surplus_kw"):
+            column = getattr(self, name)
+            if column.shape != (t,) or not bool(np.all(np.isfinite(column))):
+                raise InvalidValueError(f"needs {t} finite values", where=name)
+        if m == 0 or int(self.parent[0]) != -1:
+            raise InvalidValueError("node 0 must be the root", where="parent")
+
+    @cached_property
+    def first(self) -> IntArray:
+        """First slot that each session's window touches, shape (n,)."""
+        edges = self.horizon.edges_s
+        start = np.clip(self.fleet.start_s, edges[0], edges[-1])
+        return np.minimum(np.searchsorted(edges, start, side="right") - 1, self.horizon.n).astype(
+            np.int64
+        )
+
+    @cached_property
+    def last(self) -> IntArray:
+        """One past the last slot of each session's window, shape (n,)."""
+        edges = self.horizon.edges_s
+        end = np.clip(self.fleet.end_s, edges[0], edges[-1])
+        last = np.searchsorted(edges, end, side="left").astype(np.int64)
+        return np.maximum(last, self.first)
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """Where each session's entries begin in a ragged plan, shape (n + 1,)."""
+        out = np.zeros(self.fleet.n + 1, dtype=np.int64)
+        np.cumsum(self.last - self.first, out=out[1:])
+        return out
+
+    @cached_property
+    def entry_session(self) -> IntArray:
+        """Session of each ragged entry."""
+        return np.repeat(np.arange(self.fleet.n), self.last - self.first)
+
+    @cached_property
+    def entry_slot(self) -> IntArray:
+        """Slot of each ragged entry."""
+        inside = np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], self.last - self.first)
+        return np.asarray(inside + np.repeat(self.first, self.last - self.first), dtype=np.int64)
+
+    @cached_property
+    def entry_s(self) -> IntArray:
+        """Seconds of the slot that lie inside the session's window, for each entry."""
+        edges = self.horizon.edges_s
+        lo = np.maximum(edges[self.entry_slot], self.fleet.start_s[self.entry_session])
+        hi = np.minimum(edges[self.entry_slot + 1], self.fleet.end_s[self.entry_session])
+        return np.maximum(hi - lo, 0)
+
+    @cached_property
+    def upper_kwh(self) -> FloatArray:
+        """Most energy of each entry: max_kw times the seconds inside the window, kWh."""
+        return self.fleet.max_kw[self.entry_session] * self.entry_s / SECONDS_PER_HOUR
+
+    @cached_property
+    def subtree_end(self) -> IntArray:
+        """One past the last node of each node's subtree (preorder), shape (m,)."""
+        m = len(self.node_ids)
+        end = np.arange(1, m + 1, dtype=np.int64)
+        for v in range(m - 1, 0, -1):
+            p = int(self.parent[v])
+            end[p] = max(end[p], end[v])
+        return end
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of everything a solver can see: the same problem has the same digest."""
+        h = hashlib.blake2b(digest_size=16)
+        h.update(self.horizon.edges_s.tobytes())
+        h.update("\x00".join(self.node_ids).encode())
+        h.update("\x00".join(self.fleet.ids).encode())
+        arrays = [self.parent, self.cap_kw, self.buy_per_kwh, self.sell_per_kwh, self.surplus_kw]
+        arrays += [getattr(self.fleet, f) for f in self.fleet.__dataclass_fields__ if f != "ids"]
+        for limit in self.phase_limits:
+            h.update(bytes([limit.phase]) + limit.node.to_bytes(4, "little"))
+            arrays.append(limit.cap_a)
+        if self.running_kwh is not None:
+            arrays.append(self.running_kwh)
+        for a in arrays:
+            h.update(np.ascontiguousarray(a).tobytes())
+            h.update(b"\x00")
+        return h.hexdigest()
