@@ -1,1 +1,1 @@
-"""The edge: wire format, MQTT, store, clock, simulator, configuration, daemon. All I/O, all threads."""
+"""The edge: wire format, MQTT, store, clock, simulator, config, daemon; all I/O and threads."""

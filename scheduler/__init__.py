@@ -1,1 +1,1 @@
-"""The engine: state fold, problem, solvers, verification, safety, dispatch. Pure: no I/O, no clock."""
+"""The engine: fold, problem, solvers, verification, safety, dispatch. Pure: no I/O, no clock."""

@@ -262,7 +262,8 @@ class Problem:
     @cached_property
     def upper_kwh(self) -> FloatArray:
         """Most energy of each entry: max_kw times the seconds inside the window, kWh."""
-        return self.fleet.max_kw[self.entry_session] * self.entry_s / SECONDS_PER_HOUR
+        most = self.fleet.max_kw[self.entry_session] * self.entry_s
+        return np.asarray(most / SECONDS_PER_HOUR, dtype=np.float64)
 
     @cached_property
     def subtree_end(self) -> IntArray:
