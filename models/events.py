@@ -1,0 +1,193 @@
+"""Facts that reach the engine. Every event carries both clocks of the moment it was taken in.
+
+``now`` is UTC and serves prices and plans; ``mono_s`` is monotonic and serves leases,
+heartbeats and staleness, since wall clocks step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from models.session import Request
+
+Stamp = tuple[int, int]
+"""(epoch, seq) of a sender: per topic the higher one wins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base: when it was taken in."""
+
+    now: datetime
+    mono_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received(Event):
+    """A message of a sender, in its own order."""
+
+    stamp: Stamp
+    issued_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitPushed(Received):
+    """``grid/limit/{node}/{limit}``: a limit of the grid company, or its withdrawal.
+
+    ``slots`` is a series of (start, import_kw), each holding until the next; when empty,
+    ``import_kw`` holds throughout. None means: no word on that direction.
+    """
+
+    node: str
+    limit: str
+    valid_from: datetime
+    valid_until: datetime | None
+    import_kw: float | None
+    export_kw: float | None
+    source: str
+    slots: tuple[tuple[datetime, float], ...] = ()
+    revoked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat(Received):
+    """``grid/heartbeat``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PricesPushed(Received):
+    """``tariff/{tariff}`` as a price series; it overlays the book for its instants."""
+
+    tariff: str
+    start: datetime
+    slot_minutes: int
+    buy_per_kwh: tuple[float, ...]
+    sell_per_kwh: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookChosen(Received):
+    """``tariff/{tariff}`` naming a book that takes effect at its instant."""
+
+    tariff: str
+    book: str
+    valid_from: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRequested(Received):
+    """``session/{session}/request``."""
+
+    request: Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEnded(Received):
+    """``session/{session}/end``."""
+
+    session: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PileBorn(Received):
+    """``pile/{pile}/birth``: a pile starts; it holds no setpoint of ours."""
+
+    pile: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PileMeasured(Received):
+    """``pile/{pile}/telemetry``. ``energy_kwh`` is the pile's lifetime register."""
+
+    pile: str
+    power_kw: float
+    energy_kwh: float
+    vehicle: bool
+    soc: float | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PileAcked(Received):
+    """``pile/{pile}/ack``."""
+
+    pile: str
+    setpoint: Stamp
+    applied_kw: float | None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeMeasured(Received):
+    """``node/{node}/telemetry``. Positive power draws from the grid."""
+
+    node: str
+    power_kw: float
+    import_kwh: float | None = None
+    export_kwh: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastPushed(Received):
+    """``forecast/{series}``."""
+
+    series: str
+    start: datetime
+    slot_minutes: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overridden(Received):
+    """``override/{node or pile}``: what an operator orders until an instant."""
+
+    target: str
+    kind: Literal["out_of_service", "hold_kw", "charge_now", "clear"]
+    until: datetime | None
+    who: str
+    hold_kw: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emergency(Received):
+    """``emergency/{zone}``: everything under the node (or the site) to 0 until cleared."""
+
+    zone: str
+    cleared: bool
+    who: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticked(Event):
+    """Time passes, and nothing else happened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solved(Event):
+    """The solving process answers. ``energy_kwh`` is ragged, as the problem's offsets say."""
+
+    digest: str
+    energy_kwh: tuple[float, ...] = field(repr=False)
+    status: str
+    rung: str
+    gap: float
+    work: int
+    solve_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolveFailed(Event):
+    """The solving process hung, crashed or ran out of memory."""
+
+    digest: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Committed(Event):
+    """The store has written everything up to this token."""
+
+    token: int

@@ -1,0 +1,200 @@
+"""A site, as its operator describes it, checked as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from models.errors import ConfigurationError
+from models.ids import check_id
+from models.network import Network
+from models.pile import Pile
+from models.storage import PvPlant, Storage
+
+BaseLoad = Literal["meter", "envelope", "none"]
+
+
+@dataclass(frozen=True)
+class WalkIn:
+    """What a vehicle gets that nobody announced.
+
+    Parameters
+    ----------
+    energy_kwh : float
+        kWh > 0.
+    stay_h : float
+        h > 0.
+    priority : int
+        0 to 9.
+    """
+
+    energy_kwh: float
+    stay_h: float
+    priority: int
+
+    def __post_init__(self) -> None:
+        if not (self.energy_kwh > 0 and self.stay_h > 0 and 0 <= self.priority <= 9):
+            raise ConfigurationError(
+                "needs energy_kwh > 0, stay_h > 0 and a priority of 0 to 9", where="site.walk_in"
+            )
+
+
+@dataclass(frozen=True)
+class EnvelopeRule:
+    """Stated base load where no node meter lives: by months, day type and hours.
+
+    ``months`` is empty for all; ``day_type`` "any", "workday" or "restday"; hours [start, end)
+    of the local clock.
+    """
+
+    months: tuple[int, ...]
+    day_type: Literal["any", "workday", "restday"]
+    start_h: float
+    end_h: float
+    power_kw: float
+
+
+@dataclass(frozen=True)
+class HorizonRule:
+    """Length of the planning window and of its slots.
+
+    Parameters
+    ----------
+    slot_minutes : int
+        5, 10, 15, 30 or 60.
+    hours : float
+        1 to 72.
+    """
+
+    slot_minutes: int = 15
+    hours: float = 24.0
+
+    def __post_init__(self) -> None:
+        if self.slot_minutes not in (5, 10, 15, 30, 60):
+            raise ConfigurationError(
+                f"{self.slot_minutes} is no slot length",
+                where="horizon.slot_minutes",
+                fix="use 5, 10, 15, 30 or 60",
+            )
+        if not 1 <= self.hours <= 72:
+            raise ConfigurationError(f"{self.hours} h is not in 1 to 72", where="horizon.hours")
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """Everything that stays while cars come and go.
+
+    Parameters
+    ----------
+    name : str
+        Id of the site, part of every topic.
+    zone : ZoneInfo
+        Where humans make rules.
+    currency : str
+        Of prices and bills.
+    tariff : str
+        A book, a family or a file.
+    base_load : {"meter", "envelope", "none"}
+        How what cannot be steered becomes known.
+    envelope : tuple of EnvelopeRule
+        Needed where base_load is "envelope".
+    margin_kw : float or None
+        Kept free at every node for the rise of the base load, kW; None: learned.
+    voltage_tolerance : float
+        How far voltage may push AC kW above the nameplate, a fraction in [0, 0.2].
+    lease_s : float
+        How long a setpoint may be obeyed, s; renewed at a third of it.
+    telemetry_period_s : float
+        Piles and meters are silent after three missed ones.
+    walk_in : WalkIn or None
+        None: a vehicle that nobody announced gets nothing.
+    horizon : HorizonRule
+        The planning window.
+    network : Network
+        The limit tree.
+    piles, storages, pv : tuples
+        The assets.
+    deadline_s : float
+        Wall-clock deadline of a solve, s.
+    """
+
+    name: str
+    zone: ZoneInfo
+    currency: str
+    tariff: str
+    base_load: BaseLoad
+    walk_in: WalkIn | None
+    network: Network
+    piles: tuple[Pile, ...]
+    storages: tuple[Storage, ...] = ()
+    pv: tuple[PvPlant, ...] = ()
+    envelope: tuple[EnvelopeRule, ...] = ()
+    margin_kw: float | None = None
+    voltage_tolerance: float = 0.07
+    lease_s: float = 60.0
+    telemetry_period_s: float = 10.0
+    horizon: HorizonRule = field(default_factory=HorizonRule)
+    deadline_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_id(self.name, where="site.name")
+        seen = set(self.network.ids)
+        for asset in (*self.piles, *self.storages, *self.pv):
+            if asset.id in seen:
+                raise ConfigurationError(
+                    "the id is used twice", where=f"assets.{asset.id}", fix="rename one"
+                )
+            seen.add(asset.id)
+            if asset.node not in self.network.index:
+                raise ConfigurationError(
+                    f"{asset.node!r} is no node", where=f"assets.{asset.id}.node"
+                )
+        if not self.piles:
+            raise ConfigurationError("a site has at least one pile", where="assets")
+        if self.base_load == "envelope" and not self.envelope:
+            raise ConfigurationError("the envelope has no rules", where="site.envelope")
+        for name, low, high in (
+            ("voltage_tolerance", 0.0, 0.2),
+            ("lease_s", 1.0, 86_400.0),
+            ("telemetry_period_s", 0.1, 3_600.0),
+            ("deadline_s", 0.1, 3_600.0),
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and low <= value <= high):
+                raise ConfigurationError(
+                    f"{value:g} is not in {low:g} to {high:g}", where=f"site.{name}"
+                )
+        self._check_fallbacks()
+
+    def _check_fallbacks(self) -> None:
+        """I2: the fallbacks of all piles fit under the failsafe limit, at every node."""
+        for k, node in enumerate(self.network.nodes):
+            counted = sum(
+                max(p.fallback_kw, p.offline_kw) * p.count_factor(self.voltage_tolerance)
+                for p in self.piles
+                if k in self.network.path[self.network.index[p.node]]
+            )
+            bound = node.own_limit_kw
+            if node.failsafe_kw is not None:
+                bound = min(bound, node.failsafe_kw)
+            if counted > bound + 1e-9:
+                raise ConfigurationError(
+                    f"the piles' fallbacks sum to {counted:g} kW, above the {bound:g} kW that "
+                    "hold when the grid company or the daemon is silent",
+                    where=f"nodes.{node.id}",
+                    fix="lower fallback_kw or offline_kw of its piles, or raise failsafe_kw",
+                )
+
+    @cached_property
+    def pile_by_id(self) -> Mapping[str, Pile]:
+        """Piles by id."""
+        return {p.id: p for p in self.piles}
+
+    @cached_property
+    def pile_node(self) -> Mapping[str, int]:
+        """Index of the node each pile hangs under."""
+        return {p.id: self.network.index[p.node] for p in self.piles}

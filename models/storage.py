@@ -1,0 +1,75 @@
+"""Stationary storage and PV plants, by their nameplates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from models.errors import ConfigurationError
+from models.ids import check_id
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Stationary storage (储能).
+
+    Parameters
+    ----------
+    id, node : str
+        Ids.
+    capacity_kwh, max_kw : float
+        Usable energy, kWh > 0, and power both ways, kW > 0.
+    charge_efficiency, discharge_efficiency : float
+        Fractions in (0, 1].
+    min_soc, max_soc : float
+        Band of the state of charge, 0 <= min < max <= 1.
+    wear_per_kwh : float
+        Money per kWh discharged, >= 0.
+    """
+
+    id: str
+    node: str
+    capacity_kwh: float
+    max_kw: float
+    charge_efficiency: float
+    discharge_efficiency: float
+    min_soc: float = 0.0
+    max_soc: float = 1.0
+    wear_per_kwh: float = 0.0
+
+    def __post_init__(self) -> None:
+        where = f"assets.{self.id}"
+        check_id(self.id, where=where)
+        for name in ("capacity_kwh", "max_kw"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise ConfigurationError("must be above 0", where=f"{where}.{name}")
+        for name in ("charge_efficiency", "discharge_efficiency"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ConfigurationError("is not in (0, 1]", where=f"{where}.{name}")
+        if not 0 <= self.min_soc < self.max_soc <= 1:
+            raise ConfigurationError("needs 0 <= min_soc < max_soc <= 1", where=where)
+        if not self.wear_per_kwh >= 0:
+            raise ConfigurationError("must be 0 or more", where=f"{where}.wear_per_kwh")
+
+
+@dataclass(frozen=True)
+class PvPlant:
+    """A PV plant (光伏).
+
+    Parameters
+    ----------
+    id, node : str
+        Ids.
+    max_kw : float
+        Its AC power limit, a magnitude, kW > 0.
+    """
+
+    id: str
+    node: str
+    max_kw: float
+
+    def __post_init__(self) -> None:
+        where = f"assets.{self.id}"
+        check_id(self.id, where=where)
+        if not (math.isfinite(self.max_kw) and self.max_kw > 0):
+            raise ConfigurationError("must be above 0", where=f"{where}.max_kw")

@@ -1,0 +1,114 @@
+"""What the engine wants done. It never does anything itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from models.events import Received, Stamp
+from scheduler.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetpointSent:
+    """A setpoint for one pile.
+
+    ``after_commit``: an increase waits until the store has written the drain it came from;
+    a decrease never waits.
+    """
+
+    pile: str
+    stamp: Stamp
+    power_kw: float
+    lease_s: float
+    fallback_kw: float
+    reason: str
+    after_commit: bool
+    renewal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionStatus:
+    """``session/{session}/status``, retained while the session lasts."""
+
+    session: str
+    state: str
+    promised_kwh: float | None = None
+    ready_at: datetime | None = None
+    cost: float | None = None
+    short_kwh: float = 0.0
+    why: str = ""
+    counter_departure: datetime | None = None
+    counter_energy_kwh: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitAnswer:
+    """``answer/limit/{node}/{limit}``: closes the loop to the grid company."""
+
+    node: str
+    limit: str
+    received_at: datetime
+    applied_at: datetime | None
+    reached_at: datetime | None
+    shed_kw: float
+    unreachable_for_s: float | None
+    binding_piles: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSummary:
+    """``plan``: digest and totals; the whole plan is in the store."""
+
+    digest: str
+    status: str
+    rung: str
+    gap: float
+    solve_ms: float
+    planned_kwh: float
+    short_kwh: float
+    cost: float
+    binding_nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """``alert/{kind}``: what, where, since when, what to do; in both languages."""
+
+    kind: str
+    where: str
+    since: datetime
+    text: str
+    text_zh: str
+    cleared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """``rejected``: a message that changed nothing, and why."""
+
+    topic: str
+    code: str
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Persist:
+    """Write an accepted message to the journal before its sender is answered."""
+
+    event: Received
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solve:
+    """Hand a problem to the solving process; a newer one replaces an older one."""
+
+    problem: Problem
+    now: datetime
+    reason: Literal["news", "slot", "first"]
+
+
+Outbound = SetpointSent | SessionStatus | LimitAnswer | PlanSummary | Alert | Rejected
+Effect = Outbound | Persist | Solve
