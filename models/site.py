@@ -143,7 +143,8 @@ class Site:
     def __post_init__(self) -> None:
         check_id(self.name, where="site.name")
         seen = set(self.network.ids)
-        for asset in (*self.piles, *self.storages, *self.pv):
+        assets: tuple[Pile | Storage | PvPlant, ...] = (*self.piles, *self.storages, *self.pv)
+        for asset in assets:
             if asset.id in seen:
                 raise ConfigurationError(
                     "the id is used twice", where=f"assets.{asset.id}", fix="rename one"

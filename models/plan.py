@@ -1,0 +1,68 @@
+"""A plan: power of every asset on one horizon, as it runs."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SessionPlan:
+    """One session's part of a plan.
+
+    Parameters
+    ----------
+    starts_s : tuple of int
+        Edges of its slots, epoch seconds, one more than the powers.
+    power_kw : tuple of float
+        Mean power in each of its slots, kW.
+    """
+
+    starts_s: tuple[int, ...]
+    power_kw: tuple[float, ...]
+
+    def at(self, seconds: float) -> float:
+        """Planned power at an instant, kW; 0 outside."""
+        k = bisect_right(self.starts_s, seconds) - 1
+        return self.power_kw[k] if 0 <= k < len(self.power_kw) else 0.0
+
+    def energy_between(self, start_s: float, end_s: float) -> float:
+        """Planned energy in [start_s, end_s), kWh."""
+        total = 0.0
+        for k, power in enumerate(self.power_kw):
+            lo, hi = max(self.starts_s[k], start_s), min(self.starts_s[k + 1], end_s)
+            if hi > lo:
+                total += power * (hi - lo) / 3600.0
+        return total
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan that runs.
+
+    Parameters
+    ----------
+    digest : str
+        Of the problem it answers.
+    made_s : int
+        Start of its horizon, epoch seconds.
+    end_s : int
+        End of its horizon, epoch seconds.
+    status, rung : str
+        As the solver said.
+    gap : float
+        Relative distance to the bound; nan where unknown.
+    sessions : dict of str to SessionPlan
+        By session.
+    edges_s : tuple of int
+        Slot edges of the horizon.
+    """
+
+    digest: str
+    made_s: int
+    end_s: int
+    status: str
+    rung: str
+    gap: float
+    edges_s: tuple[int, ...]
+    sessions: dict[str, SessionPlan]
