@@ -6,6 +6,7 @@ the failsafe while the grid company is silent). A missing word never makes a lim
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from models.events import LimitPushed
