@@ -1,0 +1,1 @@
+"""The virtual depot: piles and vehicles with a truth that the engine does not see."""
