@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from models.events import Emergency, ForecastPushed, LimitPushed, Overridden, PricesPushed, Stamp
+from models.events import (
+    BookChosen,
+    Emergency,
+    ForecastPushed,
+    LimitPushed,
+    Overridden,
+    PricesPushed,
+    Stamp,
+)
 from models.plan import Plan
 from models.session import Request, SessionState
 
@@ -28,7 +36,9 @@ class PileState:
     """What is known of a pile.
 
     ``acked`` is the setpoint it acknowledged last; ``unacked`` those sent since and not yet
-    acknowledged, oldest first; ``wanted_kw`` what was sent last.
+    acknowledged, oldest first; ``wanted_kw`` what was sent last, when ``sent`` is true.
+    ``below_since_mono_s``: since when the vehicle draws less than its setpoint; ``learned_kw``
+    what it was then seen to take, until it is probed again at ``probe_mono_s``.
     """
 
     born: bool = False
@@ -44,7 +54,9 @@ class PileState:
     below_since_mono_s: float = -1.0
     learned_kw: float | None = None
     probe_mono_s: float = -1.0
+    probes: int = 0
     ignored: int = 0
+    sent: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,7 @@ class NodeState:
     power_kw: float
     base_kw: float = 0.0
     rise_kw: float = 0.0
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,14 +101,6 @@ class LimitRecord:
     shed_kw: float = 0.0
     before_kw: float = 0.0
     answered: str = ""
-
-
-@dataclass(frozen=True)
-class Unacknowledged:
-    """A problem that is being solved."""
-
-    digest: str
-    sessions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -120,10 +125,12 @@ class SiteState:
     nodes: dict[str, NodeState] = field(default_factory=dict)
     forecasts: dict[str, ForecastPushed] = field(default_factory=dict)
     prices: dict[str, PricesPushed] = field(default_factory=dict)
+    books: dict[str, BookChosen] = field(default_factory=dict)
     overrides: dict[str, Overridden] = field(default_factory=dict)
     emergencies: dict[str, Emergency] = field(default_factory=dict)
     seen: dict[str, Stamp] = field(default_factory=dict)
     heartbeat_issued_at: datetime | None = None
+    limit_issued_at: datetime | None = None
     heartbeat_mono_s: float = -1.0
     stale: bool = False
     silent_since: datetime | None = None

@@ -1,0 +1,199 @@
+"""Fold of sessions: requests, walk-ins, what the pile's register says, and the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from models.events import PileMeasured, SessionEnded, SessionRequested
+from models.horizon import epoch_s
+from models.session import Request, after
+from models.site import Site
+from models.units import ENERGY_EPSILON_KWH
+from scheduler.draft import Draft
+from scheduler.effects import Rejected, SessionStatus
+from scheduler.state import PileState, SessionRecord
+
+DRAWS_KW = 0.05
+"""Above this a vehicle charges; a pile's own electronics stay below it."""
+
+EARLY_ARRIVAL = timedelta(hours=2)
+"""A vehicle that comes at most so much before its announced arrival is the announced one."""
+
+TOMBSTONES = 4096
+"""How many ended sessions are remembered against late requests."""
+
+
+def requested(draft: Draft, event: SessionRequested, site: Site) -> None:
+    """A request: new, changed, or adopting the walk-in that already charges at its pile."""
+    request = event.request
+    reason = _refusal(draft, event)
+    if reason is not None:
+        code, text = reason
+        _refuse(draft, request.session, code, text)
+        return
+    sessions = draft.own("sessions")
+    known = sessions.get(request.session)
+    if known is not None:
+        sessions[request.session] = replace(
+            known, request=request, state=after(known.state, "vehicle"), status_digest=""
+        )
+        draft.news = True
+        return
+    pile = draft.piles.get(request.pile, PileState())
+    count = draft.get("session_count") + 1
+    draft.put("session_count", count)
+    record = SessionRecord(request=request, state="announced", order=count)
+    current = draft.get("pile_session").get(request.pile)
+    if current is not None and sessions[current].request.walk_in:
+        walk_in = sessions.pop(current)
+        record = replace(walk_in, request=request, status_digest="", promised_kwh=None)
+        draft.own("pile_session")[request.pile] = request.session
+        draft.emit(SessionStatus(session=current, state="ended", why="adopted"))
+    elif current is None and pile.vehicle and request.arrival <= event.now + EARLY_ARRIVAL:
+        record = replace(record, state="waiting", base_register_kwh=pile.register_kwh)
+        draft.own("pile_session")[request.pile] = request.session
+    sessions[request.session] = record
+    draft.news = True
+
+
+def _refusal(draft: Draft, event: SessionRequested) -> tuple[str, str] | None:
+    request = event.request
+    if request.session in draft.get("tombstones"):
+        return "session_ended", f"session {request.session} has already ended"
+    if request.departure <= event.now:
+        return "departure_past", f"the departure {request.departure.isoformat()} has passed"
+    known = draft.sessions.get(request.session)
+    if known is not None:
+        if known.request.pile != request.pile and known.state != "announced":
+            return "pile_changed", f"the vehicle stands at pile {known.request.pile}"
+        return None
+    current = draft.get("pile_session").get(request.pile)
+    if (
+        current is not None
+        and not draft.sessions[current].request.walk_in
+        and request.arrival <= event.now
+    ):
+        return "pile_occupied", f"session {current} is at pile {request.pile}"
+    return None
+
+
+def _refuse(draft: Draft, session: str, code: str, text: str) -> None:
+    draft.emit(
+        Rejected(topic=f"session/{session}/request", code=code, field="request", reason=text)
+    )
+    if session not in draft.sessions:
+        draft.emit(SessionStatus(session=session, state="rejected", why=text))
+
+
+def ended(draft: Draft, event: SessionEnded, site: Site) -> None:
+    """The operator says that a session is over; an end before its request leaves a tombstone."""
+    if event.session in draft.sessions:
+        close(draft, event.session, event.reason)
+    _bury(draft, event.session, event.stamp)
+
+
+def _bury(draft: Draft, session: str, stamp: tuple[int, int]) -> None:
+    tombstones = draft.own("tombstones")
+    tombstones[session] = stamp
+    if len(tombstones) > TOMBSTONES:
+        seen = draft.own("seen")
+        for old in list(tombstones)[: TOMBSTONES // 2]:
+            del tombstones[old]
+            seen.pop(f"session/{old}", None)
+
+
+def close(draft: Draft, session: str, why: str) -> None:
+    """Take a session out; its pile is free."""
+    record: SessionRecord = draft.own("sessions").pop(session)
+    pile_session = draft.own("pile_session")
+    if pile_session.get(record.request.pile) == session:
+        del pile_session[record.request.pile]
+    piles = draft.own("piles")
+    pile: PileState = piles.get(record.request.pile, PileState())
+    piles[record.request.pile] = replace(
+        pile, learned_kw=None, below_since_mono_s=-1.0, probe_mono_s=-1.0, probes=0
+    )
+    draft.emit(
+        SessionStatus(
+            session=session,
+            state="ended",
+            promised_kwh=record.promised_kwh,
+            short_kwh=max(record.request.energy_kwh - record.delivered_kwh, 0.0),
+            why=why,
+        )
+    )
+    draft.news = True
+
+
+def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -> None:
+    """What telemetry means for the session at the pile."""
+    session = draft.get("pile_session").get(event.pile)
+    if session is not None and not event.vehicle:
+        close(draft, session, "vehicle left")
+        _bury(draft, session, event.stamp)
+        return
+    if session is None:
+        if event.vehicle:
+            _plugged_in(draft, event, site)
+        return
+    record = draft.sessions[session]
+    base = record.base_register_kwh
+    if base is None or event.energy_kwh < base + record.delivered_kwh - ENERGY_EPSILON_KWH:
+        # A register that runs backwards belongs to a rebooted or replaced meter: go on from
+        # what was delivered so far.
+        base = event.energy_kwh - record.delivered_kwh
+    delivered = event.energy_kwh - base
+    state = after(record.state, "power" if event.power_kw > DRAWS_KW else "no_power")
+    if (
+        delivered != record.delivered_kwh
+        or state != record.state
+        or base != record.base_register_kwh
+        or event.soc != record.soc
+    ):
+        draft.own("sessions")[session] = replace(
+            record, state=state, delivered_kwh=delivered, base_register_kwh=base, soc=event.soc
+        )
+
+
+def _plugged_in(draft: Draft, event: PileMeasured, site: Site) -> None:
+    """A vehicle appears: the announced one, or a walk-in under the site's rule."""
+    announced = sorted(
+        (r.request.arrival, s)
+        for s, r in draft.sessions.items()
+        if r.request.pile == event.pile
+        and r.state == "announced"
+        and r.request.arrival <= event.now + EARLY_ARRIVAL
+    )
+    sessions = draft.own("sessions")
+    if announced:
+        session = announced[0][1]
+        record: SessionRecord = sessions[session]
+        record = replace(
+            record,
+            state=after(record.state, "vehicle"),
+            base_register_kwh=event.energy_kwh,
+        )
+    elif site.walk_in is not None:
+        session = f"walk-in-{event.pile}-{epoch_s(event.now)}"[:64]
+        count = draft.get("session_count") + 1
+        draft.put("session_count", count)
+        record = SessionRecord(
+            request=Request(
+                session=session,
+                pile=event.pile,
+                arrival=event.now,
+                departure=event.now + timedelta(hours=site.walk_in.stay_h),
+                energy_kwh=site.walk_in.energy_kwh,
+                priority=site.walk_in.priority,
+                walk_in=True,
+            ),
+            state="waiting",
+            base_register_kwh=event.energy_kwh,
+            order=count,
+        )
+    else:
+        return
+    sessions[session] = record
+    draft.own("pile_session")[event.pile] = session
+    draft.news = True
