@@ -242,13 +242,10 @@ def _acked(draft: Draft, event: PileAcked, site: Site) -> None:
 
 def _node(draft: Draft, event: NodeMeasured, site: Site) -> None:
     before: NodeState | None = draft.get("nodes").get(event.node)
-    draft.own("nodes")[event.node] = NodeState(
-        heard_mono_s=event.mono_s,
-        power_kw=event.power_kw,
-        base_kw=before.base_kw if before else 0.0,
-        rise_kw=before.rise_kw if before else 0.0,
-        fresh=True,
-    )
+    heard = NodeState(heard_mono_s=event.mono_s, power_kw=event.power_kw, fresh=True)
+    if before is not None:
+        heard = replace(before, heard_mono_s=event.mono_s, power_kw=event.power_kw, fresh=True)
+    draft.own("nodes")[event.node] = heard
 
 
 _HANDLERS: dict[type[Event], Handler] = {

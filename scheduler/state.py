@@ -80,13 +80,19 @@ class SessionRecord:
 
 @dataclass(frozen=True)
 class NodeState:
-    """What a node's meter said last."""
+    """What a node's meter said last, and the base load it means.
+
+    ``rise_kw`` is the largest rise seen between two readings, ``peak_kw`` the highest base
+    load; ``fresh`` until the reading has been taken into the base load.
+    """
 
     heard_mono_s: float
     power_kw: float
     base_kw: float = 0.0
     rise_kw: float = 0.0
     fresh: bool = False
+    base_mono_s: float = -1.0
+    peak_kw: float = 0.0
 
 
 @dataclass(frozen=True)

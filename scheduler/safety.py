@@ -1,0 +1,162 @@
+"""The safety kernel: no setpoint leaves that could push a node above its limit.
+
+It runs after every solver and needs none. For each pile it knows ``held``: the most the pile
+may be drawing right now, whatever happened to the messages on their way (I1 of the invariants:
+the larger of the last acknowledged setpoint, every setpoint whose lease may still run, and the
+last measured power). Two conditions hold for what it returns:
+
+* the setpoints fit: the sum of what they count stays within every node's budget and every
+  phase's current;
+* the change is safe: with every pile at the larger of its old and its new power, no node is
+  above its budget because of an increase. Decreases always go out; an increase waits until
+  the power it needs has been acknowledged or measured as released.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.units import POWER_EPSILON_KW
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A steerable pile, as the kernel sees it.
+
+    Parameters
+    ----------
+    path : tuple of int
+        Indices of its nodes, from its own up to the root.
+    want_kw : float
+        Power wanted, kW >= 0.
+    held_kw : float
+        The most it may be drawing now, kW >= 0.
+    sent_kw : float
+        The setpoint sent last, kW >= 0.
+    min_kw, max_kw, step_kw : float
+        Nameplate; 0 or at least ``min_kw`` is possible, in multiples of ``step_kw`` if > 0.
+    factor : float
+        What 1 kW counts at a node (voltage tolerance).
+    phases : tuple of int
+        Phases it draws on, 0 to 2.
+    amps_per_kw : float
+        Current on each of them per kW.
+    may_rise : bool
+        False while nothing may be raised (a take-over, an emergency, a silent pile).
+    """
+
+    path: tuple[int, ...]
+    want_kw: float
+    held_kw: float
+    sent_kw: float
+    min_kw: float
+    max_kw: float
+    step_kw: float
+    factor: float
+    phases: tuple[int, ...]
+    amps_per_kw: float
+    may_rise: bool
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left for steerable piles, by node and by phase; it is used up in place.
+
+    Parameters
+    ----------
+    kw : list of float
+        Per node, kW; may be negative, when what cannot be steered is above the limit alone.
+    amps : list of list of float, or None per node
+        Per node and phase, A; None where no phase limit stands.
+    """
+
+    kw: list[float]
+    amps: list[list[float] | None]
+
+    def copy(self) -> Budget:
+        """The same budget, to be used up on its own."""
+        return Budget(list(self.kw), [None if a is None else list(a) for a in self.amps])
+
+    def room_kw(self, outlet: Outlet) -> float:
+        """Power that still fits for an outlet at all its nodes, kW; may be negative."""
+        room = math.inf
+        for v in outlet.path:
+            room = min(room, self.kw[v] / outlet.factor)
+            amps = self.amps[v]
+            if amps is not None and outlet.amps_per_kw > 0:
+                for phase in outlet.phases:
+                    room = min(room, amps[phase] / outlet.amps_per_kw)
+        return room
+
+    def take(self, outlet: Outlet, power_kw: float) -> None:
+        """Use up budget for an outlet."""
+        if power_kw == 0.0:
+            return
+        for v in outlet.path:
+            self.kw[v] -= power_kw * outlet.factor
+            amps = self.amps[v]
+            if amps is not None:
+                for phase in outlet.phases:
+                    amps[phase] -= power_kw * outlet.amps_per_kw
+
+
+def possible_kw(outlet: Outlet, power_kw: float) -> float:
+    """The largest power the pile can hold that is not above ``power_kw``: toward zero."""
+    power = min(power_kw, outlet.max_kw)
+    if outlet.step_kw > 0:
+        steps = math.floor(power / outlet.step_kw + 1e-9)
+        power = min(steps * outlet.step_kw, power)
+    if power < outlet.min_kw - POWER_EPSILON_KW or power < POWER_EPSILON_KW:
+        return 0.0
+    return power
+
+
+def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> list[float]:
+    """Setpoints that are safe to send now.
+
+    Parameters
+    ----------
+    outlets : sequence of Outlet
+        Every steerable pile.
+    order : sequence of int
+        Indices of the outlets, who is served first: under a shortage the last ones give way.
+    budget : Budget
+        What limits leave after base load, margin and piles that cannot be steered.
+
+    Returns
+    -------
+    list of float
+        A setpoint for each outlet, kW, 0 or at least its minimum, never above what is wanted.
+    """
+    final = budget.copy()
+    granted = [0.0] * len(outlets)
+    for i in order:
+        outlet = outlets[i]
+        power = possible_kw(outlet, min(outlet.want_kw, final.room_kw(outlet)))
+        granted[i] = power
+        final.take(outlet, power)
+    moving = budget.copy()
+    for outlet in outlets:
+        moving.take(outlet, outlet.held_kw)
+    result = list(granted)
+    for i in order:
+        outlet = outlets[i]
+        rise = granted[i] - outlet.held_kw
+        if rise <= POWER_EPSILON_KW:
+            if not outlet.may_rise and granted[i] > outlet.sent_kw:
+                result[i] = possible_kw(outlet, outlet.sent_kw)
+            continue
+        stay = min(granted[i], outlet.sent_kw)
+        if not outlet.may_rise:
+            result[i] = possible_kw(outlet, stay)
+            continue
+        room = max(moving.room_kw(outlet), 0.0)
+        power = possible_kw(outlet, outlet.held_kw + min(rise, room))
+        if power <= stay:
+            result[i] = possible_kw(outlet, stay)
+            continue
+        result[i] = power
+        moving.take(outlet, max(power - outlet.held_kw, 0.0))
+    return result
