@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from models.calendar_rules import envelope_kw
@@ -59,15 +59,6 @@ def counted_silent_kw(pile: PileState, nameplate: Pile, mono_s: float, lease_s: 
         if mono_s < sent.holds_until_mono_s:
             held = max(held, sent.power_kw)
     return max(held, nameplate.offline_kw)
-
-
-@dataclass(frozen=True)
-class Unsteered:
-    """Power at each node that cannot be steered, kW."""
-
-    base_kw: tuple[float, ...]
-    silent_kw: tuple[float, ...]
-    margin_kw: tuple[float, ...]
 
 
 def measure_base(draft: Draft, site: Site, silent: dict[str, float], mono_s: float) -> None:
