@@ -1,0 +1,174 @@
+"""The ``[[assets]]`` of a site file: piles, storage, PV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.config_table import Table, nearest
+from models.errors import ConfigurationError
+from models.network import Network
+from models.pile import Pile, ac_pile
+from models.storage import PvPlant, Storage
+
+_COMMON = ("id", "kind", "node")
+_AC_PILE = [
+    "current",
+    "phases",
+    "volts",
+    "max_a",
+    "min_a",
+    "whole_amps",
+    "fallback_kw",
+    "offline_kw",
+    "response_s",
+    "group",
+]
+_DC_PILE = [
+    "current",
+    "volts",
+    "max_kw",
+    "min_kw",
+    "step_kw",
+    "fallback_kw",
+    "offline_kw",
+    "response_s",
+    "group",
+]
+_STORAGE = [
+    "capacity_kwh",
+    "max_kw",
+    "charge_efficiency",
+    "discharge_efficiency",
+    "min_soc",
+    "max_soc",
+    "wear_per_kwh",
+]
+_KEYS = {"storage": _STORAGE, "pv": ["max_kw"]}
+KINDS = ("pile", "storage", "pv")
+
+PILOT_MIN_A = 6.0
+"""Least current that the pilot signal can offer (IEC 61851-1, GB/T 18487.1)."""
+
+ASSUMED_EFFICIENCY = 0.95
+"""Each way, where a storage does not say: usual for lithium storage with its inverter."""
+
+NOMINAL_VOLTS = 220.0
+"""Phase to neutral; used only where no current limit above a DC pile asks for its amps."""
+
+
+@dataclass(frozen=True)
+class Assets:
+    """What was read, and the numbers that nobody said."""
+
+    piles: tuple[Pile, ...]
+    storages: tuple[Storage, ...]
+    pv: tuple[PvPlant, ...]
+    assumed: tuple[str, ...]
+
+
+def read_assets(top: Table, network: Network) -> Assets:
+    """Every asset of a site file.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key is missing, unknown or out of range; the message names asset and key.
+    """
+    piles: list[Pile] = []
+    storages: list[Storage] = []
+    pv: list[PvPlant] = []
+    assumed: list[str] = []
+    for i, body in enumerate(top.tables("assets")):
+        where = _place(body, i)
+        kind = body.get("kind")
+        if kind not in KINDS:
+            hint = nearest(kind, KINDS) if isinstance(kind, str) else ", ".join(KINDS)
+            what = f"{kind!r} is no kind" if "kind" in body else "the key is missing"
+            raise ConfigurationError(what, where=f"{where}.kind", fix=hint)
+        if kind == "pile":
+            piles.append(_pile(body, where, network))
+            continue
+        table = Table(body, where, (*_COMMON, *_KEYS[kind]))
+        if kind == "storage":
+            storages.append(_storage(table, assumed))
+        else:
+            pv.append(PvPlant(table.text("id"), table.text("node"), table.number("max_kw")))
+    return Assets(tuple(piles), tuple(storages), tuple(pv), tuple(assumed))
+
+
+def _place(body: Mapping[str, Any], position: int) -> str:
+    name = body.get("id")
+    return f"assets.{name}" if isinstance(name, str) and name else f"assets[{position}]"
+
+
+def _pile(body: Mapping[str, Any], where: str, network: Network) -> Pile:
+    current = body.get("current", "ac")
+    if current not in ("ac", "dc"):
+        raise ConfigurationError(
+            f"{current!r} is none of its words", where=f"{where}.current", fix="ac or dc"
+        )
+    table = Table(body, where, (*_COMMON, *(_AC_PILE if current == "ac" else _DC_PILE)))
+    common: dict[str, Any] = {
+        "id": table.text("id"),
+        "node": table.text("node"),
+        "fallback_kw": table.number("fallback_kw", 0.0),
+        "offline_kw": table.number("offline_kw", fix="what it may draw when it does not answer"),
+        "response_s": table.number("response_s", fix="from a setpoint until it is obeyed, s"),
+        "group": table.text("group", ""),
+    }
+    if current == "ac":
+        return ac_pile(
+            phases=table.integers("phases"),
+            volts=table.number("volts"),
+            max_a=table.number("max_a"),
+            min_a=_pilot_min(table),
+            whole_amps=table.flag("whole_amps", False),
+            **common,
+        )
+    needs_volts = "volts" in table or _under_amps(network, common["node"])
+    return Pile(
+        current="dc",
+        phases=(1, 2, 3),
+        volts=table.number("volts") if needs_volts else NOMINAL_VOLTS,
+        max_kw=table.number("max_kw"),
+        min_kw=table.number("min_kw", 0.0),
+        step_kw=table.number("step_kw", 0.0),
+        **common,
+    )
+
+
+def _pilot_min(table: Table) -> float:
+    value: float = table.number("min_a", PILOT_MIN_A)
+    if value < PILOT_MIN_A:
+        raise ConfigurationError(
+            f"{value:g} A cannot be offered", where=table.at("min_a"), fix="6 A at least"
+        )
+    return value
+
+
+def _under_amps(network: Network, node: str) -> bool:
+    if node not in network.index:
+        return False
+    return any(network.nodes[k].limit_a is not None for k in network.path[network.index[node]])
+
+
+def _storage(table: Table, assumed: list[str]) -> Storage:
+    name = table.text("id")
+    assumed.extend(
+        f"assets.{name}.{key} = {ASSUMED_EFFICIENCY:g}"
+        for key in ("charge_efficiency", "discharge_efficiency")
+        if key not in table
+    )
+    return Storage(
+        id=name,
+        node=table.text("node"),
+        capacity_kwh=table.number("capacity_kwh"),
+        max_kw=table.number("max_kw"),
+        charge_efficiency=table.number("charge_efficiency", ASSUMED_EFFICIENCY),
+        discharge_efficiency=table.number("discharge_efficiency", ASSUMED_EFFICIENCY),
+        min_soc=table.number("min_soc", 0.0),
+        max_soc=table.number("max_soc", 1.0),
+        wear_per_kwh=table.number("wear_per_kwh", 0.0),
+    )
