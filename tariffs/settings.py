@@ -1,0 +1,48 @@
+"""What a site says about its own contract; books hold everything that is published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from models.errors import TariffError
+from tariffs.period_prices import Component
+
+
+@dataclass(frozen=True)
+class TariffSettings:
+    """The site's side of a tariff.
+
+    Parameters
+    ----------
+    customer_class : str
+        One of the book's classes; empty: the class the book says it assumes.
+    installed_kva : float or None
+        Transformer capacity, kVA, more than 0: for conditions and capacity charges.
+    options : frozenset of str
+        Opt-in rules of the book that the site has chosen.
+    components : tuple of Component
+        Replace the book's own (monthly floating base and flat price).
+    temperatures_c : mapping of date to float
+        Highest temperature of each day, for rules that ask.
+    sell_share, sell_per_kwh : float or None
+        What a kWh fed into the grid earns: a share of the period's price, or a fixed price; at
+        most one of them. None of them: what the book says.
+    """
+
+    customer_class: str = ""
+    installed_kva: float | None = None
+    options: frozenset[str] = frozenset()
+    components: tuple[Component, ...] = ()
+    temperatures_c: Mapping[date, float] = field(default_factory=dict)
+    sell_share: float | None = None
+    sell_per_kwh: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.installed_kva is not None and not self.installed_kva > 0:
+            raise TariffError(
+                f"{self.installed_kva} kVA is no capacity", where="installed_kva", fix="say > 0"
+            )
+        if self.sell_share is not None and self.sell_per_kwh is not None:
+            raise TariffError("sell_share and sell_per_kwh exclude each other", where="sell_share")
