@@ -141,6 +141,7 @@ def _limit(draft: Draft, event: LimitPushed, site: Site) -> None:
     latest = draft.get("limit_issued_at")
     if latest is None or event.issued_at > latest:
         draft.put("limit_issued_at", event.issued_at)
+    draft.put("next_limit_edge_s", 0)
     draft.news = True
 
 

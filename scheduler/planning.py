@@ -93,7 +93,7 @@ def build_problem(draft: Draft, site: Site, tariff: Tariff) -> Problem:
     now: datetime = draft.get("now")
     window_end = now + timedelta(hours=site.horizon.hours)
     pushed = [r.pushed for of_node in draft.get("limits").values() for r in of_node.values()]
-    splits = [*limit_edges(pushed, now, window_end), *tariff.edges(now, window_end)]
+    splits = [*limit_edges(pushed, now, window_end), *tariff.edges(now, window_end, zone=site.zone)]
     horizon = Horizon.rolling(
         now,
         hours=site.horizon.hours,

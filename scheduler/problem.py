@@ -257,7 +257,7 @@ class Problem:
         edges = self.horizon.edges_s
         lo = np.maximum(edges[self.entry_slot], self.fleet.start_s[self.entry_session])
         hi = np.minimum(edges[self.entry_slot + 1], self.fleet.end_s[self.entry_session])
-        return np.maximum(hi - lo, 0)
+        return np.asarray(np.maximum(hi - lo, 0), dtype=np.int64)
 
     @cached_property
     def upper_kwh(self) -> FloatArray:

@@ -144,6 +144,7 @@ class SiteState:
     solving: str | None = None
     plan_wanted: bool = True
     next_slot_s: int = 0
+    next_limit_edge_s: int = 0
     session_count: int = 0
     alerts: dict[str, datetime] = field(default_factory=dict)
 

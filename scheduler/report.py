@@ -1,0 +1,245 @@
+"""What people and other systems are told: statuses, answers to limits, plan totals, alerts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import Solved
+from models.horizon import instant_of
+from models.plan import Plan, SessionPlan
+from models.site import Site
+from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
+from scheduler.draft import Draft
+from scheduler.effects import Alert, LimitAnswer, PlanSummary, SessionStatus
+from scheduler.problem import FloatArray, Problem
+from scheduler.state import LimitRecord, SessionRecord
+from scheduler.view import base_now_kw, limit_now_kw
+
+SHORT_KWH = 0.1
+"""A session is called short from here on."""
+
+REACHED_TOLERANCE_KW = 0.05
+"""A limit counts as reached when the metered power is at most so much above it."""
+
+
+def reason_code(draft: Draft, pile: str, power_kw: float) -> str:
+    """Why a pile holds its power: one word of a fixed list (wire types carry the list)."""
+    session = draft.get("pile_session").get(pile)
+    if session is None:
+        return "no_session"
+    if draft.get("emergencies"):
+        return "emergency"
+    if pile in draft.get("overrides"):
+        return "override"
+    record: SessionRecord = draft.sessions[session]
+    if record.state == "full":
+        return "full"
+    plan = draft.plan
+    if plan is None or session not in plan.sessions:
+        return "no_plan"
+    planned = plan.sessions[session].at(draft.get("now").timestamp())
+    if power_kw < planned - POWER_EPSILON_KW and power_kw < draft.piles[pile].wanted_kw:
+        return "limit"
+    return "plan" if power_kw > 0 else "waiting"
+
+
+def raise_alert(draft: Draft, kind: str, where: str, text: str, text_zh: str) -> None:
+    """An alert, once until it is cleared."""
+    key = f"{kind}/{where}"
+    if key in draft.get("alerts"):
+        return
+    now: datetime = draft.get("now")
+    draft.own("alerts")[key] = now
+    draft.emit(Alert(kind=kind, where=where, since=now, text=text, text_zh=text_zh))
+
+
+def clear_alert(draft: Draft, kind: str, where: str) -> None:
+    """Say that an alert is over."""
+    key = f"{kind}/{where}"
+    if key not in draft.get("alerts"):
+        return
+    since = draft.own("alerts").pop(key)
+    draft.emit(
+        Alert(kind=kind, where=where, since=since, text="over", text_zh="已恢复", cleared=True)
+    )
+
+
+def planned(draft: Draft, problem: Problem, answer: Solved, plan: Plan, site: Site) -> None:
+    """Tell what the new plan promises, session by session, and its totals."""
+    energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    by_slot = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
+    full = _full_nodes(problem, energy)
+    sessions = draft.own("sessions")
+    short_total = 0.0
+    for i, session in enumerate(problem.fleet.ids):
+        record: SessionRecord | None = sessions.get(session)
+        if record is None:
+            continue
+        lo, hi = int(problem.offsets[i]), int(problem.offsets[i + 1])
+        slots = problem.entry_slot[lo:hi]
+        cost = float(np.dot(energy[lo:hi], problem.buy_per_kwh[slots]))
+        short_total += record.short_kwh
+        status = _status(record, plan.sessions[session], cost, _why(record, problem, i, full))
+        digest = _status_digest(status)
+        if digest == record.status_digest:
+            continue
+        sessions[session] = replace(record, status_digest=digest)
+        draft.emit(status)
+    draft.emit(
+        PlanSummary(
+            digest=plan.digest,
+            status=plan.status,
+            rung=plan.rung,
+            gap=plan.gap,
+            solve_ms=answer.solve_ms,
+            planned_kwh=float(energy.sum()),
+            short_kwh=short_total,
+            cost=float(np.dot(by_slot, problem.buy_per_kwh)),
+            binding_nodes=tuple(problem.node_ids[v] for v in range(len(full)) if full[v].any()),
+        )
+    )
+    clear_alert(draft, "solver_lost", site.name)
+
+
+def _full_nodes(problem: Problem, energy: FloatArray) -> NDArray[np.bool_]:
+    """Slots in which each node is full, bool of shape (m, T)."""
+    m, t = problem.cap_kw.shape
+    counted = energy * problem.fleet.count_factor[problem.entry_session]
+    load = np.zeros((m, t))
+    np.add.at(load, (problem.fleet.node[problem.entry_session], problem.entry_slot), counted)
+    for v in range(m - 1, 0, -1):
+        load[int(problem.parent[v])] += load[v]
+    room = problem.cap_kw * problem.horizon.slot_h
+    full: NDArray[np.bool_] = (load >= room * (1 - 1e-6) - 1e-9) & np.isfinite(room)
+    return full
+
+
+def _why(record: SessionRecord, problem: Problem, i: int, full: NDArray[np.bool_]) -> str:
+    """What holds a short session back: pile power, or the nodes on its path that are full."""
+    if record.short_kwh <= SHORT_KWH:
+        return ""
+    lo, hi = int(problem.first[i]), int(problem.last[i])
+    names = []
+    v = int(problem.fleet.node[i])
+    while v >= 0:
+        slots = np.flatnonzero(full[v, lo:hi])
+        if slots.size:
+            zone = problem.horizon.zone
+            begin = instant_of(problem.horizon.edges_s[lo + slots[0]]).astimezone(zone)
+            end = instant_of(problem.horizon.edges_s[lo + slots[-1] + 1]).astimezone(zone)
+            names.append(f"{problem.node_ids[v]} full {begin:%H:%M}-{end:%H:%M}")
+        v = int(problem.parent[v])
+    cause = "; ".join(names) or "the stay is too short for the pile's power"
+    return f"{record.short_kwh:.1f} kWh short: {cause}"
+
+
+def _status(record: SessionRecord, part: SessionPlan, cost: float, why: str) -> SessionStatus:
+    request = record.request
+    short = record.short_kwh if record.short_kwh > SHORT_KWH else 0.0
+    most = max(part.power_kw, default=0.0)
+    later: datetime | None = None
+    if short and most > 0:
+        later = request.departure + timedelta(hours=short / most)
+    return SessionStatus(
+        session=request.session,
+        state=record.state,
+        promised_kwh=record.promised_kwh,
+        ready_at=_ready_at(part),
+        cost=cost,
+        short_kwh=short,
+        why=why,
+        counter_departure=later,
+        counter_energy_kwh=record.promised_kwh if short else None,
+    )
+
+
+def _ready_at(part: SessionPlan) -> datetime | None:
+    """When the plan has delivered all it will."""
+    for k in range(len(part.power_kw) - 1, -1, -1):
+        if part.power_kw[k] > POWER_EPSILON_KW:
+            return instant_of(part.starts_s[k + 1])
+    return None
+
+
+def _status_digest(status: SessionStatus) -> str:
+    """Equal where a reader would see no difference: kWh and money to a tenth, time to 15 min."""
+    ready = "" if status.ready_at is None else str(int(status.ready_at.timestamp()) // 900)
+    promised = "" if status.promised_kwh is None else f"{status.promised_kwh:.1f}"
+    return f"{status.state}|{promised}|{ready}|{status.short_kwh:.1f}"
+
+
+def publish(draft: Draft, site: Site) -> None:
+    """Answer the grid company's limits, and raise or clear the alerts that state alone tells."""
+    if draft.get("stale"):
+        raise_alert(
+            draft,
+            "heartbeat_lost",
+            site.name,
+            "the grid company is silent; the failsafe limit holds",
+            "电网侧心跳中断,执行安全限值",
+        )
+    else:
+        clear_alert(draft, "heartbeat_lost", site.name)
+    _answer_limits(draft, site)
+
+
+def _answer_limits(draft: Draft, site: Site) -> None:
+    now: datetime = draft.get("now")
+    for node, records in draft.get("limits").items():
+        for name, record in records.items():
+            if record.reached_at is not None or now < record.pushed.valid_from:
+                continue
+            _answer(draft, site, node, name, record, now)
+
+
+def _answer(
+    draft: Draft, site: Site, node: str, name: str, record: LimitRecord, now: datetime
+) -> None:
+    v = site.network.index[node]
+    limit = limit_now_kw(draft, site, v, now)
+    if math.isinf(limit):
+        return
+    base = base_now_kw(draft, site, v, now, draft.get("mono_s"))
+    under = [p for p in draft.piles if v in site.network.path[site.pile_node[p]]]
+    drawn = base + sum(draft.piles[p].power_kw for p in under)
+    sent = base + sum(draft.piles[p].wanted_kw for p in under)
+    applied = record.applied_at
+    before = record.before_kw if applied is not None else drawn
+    if applied is None and sent <= limit + REACHED_TOLERANCE_KW:
+        applied = now
+    reached = now if applied is not None and drawn <= limit + REACHED_TOLERANCE_KW else None
+    unreachable = None
+    if base > limit + ENERGY_EPSILON_KWH:
+        ahead = record.pushed.valid_until
+        unreachable = (ahead - now).total_seconds() if ahead is not None else 0.0
+    key = f"{applied is not None}|{reached is not None}|{unreachable is not None}"
+    if key == record.answered:
+        return
+    updated = replace(
+        record,
+        applied_at=applied,
+        reached_at=reached,
+        before_kw=before,
+        shed_kw=max(before - sent, 0.0),
+        answered=key,
+    )
+    of_node = dict(draft.own("limits")[node])
+    of_node[name] = updated
+    draft.own("limits")[node] = of_node
+    draft.emit(
+        LimitAnswer(
+            node=node,
+            limit=name,
+            received_at=record.received_at,
+            applied_at=applied,
+            reached_at=reached,
+            shed_kw=updated.shed_kw,
+            unreachable_for_s=unreachable,
+            binding_piles=tuple(p for p in under if draft.piles[p].wanted_kw > 0),
+        )
+    )
