@@ -1,0 +1,131 @@
+"""A ladder of solvers: solve, verify, else the next; at the end something that cannot fail.
+
+A plan that already runs is kept where the new one is no better: the same inputs then change
+no setpoint, however many plans cost the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.errors import InvalidValueError
+from scheduler.filling import clip_plan
+from scheduler.problem import FloatArray, Problem
+from scheduler.solution import Solution, Solver
+from scheduler.verify import verify
+
+_SAME_KWH = 1e-6
+_SAME_COST = 1e-9
+
+
+def load_solver(name: str) -> Solver:
+    """The ``solve`` of the file of that name in ``scheduler/solvers/``.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such file, or it offers no ``solve``.
+    """
+    if not name.isidentifier():
+        raise InvalidValueError(f"{name!r} is no solver's name", where="solver")
+    try:
+        module = importlib.import_module(f"scheduler.solvers.{name}")
+    except ModuleNotFoundError as error:
+        raise InvalidValueError(
+            f"solver {name!r} cannot be loaded: {error}",
+            where="solver",
+            fix="use the name of a file in scheduler/solvers/, and install what it imports",
+        ) from error
+    solver: Solver | None = getattr(module, "solve", None)
+    if solver is None:
+        raise InvalidValueError(f"{name!r} offers no solve()", where="solver")
+    return solver
+
+
+def run_cascade(
+    problem: Problem,
+    rungs: Sequence[tuple[str, Solver]],
+    work_limit: int,
+    running: FloatArray | None = None,
+) -> Solution:
+    """The first verified answer of the ladder; never raises.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    rungs : sequence of (name, solver)
+        Tried in this order. After them come ``shifted`` (the running plan, clipped to the
+        problem's bounds), ``greedy``, and ``idle`` (nothing charges).
+    work_limit : int
+        Units of work that each rung may spend.
+    running : ndarray, shape (offsets[-1],), optional
+        The plan that runs, on this problem's entries; by default ``problem.running_kwh``.
+
+    Returns
+    -------
+    Solution
+        Verified; ``rung`` says who answered.
+    """
+    if running is None:
+        running = problem.running_kwh
+    for name, solver in rungs:
+        answer = _attempt(problem, name, solver, work_limit)
+        if answer is not None:
+            return _keep_running(problem, answer, running)
+    entries = int(problem.offsets[-1])
+    if running is not None and running.shape == (entries,):
+        shifted = Solution(clip_plan(problem, running), "feasible", "shifted", float("nan"), 0)
+        if bool(running.any()) and verify(problem, shifted).ok:
+            return shifted
+    greedy = load_solver("greedy")
+    answer = _attempt(problem, "greedy", greedy, max(work_limit, problem.fleet.n))
+    if answer is not None:
+        return answer
+    return Solution(np.zeros(entries), "feasible", "idle", float("nan"), 0)
+
+
+def _attempt(problem: Problem, name: str, solver: Solver, work_limit: int) -> Solution | None:
+    """A rung's verified answer, or None whatever goes wrong in it."""
+    try:
+        answer = solver(problem, work_limit=work_limit)
+        if not verify(problem, answer).ok:
+            return None
+    except Exception:
+        return None
+    return dataclasses.replace(answer, rung=name)
+
+
+def _keep_running(problem: Problem, answer: Solution, running: FloatArray | None) -> Solution:
+    """The running plan under the answer's name where it is feasible and just as good."""
+    if answer.status != "optimal" or running is None:
+        return answer
+    if running.shape != answer.energy_kwh.shape:
+        return answer
+    kept = dataclasses.replace(answer, energy_kwh=running)
+    as_good = _as_good(problem, running, answer.energy_kwh)
+    return kept if as_good and verify(problem, kept).ok else answer
+
+
+def _as_good(problem: Problem, plan: FloatArray, best: FloatArray) -> bool:
+    """Whether a plan delivers as much at each level and costs no more."""
+    fleet = problem.fleet
+    given = [np.bincount(problem.entry_session, weights=e, minlength=fleet.n) for e in (plan, best)]
+    promised = [float(np.minimum(g, fleet.promised_kwh).sum()) for g in given]
+    if promised[0] < promised[1] - _SAME_KWH:
+        return False
+    for level in np.unique(fleet.priority):
+        members = fleet.priority == level
+        if float(given[0][members].sum()) < float(given[1][members].sum()) - _SAME_KWH:
+            return False
+    early = fleet.earliest[problem.entry_session]
+    if bool(early.any()):
+        place = np.where(early, problem.entry_slot - problem.first[problem.entry_session], 0)
+        if float(place @ plan) > float(place @ best) + _SAME_KWH:
+            return False
+    costs = [Solution(e, "feasible", "", 0.0, 0).cost(problem) for e in (plan, best)]
+    return costs[0] <= costs[1] + _SAME_COST * max(abs(costs[1]), 1.0)
