@@ -1,0 +1,135 @@
+"""An effect to what is published: topic, body, QoS, retained, expiry. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+
+from adapters.wire import outbound as o
+from adapters.wire.topics import LOCKSTEP_OUT, OUTBOUND, OutTopic, root_of
+from scheduler import effects as f
+
+_OUT: dict[type[msgspec.Struct], OutTopic] = {t.body: t for t in (*OUTBOUND, LOCKSTEP_OUT)}
+_encoder = msgspec.json.Encoder()
+
+_RETAINED_WHILE = frozenset({"announced", "waiting", "charging", "full"})
+
+
+@dataclass(frozen=True)
+class Publish:
+    """One message to publish. ``expiry_s`` None: it does not expire."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    expiry_s: int | None = None
+
+
+def publish_of(site: str, body: msgspec.Struct, *ids: str) -> Publish:
+    """A body on its topic; ``ids`` fill the topic's places in order."""
+    kind = _OUT[type(body)]
+    rest = iter(ids)
+    path = "/".join(
+        next(rest) if part.startswith("{") else part for part in kind.pattern.split("/")
+    )
+    return Publish(
+        root_of(site) + path, _encoder.encode(body), kind.qos, kind.retained, kind.expiry_s
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _session(site: str, effect: f.SessionStatus) -> tuple[Publish, ...]:
+    offer = None
+    if effect.counter_departure is not None or effect.counter_energy_kwh is not None:
+        offer = o.CounterOffer(
+            departure=effect.counter_departure, energy_kwh=effect.counter_energy_kwh
+        )
+    body = o.SessionStatus(
+        state=cast(o.SessionStateName, effect.state),
+        promised_kwh=effect.promised_kwh,
+        ready_at=effect.ready_at,
+        cost=effect.cost,
+        short_kwh=effect.short_kwh,
+        why=effect.why,
+        counter_offer=offer,
+    )
+    said = publish_of(site, body, effect.session)
+    if effect.state in _RETAINED_WHILE:
+        return (said,)
+    gone = Publish(said.topic, b"", said.qos, retain=True)
+    return (Publish(said.topic, said.payload, said.qos, retain=False), gone)
+
+
+def encode(site: str, effect: f.Outbound) -> tuple[Publish, ...]:
+    """What to publish for an effect, in order.
+
+    Parameters
+    ----------
+    site : str
+        Id of the site.
+    effect : Outbound
+        A setpoint, a status, an answer, a plan, an alert or a refusal.
+
+    Returns
+    -------
+    tuple of Publish
+        A session that is over says so once, and then its retained status is taken away.
+    """
+    match effect:
+        case f.SetpointSent():
+            epoch, seq = effect.stamp
+            setpoint = o.Setpoint(
+                epoch=epoch,
+                seq=seq,
+                power_kw=effect.power_kw,
+                lease_s=effect.lease_s,
+                fallback_kw=effect.fallback_kw,
+                reason=effect.reason,
+            )
+            return (publish_of(site, setpoint, effect.pile),)
+        case f.SessionStatus():
+            return _session(site, effect)
+        case f.LimitAnswer():
+            answer = o.LimitAnswer(
+                received_at=effect.received_at,
+                applied_at=effect.applied_at,
+                reached_at=effect.reached_at,
+                shed_kw=effect.shed_kw,
+                unreachable_for_s=effect.unreachable_for_s,
+                binding_piles=list(effect.binding_piles),
+            )
+            return (publish_of(site, answer, effect.node, effect.limit),)
+        case f.PlanSummary():
+            plan = o.Plan(
+                digest=effect.digest,
+                status=effect.status,
+                rung=effect.rung,
+                gap=_finite(effect.gap),
+                solve_ms=effect.solve_ms,
+                planned_kwh=effect.planned_kwh,
+                short_kwh=effect.short_kwh,
+                cost=effect.cost,
+                binding_nodes=list(effect.binding_nodes),
+            )
+            return (publish_of(site, plan),)
+        case f.Alert():
+            alert = o.Alert(
+                where=effect.where,
+                since=effect.since,
+                text=effect.text,
+                text_zh=effect.text_zh,
+                cleared=effect.cleared,
+            )
+            return (publish_of(site, alert, effect.kind),)
+        case f.Rejected():
+            refusal = o.Rejected(
+                topic=effect.topic, code=effect.code, field=effect.field, reason=effect.reason
+            )
+            return (publish_of(site, refusal),)

@@ -1,0 +1,184 @@
+"""Bodies that others send. Field names are the contract; units are in the names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Counter = Annotated[int, Meta(ge=0, le=2**62)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Id = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+Text = Annotated[str, Meta(max_length=500)]
+Kw = Annotated[float, Meta(ge=-1e7, le=1e7)]
+LimitKw = Annotated[float, Meta(ge=0, le=1e7)]
+Kwh = Annotated[float, Meta(ge=0, le=1e12)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+PricePerKwh = Annotated[float, Meta(ge=-1e6, le=1e6)]
+SlotMinutes = Annotated[int, Meta(ge=1, le=1440)]
+Phases = Annotated[list[Annotated[float, Meta(ge=0, le=1e5)]], Meta(min_length=3, max_length=3)]
+Series = Annotated[list[Kw], Meta(min_length=1, max_length=4000)]
+Prices = Annotated[list[PricePerKwh], Meta(min_length=1, max_length=4000)]
+
+
+class Stamped(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every inbound body carries: the order its sender gave it, and when.
+
+    ``epoch`` rises at each start of the sender, ``seq`` within it; per topic the higher
+    (epoch, seq) wins.
+    """
+
+    epoch: Counter
+    seq: Counter
+    issued_at: Instant
+
+
+class LimitSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of a limit series: it holds until the next one starts."""
+
+    start: Instant
+    import_kw: LimitKw
+
+
+class Limit(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A limit of the grid company at a node; a newer one on the same topic replaces it.
+
+    Different limits of one node coexist and the lowest in force wins. ``revoked`` withdraws.
+    A null power says nothing about that direction; it never means unlimited.
+    """
+
+    valid_from: Instant
+    valid_until: Instant | None = None
+    import_kw: LimitKw | None = None
+    export_kw: LimitKw | None = None
+    source: Text
+    slots: Annotated[list[LimitSlot], Meta(max_length=4000)] = []
+    revoked: bool = False
+
+
+class Heartbeat(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The grid company lives."""
+
+
+class Tariff(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Either a named book from an instant on, or a price series for its instants."""
+
+    book: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    valid_from: Instant | None = None
+    start: Instant | None = None
+    slot_minutes: SlotMinutes | None = None
+    buy_per_kwh: Prices | None = None
+    sell_per_kwh: Prices | None = None
+
+
+class SessionRequest(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole request, each time. Energy is the total since plug-in, or follows from charge.
+
+    Say ``energy_kwh``, or ``soc``, ``target_soc`` and ``battery_kwh``.
+    """
+
+    pile: Id
+    arrival: Instant
+    departure: Instant
+    energy_kwh: Annotated[float, Meta(ge=0, le=1e5)] | None = None
+    soc: Fraction | None = None
+    target_soc: Fraction | None = None
+    battery_kwh: Annotated[float, Meta(gt=0, le=1e5)] | None = None
+    max_kw: Annotated[float, Meta(gt=0, le=1e5)] | None = None
+    min_kw: Annotated[float, Meta(ge=0, le=1e5)] | None = None
+    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    vehicle_class: Annotated[str, Meta(max_length=64)] = field(default="", name="class")
+    mode: Literal["smart", "now"] = "smart"
+
+
+class SessionEnd(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A session is over; one counter runs over request and end."""
+
+    reason: Text
+
+
+class PileBirth(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pile starts and holds no setpoint; it is answered with one at once."""
+
+    model: Annotated[str, Meta(max_length=100)] = ""
+    firmware: Annotated[str, Meta(max_length=100)] = ""
+    max_kw: Annotated[float, Meta(gt=0, le=1e5)] | None = None
+    min_kw: Annotated[float, Meta(ge=0, le=1e5)] | None = None
+    phases: Annotated[list[Literal[1, 2, 3]], Meta(min_length=1, max_length=3)] | None = None
+
+
+PileStatus = Literal["available", "waiting", "charging", "full", "faulted", "unavailable"]
+
+
+class PileTelemetry(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a pile measures. ``energy_kwh`` is its lifetime register."""
+
+    power_kw: Kw
+    energy_kwh: Kwh
+    status: PileStatus
+    vehicle: bool
+    soc: Fraction | None = None
+    currents_a: Phases | None = None
+    voltages_v: Phases | None = None
+    fault: Text | None = None
+
+
+class PileAck(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pile took a setpoint, or refuses it and says why: exactly one of the two."""
+
+    setpoint_epoch: Counter
+    setpoint_seq: Counter
+    applied_kw: Kw | None = None
+    refused: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+
+
+class NodeTelemetry(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a node's meter measures; the registers count over its lifetime."""
+
+    power_kw: Kw
+    import_kwh: Kwh | None = None
+    export_kwh: Kwh | None = None
+    reactive_kvar: Kw | None = None
+    currents_a: Phases | None = None
+    voltages_v: Phases | None = None
+    oil_temperature_c: Annotated[float, Meta(ge=-80, le=400)] | None = None
+
+
+class Forecast(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A forecast series: exactly one of the ``values_`` fields, optionally with a band."""
+
+    start: Instant
+    slot_minutes: SlotMinutes
+    values_kw: Series | None = None
+    values_c: Series | None = None
+    values_w_m2: Series | None = None
+    values_g_per_kwh: Series | None = None
+    values_share: Series | None = None
+    low: Series | None = None
+    high: Series | None = None
+
+
+class Override(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator orders for a pile or a node, until an instant or until cleared."""
+
+    kind: Literal["out_of_service", "hold_kw", "charge_now", "clear"]
+    until: Instant | None = None
+    who: Annotated[str, Meta(min_length=1, max_length=100)]
+    hold_kw: LimitKw | None = None
+
+
+class Emergency(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Fire or ground fault: everything in the zone to 0 until the same role clears it."""
+
+    cleared: bool
+    who: Annotated[str, Meta(min_length=1, max_length=100)]
+    kind: Literal["fire", "ground_fault", "other"] = "other"
+
+
+class SimTime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lockstep runs: the virtual depot owns time."""
+
+    step: Counter
+    now: Instant
+    mono_s: Annotated[float, Meta(ge=0, le=1e12)]

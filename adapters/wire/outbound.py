@@ -1,0 +1,143 @@
+"""Bodies that the daemon publishes. Field names are the contract; units are in the names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from adapters.wire.inbound import Counter, Id, Instant
+
+
+class Setpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The power a pile must hold now.
+
+    The pile counts ``lease_s`` from receipt; when it has run out unrenewed, the pile goes to
+    ``fallback_kw``. A lower (epoch, seq) than one obeyed before must not be obeyed.
+    """
+
+    epoch: Counter
+    seq: Counter
+    power_kw: float
+    lease_s: float
+    fallback_kw: float
+    reason: str
+
+
+class CounterOffer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What would be possible where the request is not: later, or less."""
+
+    departure: Instant | None = None
+    energy_kwh: float | None = None
+
+
+SessionStateName = Literal["announced", "waiting", "charging", "full", "ended", "refused"]
+
+
+class SessionStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a session stands and what it has been promised."""
+
+    state: SessionStateName
+    promised_kwh: float | None = None
+    ready_at: Instant | None = None
+    cost: float | None = None
+    short_kwh: float = 0.0
+    why: str = ""
+    counter_offer: CounterOffer | None = None
+
+
+class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Totals of the plan that runs; the whole plan is in the store. ``gap`` null: unknown."""
+
+    digest: str
+    status: str
+    rung: str
+    gap: float | None
+    solve_ms: float
+    planned_kwh: float
+    short_kwh: float
+    cost: float
+    binding_nodes: list[str]
+
+
+class LimitAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Closes the loop to the grid company: what became of its limit, by the meter."""
+
+    received_at: Instant
+    applied_at: Instant | None
+    reached_at: Instant | None
+    shed_kw: float
+    unreachable_for_s: float | None
+    binding_piles: list[str]
+
+
+class Status(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Birth, goodbye and last will of the daemon."""
+
+    state: Literal["online", "offline"]
+    version: str
+    epoch: Counter
+    health: Literal["ok", "degraded", "stopped"]
+    degraded: list[str] = []
+
+
+class Alert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wrong, where, since when, and what to do, in both languages."""
+
+    where: str
+    since: datetime
+    text: str
+    text_zh: str
+    cleared: bool = False
+
+
+RejectedCode = Literal[
+    "too_large",
+    "empty",
+    "unknown_topic",
+    "bad_id",
+    "bad_json",
+    "duplicate_key",
+    "unknown_field",
+    "missing_field",
+    "wrong_type",
+    "naive_time",
+    "out_of_range",
+    "contradiction",
+    "unknown_node",
+    "unknown_pile",
+    "refused",
+]
+"""Why a message changed nothing."""
+
+
+class Rejected(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message that changed nothing, and why; at most a few of these a second."""
+
+    topic: str
+    code: str
+    field: str
+    reason: str
+    suppressed: int = 0
+
+
+class SimDone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lockstep runs: inbox, solve and acknowledgements of this step are empty."""
+
+    step: Counter
+
+
+__all__ = [
+    "Alert",
+    "CounterOffer",
+    "Id",
+    "LimitAnswer",
+    "Plan",
+    "Rejected",
+    "RejectedCode",
+    "SessionStatus",
+    "Setpoint",
+    "SimDone",
+    "Status",
+]
