@@ -1,0 +1,385 @@
+"""The virtual depot: it owns time and truth, does no I/O, and is exact between events.
+
+A host asks :meth:`VirtualDepot.next_event_s`, lets time pass with
+:meth:`VirtualDepot.advance`, which returns what piles, meters, operator and grid company say
+meanwhile, and hands setpoints to :meth:`VirtualDepot.obey`. The facts are those of
+:mod:`models.events`; the same object stands behind a broker or in the engine's own process.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from adapters.simulator.grid import GridScript, Said
+from adapters.simulator.meter import NodeMeter
+from adapters.simulator.series import StepSeries, constant
+from adapters.simulator.trace import NodeVerdict, Piece, SessionTrace, Trace
+from adapters.simulator.vehicle import PLAIN, Quirk, Vehicle
+from adapters.simulator.virtual_pile import VirtualPile
+from models.errors import InvalidValueError
+from models.events import (
+    Event,
+    NodeMeasured,
+    PileAcked,
+    PileBorn,
+    PileMeasured,
+    SessionEnded,
+    SessionRequested,
+)
+from models.horizon import UTC
+from models.site import Site
+from scheduler.effects import SetpointSent
+
+EPOCH = 1
+"""Epoch of every sender in the virtual depot: they all start once."""
+
+
+class VirtualDepot:
+    """Piles, vehicles, meters, base load, PV and the grid company of one site.
+
+    Parameters
+    ----------
+    site : Site
+        The site; its telemetry period and lease are obeyed.
+    vehicles : sequence of Vehicle
+        With their hidden truth. On one pile they do not overlap.
+    start_s : float
+        Where time begins, epoch seconds; ``mono_s`` is counted from there.
+    base_kw, pv_kw : mapping of str to StepSeries
+        By node: what cannot be steered (kW >= 0), and what the sun gives (kW <= 0).
+    voltage : StepSeries
+        Voltage by nameplate voltage: AC piles draw so much more or less.
+    quirks : mapping of str to Quirk
+        By pile.
+    grid : GridScript
+        What the grid company and the operator say.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        vehicles: Sequence[Vehicle],
+        *,
+        start_s: float,
+        base_kw: Mapping[str, StepSeries] | None = None,
+        pv_kw: Mapping[str, StepSeries] | None = None,
+        voltage: StepSeries | None = None,
+        quirks: Mapping[str, Quirk] | None = None,
+        grid: GridScript | None = None,
+    ) -> None:
+        self.site = site
+        self.start_s = start_s
+        self.at_s = start_s
+        self.grid = grid or GridScript()
+        self._series = [*(base_kw or {}).items(), *(pv_kw or {}).items()]
+        self._voltage = voltage or constant(1.0)
+        quirks = quirks or {}
+        self.piles = {
+            p.id: VirtualPile(p, quirks.get(p.id, PLAIN), at_s=start_s) for p in site.piles
+        }
+        self._path = {p.id: site.network.path[site.network.index[p.node]] for p in site.piles}
+        nodes = site.network.nodes
+        self._pile_kw = [0.0] * len(nodes)
+        self._base_kw = [0.0] * len(nodes)
+        slowest = [0.0] * len(nodes)
+        for p in site.piles:
+            for k in self._path[p.id]:
+                slowest[k] = max(slowest[k], p.response_s)
+        self._meters = [
+            NodeMeter(start_s=start_s, limit_kw=math.inf, response_s=slowest[k])
+            for k in range(len(nodes))
+        ]
+        self._limits: dict[str, list[tuple[float, float]]] = {n.id: [] for n in nodes}
+        self._base_trace: list[tuple[float, float]] = []
+        self._seq = 0
+        self._traces: dict[str, SessionTrace] = {}
+        self._order: list[SessionTrace] = []
+        self._due: list[tuple[float, str]] = []
+        self._pile_due: dict[str, float] = {}
+        self._late: list[tuple[float, int, Event]] = []
+        self._agenda = self._write_agenda(vehicles)
+        self._agenda_at = 0
+        self._period = site.telemetry_period_s
+        self._next_report_s = start_s
+        self._next_series_s = start_s
+        self._born = False
+
+    def _write_agenda(self, vehicles: Sequence[Vehicle]) -> list[tuple[float, int, str, Vehicle]]:
+        """Arrivals and words in the order of time; at one instant cars come before words."""
+        agenda: list[tuple[float, int, str, Vehicle]] = []
+        occupied: dict[str, tuple[float, str]] = {}
+        for vehicle in sorted(vehicles, key=lambda v: (v.arrival_s, v.session)):
+            if vehicle.pile not in self.piles:
+                raise InvalidValueError(
+                    f"{vehicle.pile!r} is no pile", where=f"vehicle {vehicle.session}"
+                )
+            until, other = occupied.get(vehicle.pile, (-math.inf, ""))
+            if vehicle.arrival_s < until:
+                raise InvalidValueError(
+                    f"stands at {vehicle.pile} while {other} still does",
+                    where=f"vehicle {vehicle.session}",
+                )
+            occupied[vehicle.pile] = (vehicle.departure_s, vehicle.session)
+            agenda.append((max(vehicle.arrival_s, self.start_s), 0, vehicle.session, vehicle))
+            for k, (said_s, _) in enumerate(vehicle.words):
+                agenda.append((max(said_s, self.start_s), 1 + k, vehicle.session, vehicle))
+        agenda.sort(key=lambda a: a[:3])
+        return agenda
+
+    def next_event_s(self) -> float:
+        """When something next happens by itself, epoch seconds; inf: never again."""
+        return min(self._heads())
+
+    def _heads(self) -> tuple[float, ...]:
+        while self._due and self._pile_due.get(self._due[0][1]) != self._due[0][0]:
+            heapq.heappop(self._due)
+        return (
+            self._due[0][0] if self._due else math.inf,
+            self._agenda[self._agenda_at][0] if self._agenda_at < len(self._agenda) else math.inf,
+            self._late[0][0] if self._late else math.inf,
+            self._next_series_s,
+            self.grid.next_s(),
+            self._next_report_s,
+        )
+
+    def advance(self, to_s: float) -> list[Event]:
+        """Let time pass; everything that is said until then, in its order."""
+        if to_s < self.at_s:
+            raise InvalidValueError(f"time does not run back from {self.at_s} to {to_s}")
+        facts: list[Event] = []
+        if not self._born:
+            self._born = True
+            facts += [PileBorn(**self._said(), pile=p) for p in self.piles]
+            self._relimit()
+        while True:
+            pile, agenda, late, series, grid, report = self._heads()
+            due = min(pile, agenda, late, series, grid, report)
+            if due > to_s:
+                break
+            self.at_s = max(self.at_s, due)
+            if due == series:
+                self._change_series()
+            elif due == grid:
+                facts += self.grid.take(self.at_s, self._said)
+                self._relimit()
+            elif due == pile:
+                self._pass_pile(heapq.heappop(self._due)[1], facts)
+            elif due == agenda:
+                self._follow_agenda(facts)
+            elif due == report:
+                self._report_all(facts)
+            else:
+                facts.append(self._restamp(heapq.heappop(self._late)[2]))
+        self.at_s = to_s
+        return facts
+
+    def obey(self, setpoint: SetpointSent, at_s: float | None = None) -> list[Event]:
+        """A setpoint reaches its pile: acknowledgement and new power, unless it is slow."""
+        facts: list[Event] = [] if at_s is None else self.advance(at_s)
+        pile = self.piles[setpoint.pile]
+        self._integrate(pile)
+        if not pile.take(setpoint.stamp, setpoint.power_kw, setpoint.lease_s, setpoint.fallback_kw):
+            facts.append(self._ack(pile, setpoint.stamp, None, "refused"))
+        self._settle(pile, facts)
+        return facts
+
+    def trace(self) -> Trace:
+        """What happened until now."""
+        for pile in self.piles.values():
+            self._integrate(pile)
+        for meter in self._meters:
+            meter.close(self.at_s)
+        verdicts = tuple(
+            NodeVerdict(node.id, m.raw_s, m.judged_s, m.base_alone_s, m.peak_kw)
+            for node, m in zip(self.site.network.nodes, self._meters, strict=True)
+        )
+        return Trace(
+            sessions=tuple(self._order),
+            verdicts=verdicts,
+            limits=self._limits,
+            base=self._base_trace,
+        )
+
+    @property
+    def present(self) -> int:
+        """Number of vehicles plugged in."""
+        return sum(p.vehicle is not None for p in self.piles.values())
+
+    @property
+    def drawn_kw(self) -> float:
+        """Power through the point of connection, kW."""
+        return self._pile_kw[0] + self._base_kw[0]
+
+    @property
+    def ended(self) -> bool:
+        """True once every vehicle has come and gone."""
+        return self._agenda_at >= len(self._agenda) and self.present == 0
+
+    def _follow_agenda(self, facts: list[Event]) -> None:
+        _, kind, _, vehicle = self._agenda[self._agenda_at]
+        self._agenda_at += 1
+        if kind > 0:
+            request = vehicle.words[kind - 1][1]
+            facts.append(SessionRequested(**self._said(), request=request))
+            return
+        pile = self.piles[vehicle.pile]
+        self._integrate(pile)
+        if pile.vehicle is not None:
+            self._plug_out(pile, facts)
+        pile.plug_in(vehicle)
+        trace = SessionTrace(
+            session=vehicle.session,
+            pile=vehicle.pile,
+            arrival_s=vehicle.arrival_s,
+            departure_s=vehicle.departure_s,
+            wants_kwh=vehicle.wants_kwh,
+            max_kw=min(pile.pile.max_kw, vehicle.battery.max_kw),
+        )
+        self._traces[vehicle.pile] = trace
+        self._order.append(trace)
+        self._settle(pile, facts, report=True)
+
+    def _pass_pile(self, pile_id: str, facts: list[Event]) -> None:
+        pile = self.piles[pile_id]
+        self._pile_due.pop(pile_id, None)
+        self._integrate(pile)
+        if pile.vehicle is not None and pile.vehicle.departure_s <= self.at_s:
+            self._plug_out(pile, facts)
+            return
+        self._settle(pile, facts)
+
+    def _plug_out(self, pile: VirtualPile, facts: list[Event]) -> None:
+        vehicle = pile.vehicle
+        assert vehicle is not None
+        pile.plug_out()
+        self._traces[pile.pile.id].left = True
+        self._settle(pile, facts, report=True)
+        if vehicle.says_end:
+            facts.append(SessionEnded(**self._said(), session=vehicle.session, reason="left"))
+
+    def _integrate(self, pile: VirtualPile) -> None:
+        since, power = pile.at_s, pile.power_kw
+        drawn = pile.advance(self.at_s)
+        if drawn > 0:
+            self._traces[pile.pile.id].pieces.append(Piece(since, self.at_s, power, drawn))
+
+    def _settle(self, pile: VirtualPile, facts: list[Event], *, report: bool = False) -> None:
+        """The pile takes up what is due; the meters see it, and it says so."""
+        before = pile.power_kw
+        changed, obeyed = pile.settle()
+        if changed:
+            for k in self._path[pile.pile.id]:
+                self._pile_kw[k] += pile.power_kw - before
+                self._meters[k].power(
+                    self.at_s, self._pile_kw[k] + self._base_kw[k], self._base_kw[k]
+                )
+        facts += [self._ack(pile, held.stamp, held.power_kw, None) for held in obeyed]
+        if changed or report:
+            self._report(pile, facts)
+        due = pile.next_s()
+        if due != self._pile_due.get(pile.pile.id):
+            self._pile_due[pile.pile.id] = due
+            if due < math.inf:
+                heapq.heappush(self._due, (due, pile.pile.id))
+
+    def _report(self, pile: VirtualPile, facts: list[Event]) -> None:
+        vehicle = pile.vehicle
+        soc = None
+        if vehicle is not None and vehicle.says_soc:
+            soc = min(pile.stored_kwh / vehicle.battery.capacity_kwh, 1.0)
+        fact = PileMeasured(
+            **self._said(),
+            pile=pile.pile.id,
+            power_kw=pile.power_kw,
+            energy_kwh=pile.register_kwh,
+            vehicle=vehicle is not None,
+            soc=soc,
+        )
+        self._say(fact, pile.quirk.meter_lag_s, facts)
+
+    def _say(self, fact: Event, lag_s: float, facts: list[Event]) -> None:
+        if lag_s > 0:
+            heapq.heappush(self._late, (self.at_s + lag_s, self._seq, fact))
+        else:
+            facts.append(fact)
+
+    def _restamp(self, fact: Event) -> Event:
+        """A late message keeps its stamp and is taken in now."""
+        return replace(
+            fact,
+            now=datetime.fromtimestamp(self.at_s, UTC),
+            mono_s=self.at_s - self.start_s,
+        )
+
+    def _ack(
+        self, pile: VirtualPile, stamp: tuple[int, int], applied: float | None, refused: str | None
+    ) -> Event:
+        return PileAcked(
+            **self._said(),
+            pile=pile.pile.id,
+            setpoint=stamp,
+            applied_kw=applied,
+            refused=refused,
+        )
+
+    def _report_all(self, facts: list[Event]) -> None:
+        for pile in self.piles.values():
+            self._integrate(pile)
+            self._report(pile, facts)
+        self._report_nodes(facts)
+        self._next_report_s = (math.floor(self.at_s / self._period) + 1) * self._period
+
+    def _report_nodes(self, facts: list[Event]) -> None:
+        if self.site.base_load != "meter":
+            return
+        for k, node in enumerate(self.site.network.nodes):
+            facts.append(
+                NodeMeasured(
+                    **self._said(),
+                    node=node.id,
+                    power_kw=self._pile_kw[k] + self._base_kw[k],
+                )
+            )
+
+    def _change_series(self) -> None:
+        """Base load, sun and voltage move; the meters see it at once."""
+        now = self.at_s
+        base = [0.0] * len(self._base_kw)
+        following = self._voltage.next_change_s(now)
+        for node, series in self._series:
+            following = min(following, series.next_change_s(now))
+            for k in self.site.network.path[self.site.network.index[node]]:
+                base[k] += series.at(now)
+        if base != self._base_kw:
+            self._base_kw = base
+            for k, meter in enumerate(self._meters):
+                meter.power(now, self._pile_kw[k] + base[k], base[k])
+        self._base_trace.append((now, base[0]))
+        factor = self._voltage.at(now)
+        for pile in self.piles.values():
+            if pile.voltage != factor:
+                self._integrate(pile)
+                pile.voltage = factor
+                self._settle(pile, [])
+        self._next_series_s = following
+
+    def _relimit(self) -> None:
+        """The meters learn the limits that hold now: what the grid company's own box knows."""
+        for node, meter in zip(self.site.network.nodes, self._meters, strict=True):
+            limit = self.grid.limit_kw(self.site, node, self.at_s)
+            held = self._limits[node.id]
+            if not held or held[-1][1] != limit:
+                meter.limit(self.at_s, limit)
+                held.append((self.at_s, limit))
+
+    def _said(self) -> Said:
+        """Clocks and stamp of something said now: one counter serves every sender."""
+        self._seq += 1
+        now = datetime.fromtimestamp(self.at_s, UTC)
+        return Said(
+            now=now, mono_s=self.at_s - self.start_s, stamp=(EPOCH, self._seq), issued_at=now
+        )
