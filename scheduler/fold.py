@@ -50,6 +50,8 @@ def fold(draft: Draft, event: Event, site: Site) -> None:
         if problem is not None:
             draft.emit(problem)
             return
+        if isinstance(event, SessionRequested) and on_session.refused(draft, event, site):
+            return
         draft.own("seen")[key] = event.stamp
         if not isinstance(event, _SAMPLED):
             draft.emit(Persist(event=event))

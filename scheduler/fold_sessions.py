@@ -27,11 +27,6 @@ TOMBSTONES = 4096
 def requested(draft: Draft, event: SessionRequested, site: Site) -> None:
     """A request: new, changed, or adopting the walk-in that already charges at its pile."""
     request = event.request
-    reason = _refusal(draft, event)
-    if reason is not None:
-        code, text = reason
-        _refuse(draft, request.session, code, text)
-        return
     sessions = draft.own("sessions")
     known = sessions.get(request.session)
     if known is not None:
@@ -57,8 +52,25 @@ def requested(draft: Draft, event: SessionRequested, site: Site) -> None:
     draft.news = True
 
 
-def _refusal(draft: Draft, event: SessionRequested) -> tuple[str, str] | None:
+def refused(draft: Draft, event: SessionRequested, site: Site) -> bool:
+    """True for a request that cannot be; its sender is told, and nothing changes."""
+    reason = _refusal(draft, event, site)
+    if reason is None:
+        return False
+    code, text = reason
+    session = event.request.session
+    draft.emit(
+        Rejected(topic=f"session/{session}/request", code=code, field="request", reason=text)
+    )
+    if session not in draft.sessions:
+        draft.emit(SessionStatus(session=session, state="rejected", why=text))
+    return True
+
+
+def _refusal(draft: Draft, event: SessionRequested, site: Site) -> tuple[str, str] | None:
     request = event.request
+    if request.pile not in site.pile_by_id:
+        return "unknown_pile", f"{request.pile!r} is no pile of site {site.name}"
     if request.session in draft.get("tombstones"):
         return "session_ended", f"session {request.session} has already ended"
     if request.departure <= event.now:
@@ -76,14 +88,6 @@ def _refusal(draft: Draft, event: SessionRequested) -> tuple[str, str] | None:
     ):
         return "pile_occupied", f"session {current} is at pile {request.pile}"
     return None
-
-
-def _refuse(draft: Draft, session: str, code: str, text: str) -> None:
-    draft.emit(
-        Rejected(topic=f"session/{session}/request", code=code, field="request", reason=text)
-    )
-    if session not in draft.sessions:
-        draft.emit(SessionStatus(session=session, state="rejected", why=text))
 
 
 def ended(draft: Draft, event: SessionEnded, site: Site) -> None:

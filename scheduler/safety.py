@@ -148,7 +148,7 @@ def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> 
             if not outlet.may_rise and granted[i] > outlet.sent_kw:
                 result[i] = possible_kw(outlet, outlet.sent_kw)
             continue
-        stay = min(granted[i], outlet.sent_kw)
+        stay = min(granted[i], outlet.sent_kw, outlet.held_kw)
         if not outlet.may_rise:
             result[i] = possible_kw(outlet, stay)
             continue
