@@ -1,0 +1,187 @@
+"""A whole step: events in, plan out, setpoints encoded; and what the control process weighs."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from adapters.books import load_book
+from adapters.wire.encode import encode
+from benchmarks.bench_site import START, bench_site
+from models.events import Event, PileAcked, PileMeasured, SessionRequested, Solved
+from models.session import Request
+from scheduler.cascade import load_solver, run_cascade
+from scheduler.effects import Effect, Persist, SetpointSent, Solve
+from scheduler.engine import Engine
+from scheduler.state import SiteState
+
+WORK_LIMIT = 10_000_000
+
+
+class _Loop:
+    """Engine, solver and obedient piles, with each part of a step timed."""
+
+    def __init__(self, piles: int, rungs: tuple[str, ...], seed: int) -> None:
+        self.site = bench_site(piles)
+        self.engine = Engine(self.site, load_book("zhejiang-2026"))
+        self.rungs = [(name, load_solver(name)) for name in rungs]
+        self.rng = np.random.default_rng(seed)
+        self.now, self.mono_s, self.seq = START, 0.0, 0
+        self.state: SiteState = self.engine.start(now=self.now, mono_s=0.0, epoch=1)
+        self.parts: dict[str, float] = {}
+        first: list[Event] = []
+        for pile in self.site.piles:
+            first.append(self._telemetry(pile.id, 0.0))
+            first.append(self._request(f"s-{pile.id}", pile.id))
+        self.step(first)
+
+    def _common(self) -> tuple[datetime, float, tuple[int, int]]:
+        self.seq += 1
+        return self.now, self.mono_s, (1, self.seq)
+
+    def _telemetry(self, pile: str, power_kw: float) -> Event:
+        now, mono_s, stamp = self._common()
+        return PileMeasured(
+            now=now,
+            mono_s=mono_s,
+            stamp=stamp,
+            issued_at=now,
+            pile=pile,
+            power_kw=power_kw,
+            energy_kwh=0.0,
+            vehicle=True,
+        )
+
+    def _request(self, session: str, pile: str) -> Event:
+        now, mono_s, stamp = self._common()
+        request = Request(
+            session=session,
+            pile=pile,
+            arrival=now,
+            departure=now + timedelta(hours=float(self.rng.uniform(4, 14))),
+            energy_kwh=float(self.rng.uniform(6, 30)),
+            priority=int(self.rng.integers(3, 6)),
+        )
+        return SessionRequested(now=now, mono_s=mono_s, stamp=stamp, issued_at=now, request=request)
+
+    def step(self, events: list[Event]) -> float:
+        """Time of one step, ms, acknowledgements apart."""
+        parts = dict.fromkeys(("receive", "solve", "dispatch", "encode"), 0.0)
+        begun = time.perf_counter()
+        self.state, effects, _ = self.engine.receive(self.state, events)
+        parts["receive"] = _ms(begun)
+        wanted = [e for e in effects if isinstance(e, Solve)]
+        out: list[Effect] = list(effects)
+        if wanted:
+            begun = time.perf_counter()
+            problem = wanted[-1].problem
+            found = run_cascade(
+                problem, self.rungs, work_limit=WORK_LIMIT, running=problem.running_kwh
+            )
+            parts["solve"] = _ms(begun)
+            begun = time.perf_counter()
+            answer = Solved(
+                now=self.now,
+                mono_s=self.mono_s,
+                digest=problem.digest,
+                energy_kwh=tuple(found.energy_kwh.tolist()),
+                status=found.status,
+                rung=found.rung,
+                gap=found.gap,
+                work=found.work,
+                solve_ms=parts["solve"],
+            )
+            self.state, effects, _ = self.engine.receive(self.state, [answer])
+            parts["dispatch"] = _ms(begun)
+            out += effects
+        begun = time.perf_counter()
+        for effect in out:
+            if not isinstance(effect, Persist | Solve):
+                encode(self.site.name, effect)
+        parts["encode"] = _ms(begun)
+        self.parts = parts
+        self._acknowledge([e for e in out if isinstance(e, SetpointSent)])
+        return sum(parts.values())
+
+    def _acknowledge(self, setpoints: list[SetpointSent]) -> None:
+        acks: list[Event] = []
+        for sent in setpoints:
+            now, mono_s, stamp = self._common()
+            acks.append(
+                PileAcked(
+                    now=now,
+                    mono_s=mono_s,
+                    stamp=stamp,
+                    issued_at=now,
+                    pile=sent.pile,
+                    setpoint=sent.stamp,
+                    applied_kw=sent.power_kw,
+                )
+            )
+            acks.append(self._telemetry(sent.pile, sent.power_kw))
+        if acks:
+            self.state, _, _ = self.engine.receive(self.state, acks)
+
+    def change(self) -> list[Event]:
+        """One driver changes the departure, ten seconds later; every pile reports."""
+        self.now += timedelta(seconds=10)
+        self.mono_s += 10
+        pile = self.site.piles[int(self.rng.integers(len(self.site.piles)))].id
+        events = [self._request(f"s-{pile}", pile)]
+        return events + [
+            self._telemetry(p.id, self.state.piles[p.id].wanted_kw) for p in self.site.piles
+        ]
+
+
+def _ms(begun: float) -> float:
+    return 1000.0 * (time.perf_counter() - begun)
+
+
+def step_figures(
+    piles: int, *, rounds: int, rungs: tuple[str, ...] = ("highs", "greedy"), seed: int = 7
+) -> dict[str, float]:
+    """Median and worst time of a step after one changed session, with telemetry of every pile.
+
+    Parameters
+    ----------
+    piles : int
+        Sessions as well, all present; 96 slots.
+    rounds : int
+        Steps measured.
+    rungs : tuple of str
+        Solvers of the cascade.
+    seed : int
+        Of the sessions.
+    """
+    loop = _Loop(piles, rungs, seed)
+    times, parts = [], []
+    for _ in range(rounds):
+        times.append(loop.step(loop.change()))
+        parts.append(loop.parts)
+    out = {"step_ms_p50": statistics.median(times), "step_ms_max": max(times)}
+    for name in parts[0]:
+        out[f"{name}_ms_p50"] = statistics.median(p[name] for p in parts)
+    return out
+
+
+_WEIGH = """
+import sys
+from benchmarks.weight import control_process_mb
+print(control_process_mb(int(sys.argv[1])))
+"""
+
+
+def control_process_mb(piles: int) -> float:
+    """Resident memory of a control process with its engine and a full state, MB.
+
+    Measured in a fresh process, so that nothing of the benchmark counts.
+    """
+    answer = subprocess.run(
+        [sys.executable, "-c", _WEIGH, str(piles)], capture_output=True, text=True, check=True
+    )
+    return float(answer.stdout.strip().splitlines()[-1])
