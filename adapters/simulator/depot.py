@@ -214,6 +214,15 @@ class VirtualDepot:
         """Power through the point of connection, kW."""
         return self._pile_kw[0] + self._base_kw[0]
 
+    def limit_kw(self, node: int) -> float:
+        """The effective limit of a node now, kW."""
+        held = self._limits[self.site.network.ids[node]]
+        return held[-1][1] if held else math.inf
+
+    def base_kw(self, node: int) -> float:
+        """What cannot be steered under a node now, kW; negative while the sun gives more."""
+        return self._base_kw[node]
+
     @property
     def ended(self) -> bool:
         """True once every vehicle has come and gone."""

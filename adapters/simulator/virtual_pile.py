@@ -91,9 +91,16 @@ class VirtualPile:
             return self.pile.fallback_kw
         return held.power_kw if self.at_s < held.until_s else held.fallback_kw
 
-    def _drawable_kw(self) -> float:
-        """What the offer lets the car draw: current is regulated, so voltage moves the power."""
-        offer = self.offer_kw
+    def drawn_at_kw(self, offer_kw: float) -> float:
+        """What the car would draw now at another offer, kW."""
+        if self.vehicle is None:
+            return 0.0
+        if self.stored_kwh >= full_kwh(self.vehicle.battery):
+            return 0.0
+        return min(self._drawable_kw(offer_kw), self.vehicle.battery.accepts_kw(self.stored_kwh))
+
+    def _drawable_kw(self, offer: float) -> float:
+        """What an offer lets a car draw: current is regulated, so voltage moves the power."""
         if offer < self.pile.min_kw - POWER_EPSILON_KW or offer <= 0:
             return 0.0
         if self.pile.current == "ac":
@@ -103,11 +110,7 @@ class VirtualPile:
     def _power_now_kw(self) -> float:
         if self.vehicle is None or self._starts_left > 0:
             return 0.0
-        battery = self.vehicle.battery
-        accepts = battery.accepts_kw(self.stored_kwh)
-        if self.stored_kwh >= full_kwh(battery):
-            return 0.0
-        return min(self._drawable_kw(), accepts)
+        return self.drawn_at_kw(self.offer_kw)
 
     def next_s(self) -> float:
         """When it next changes by itself, epoch seconds; inf: never."""
@@ -120,7 +123,7 @@ class VirtualPile:
         if self.power_kw <= 0:
             return due
         battery, k = self.vehicle.battery, self.vehicle.battery.taper_per_h
-        offer = self._drawable_kw()
+        offer = self._drawable_kw(self.offer_kw)
         if math.isinf(k):
             hours = (battery.capacity_kwh - self.stored_kwh) / self.power_kw
         elif battery.accepts_kw(self.stored_kwh) > min(offer, battery.max_kw) * (1 + 1e-9):
@@ -138,7 +141,7 @@ class VirtualPile:
             assert self.vehicle is not None
             battery = self.vehicle.battery
             hours = (to_s - self.at_s) / 3600.0
-            after = battery.after(self.stored_kwh, self._drawable_kw(), hours)
+            after = battery.after(self.stored_kwh, self._drawable_kw(self.offer_kw), hours)
             if full_kwh(battery) - after < 1e-7:
                 after = max(after, full_kwh(battery))
             drawn = after - self.stored_kwh

@@ -1,0 +1,330 @@
+"""One closed-loop run on recorded sessions, beside what others would have done with them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from adapters.simulator.baselines import first_come, uncontrolled
+from adapters.simulator.costs import PriceSum
+from adapters.simulator.depot import VirtualDepot
+from adapters.simulator.foresight import least_cost_of, perfect_foresight
+from adapters.simulator.inprocess import cascade_of, run
+from adapters.simulator.replay import Replay, ReplaySession, Words, prepare
+from adapters.simulator.trace import Piece, SessionTrace, Trace
+from adapters.simulator.vehicle import Quirk
+from models.errors import DataError
+from models.site import Site
+from scheduler.engine import Engine
+from tariffs.tariff import Tariff
+
+SHORT_KWH = 0.1
+"""A session this much under its own truth counts as short."""
+
+LEASE_S = 86_400.0
+TELEMETRY_S = 3600.0
+"""The simulated channel is perfect, so leases and periodic telemetry are stretched to these: a
+pile reports at once whatever changes, and renewals only cost time."""
+
+RUNGS = ("highs",)
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and which share of it is done, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run and what it came to.
+
+    Parameters
+    ----------
+    replay : Replay
+        The sessions with their truth and words.
+    trace : Trace
+        What the reference meter and the piles saw.
+    cost : float
+        Of the energy drawn, in the tariff's currency.
+    """
+
+    replay: Replay
+    trace: Trace
+    cost: float
+
+    @property
+    def delivered_kwh(self) -> float:
+        """Energy of all sessions, kWh."""
+        return sum(s.delivered_kwh for s in self.trace.sessions)
+
+
+def simulate(
+    site: Site,
+    tariff: Tariff,
+    sessions: Sequence[ReplaySession],
+    start: datetime,
+    end: datetime,
+    *,
+    requests: Words = "truth",
+    losses: bool = False,
+    rungs: Sequence[str] = RUNGS,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The sessions that arrive in [start, end), until the last has left.
+
+    Parameters
+    ----------
+    site : Site
+        The site; its lease and telemetry period are stretched, everything else is obeyed.
+    tariff : Tariff
+        What plans and what bills.
+    sessions : sequence of ReplaySession
+        Earlier ones than ``start`` may be among them; they teach estimates.
+    start, end : datetime
+        Aware.
+    requests : Words
+        What the requests say.
+    losses : bool
+        Also run with all truth and with each word alone, for ``loss_departure`` and
+        ``loss_energy``.
+    rungs : sequence of str
+        Solvers by file name, in the order of the ladder.
+    progress : callable, optional
+        See :data:`Progress`.
+
+    Returns
+    -------
+    dict
+        The figures by name; energy in kWh, money in the tariff's currency.
+    """
+    began = time.perf_counter()
+    tell = progress or (lambda what, share: None)
+    site = replace(
+        site,
+        lease_s=max(site.lease_s, LEASE_S),
+        telemetry_period_s=max(site.telemetry_period_s, TELEMETRY_S),
+    )
+    outcome = _closed_loop(site, tariff, sessions, start, end, requests, rungs, tell)
+    if not outcome.replay.vehicles:
+        raise DataError(
+            f"no session arrives from {start.isoformat()} to {end.isoformat()}",
+            fix="choose --from and --to inside the file",
+        )
+    prices = _prices(site, tariff, outcome.replay)
+    figures = _figures(outcome)
+    figures |= _baselines(site, outcome, prices, tell)
+    if losses:
+        figures |= _losses(site, tariff, sessions, start, end, rungs, tell)
+    figures["wall_s"] = time.perf_counter() - began
+    return figures
+
+
+def _closed_loop(
+    site: Site,
+    tariff: Tariff,
+    sessions: Sequence[ReplaySession],
+    start: datetime,
+    end: datetime,
+    words: Words,
+    rungs: Sequence[str],
+    tell: Progress,
+) -> Outcome:
+    replay = prepare(site, sessions, start, end, words=words)
+    if not replay.vehicles:
+        empty = Trace(sessions=(), verdicts=(), limits={}, base=[])
+        return Outcome(replay, empty, 0.0)
+    begin, until = start.timestamp(), _last_s(replay)
+    trace = run(
+        Engine(site, tariff),
+        VirtualDepot(site, replay.vehicles, start_s=begin),
+        until_s=until,
+        solve=cascade_of(*rungs),
+        progress=lambda at: tell(f"run, {words}", (at - begin) / (until - begin)),
+    )
+    cost = _prices(site, tariff, replay).of_pieces(_all_pieces(trace))
+    return Outcome(replay, trace, cost)
+
+
+def _last_s(replay: Replay) -> float:
+    return max(v.departure_s for v in replay.vehicles) + 1.0
+
+
+def _prices(site: Site, tariff: Tariff, replay: Replay) -> PriceSum:
+    first = min(v.arrival_s for v in replay.vehicles)
+    return PriceSum(tariff, first - 86_400, _last_s(replay) + 86_400, site.zone)
+
+
+def _all_pieces(trace: Trace) -> list[Piece]:
+    return [p for s in trace.sessions for p in s.pieces]
+
+
+def _figures(outcome: Outcome) -> dict[str, Any]:
+    trace, replay = outcome.trace, outcome.replay
+    solve_ms = np.array(trace.solve_ms or (0.0,))
+    return {
+        "sessions": len(replay.vehicles),
+        "requested_kwh": sum(v.words[0][1].energy_kwh for v in replay.vehicles),
+        "truth_kwh": sum(v.wants_kwh for v in replay.vehicles),
+        "delivered_kwh": outcome.delivered_kwh,
+        "short_sessions": sum(s.short_kwh > SHORT_KWH for s in trace.sessions),
+        "cost": outcome.cost,
+        "cost_per_kwh": _per(outcome.cost, outcome.delivered_kwh),
+        "exceeded_node_seconds": trace.exceeded_node_seconds,
+        "exceeded_raw_node_seconds": sum(v.raw_s for v in trace.verdicts),
+        "peak_kw": trace.verdicts[0].peak_kw,
+        "limit_share_used_while_waiting": limit_share_used_while_waiting(trace),
+        "setpoints": trace.setpoints,
+        "renewals": trace.renewals,
+        "solves": len(trace.solve_ms),
+        "solve_ms_p50": float(np.percentile(solve_ms, 50)),
+        "solve_ms_p99": float(np.percentile(solve_ms, 99)),
+        "run_wall_s": trace.wall_s,
+        "rungs": trace.rungs,
+        "alerts": trace.alerts,
+        "capped_sessions": replay.capped,
+        "capped_kwh": replay.capped_kwh,
+        "overlap_waited": replay.waited,
+        "overlap_left_out": replay.left_out,
+        "estimated_requests": replay.estimated,
+    }
+
+
+def _baselines(site: Site, outcome: Outcome, prices: PriceSum, tell: Progress) -> dict[str, Any]:
+    vehicles = outcome.replay.vehicles
+    begin, until = min(v.arrival_s for v in vehicles) - 1.0, _last_s(outcome.replay)
+
+    def make(quirks: dict[str, Quirk]) -> VirtualDepot:
+        return VirtualDepot(site, vehicles, start_s=begin, quirks=quirks)
+
+    figures: dict[str, Any] = {}
+    tell("uncontrolled", 0.0)
+    figures |= _of_trace("uncontrolled", uncontrolled(site, make, until_s=until), prices)
+    tell("first come", 0.0)
+    figures |= _of_trace("first_come", first_come(site, make, until_s=until), prices)
+    tell("perfect foresight", 0.0)
+    slot = site.horizon.slot_minutes
+    best = perfect_foresight(site, vehicles, prices, outcome.trace, slot_minutes=slot)
+    tell("perfect foresight at delivered", 0.0)
+    given = {s.session: s.delivered_kwh for s in outcome.trace.sessions}
+    least = least_cost_of(site, vehicles, prices, outcome.trace, given, slot_minutes=slot)
+    return figures | {
+        "feasible_kwh": best.total_kwh,
+        "delivered_of_feasible": _per(outcome.delivered_kwh, best.total_kwh),
+        "perfect_foresight_cost": best.cost,
+        "perfect_foresight_cost_per_kwh": _per(best.cost, best.total_kwh),
+        "perfect_foresight_delivered_kwh": best.total_kwh,
+        "perfect_foresight_cost_at_delivered": least.cost,
+        "dearer_than_foresight_at_delivered": _per(outcome.cost, least.cost) - 1.0,
+    }
+
+
+def _of_trace(name: str, trace: Trace, prices: PriceSum) -> dict[str, Any]:
+    cost = prices.of_pieces(_all_pieces(trace))
+    delivered = sum(s.delivered_kwh for s in trace.sessions)
+    return {
+        f"{name}_cost": cost,
+        f"{name}_cost_per_kwh": _per(cost, delivered),
+        f"{name}_delivered_kwh": delivered,
+        f"{name}_peak_kw": trace.verdicts[0].peak_kw,
+        f"{name}_exceeded_node_seconds": trace.exceeded_node_seconds,
+    }
+
+
+def _losses(
+    site: Site,
+    tariff: Tariff,
+    sessions: Sequence[ReplaySession],
+    start: datetime,
+    end: datetime,
+    rungs: Sequence[str],
+    tell: Progress,
+) -> dict[str, Any]:
+    """What one word of the drivers' in place of the truth costs."""
+    truth = _closed_loop(site, tariff, sessions, start, end, "truth", rungs, tell)
+    figures: dict[str, Any] = {}
+    words: tuple[tuple[str, Words], ...] = (
+        ("loss_departure", "stated_departure"),
+        ("loss_energy", "stated_energy"),
+    )
+    for key, said in words:
+        other = _closed_loop(site, tariff, sessions, start, end, said, rungs, tell)
+        per_kwh = _per(other.cost, other.delivered_kwh) - _per(truth.cost, truth.delivered_kwh)
+        figures[key] = {
+            "cost": other.cost - truth.cost,
+            "cost_per_kwh": per_kwh,
+            "delivered_kwh": truth.delivered_kwh - other.delivered_kwh,
+        }
+    return figures
+
+
+def limit_share_used_while_waiting(trace: Trace) -> float:
+    """Energy drawn by energy allowed at the root, while a session that ends short could take more.
+
+    1 where no session ends short, or the root has no limit.
+    """
+    stretches = [
+        stretch
+        for session in trace.sessions
+        if session.short_kwh > SHORT_KWH
+        for stretch in _below_maximum(session)
+    ]
+    waiting = _union(stretches)
+    drawn = allowed = 0.0
+    for piece in _all_pieces(trace):
+        drawn += (
+            piece.energy_kwh
+            * _overlap(waiting, piece.start_s, piece.end_s)
+            / max(piece.end_s - piece.start_s, 1e-9)
+        )
+    root = next(iter(trace.limits.values()), [])
+    ends = [s for s, _ in root[1:]] + [math.inf]
+    for (begin, limit), finish in zip(root, ends, strict=True):
+        if math.isinf(limit):
+            return 1.0
+        allowed += limit * _overlap(waiting, begin, finish) / 3600.0
+    return drawn / allowed if allowed > 0 else 1.0
+
+
+def _below_maximum(session: SessionTrace) -> list[tuple[float, float]]:
+    """When it drew less than it could."""
+    at, out = session.arrival_s, []
+    for piece in session.pieces:
+        if piece.power_kw >= session.max_kw * (1 - 1e-6):
+            if piece.start_s > at:
+                out.append((at, piece.start_s))
+            at = piece.end_s
+    if session.departure_s > at:
+        out.append((at, session.departure_s))
+    return out
+
+
+def _union(stretches: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Stretches merged: their starts and their ends."""
+    starts: list[float] = []
+    ends: list[float] = []
+    for begin, finish in sorted(stretches):
+        if ends and begin <= ends[-1]:
+            ends[-1] = max(ends[-1], finish)
+        else:
+            starts.append(begin)
+            ends.append(finish)
+    return np.array(starts), np.array(ends)
+
+
+def _overlap(union: tuple[np.ndarray, np.ndarray], begin: float, finish: float) -> float:
+    """Seconds of [begin, finish) inside the union."""
+    starts, ends = union
+    lo = int(np.searchsorted(ends, begin, side="right"))
+    hi = int(np.searchsorted(starts, finish, side="left"))
+    if hi <= lo:
+        return 0.0
+    inside = np.minimum(ends[lo:hi], finish) - np.maximum(starts[lo:hi], begin)
+    return float(inside.sum())
+
+
+def _per(money: float, energy: float) -> float:
+    return money / energy if energy > 0 else math.nan
