@@ -12,6 +12,7 @@ from models.site import Site
 from models.units import ENERGY_EPSILON_KWH
 from scheduler.draft import Draft
 from scheduler.effects import Rejected, SessionStatus
+from scheduler.learned import Taken, remember
 from scheduler.state import PileState, SessionRecord
 
 DRAWS_KW = 0.05
@@ -110,6 +111,9 @@ def _bury(draft: Draft, session: str, stamp: tuple[int, int]) -> None:
 def close(draft: Draft, session: str, why: str) -> None:
     """Take a session out; its pile is free."""
     record: SessionRecord = draft.own("sessions").pop(session)
+    if record.state != "announced" and not record.request.walk_in:
+        ended = Taken(record.request.energy_kwh, record.delivered_kwh, record.state == "full")
+        draft.put("history", remember(draft.get("history"), ended))
     pile_session = draft.own("pile_session")
     if pile_session.get(record.request.pile) == session:
         del pile_session[record.request.pile]

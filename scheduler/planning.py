@@ -16,6 +16,7 @@ from models.plan import Plan, SessionPlan
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
 from scheduler.draft import Draft
+from scheduler.learned import LikelyEnergy
 from scheduler.problem import Fleet, FloatArray, PhaseLimit, Problem
 from scheduler.state import PileState, SessionRecord
 from scheduler.view import base_now_kw, counted_silent_kw, is_silent, limit_now_kw, margin_of
@@ -48,11 +49,12 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
     A vehicle that was seen to take less than it was given counts with what it took.
     """
     now_s = epoch_s(now)
+    likely = LikelyEnergy(draft.get("history"))
     out: list[Owed] = []
     for session, record in draft.sessions.items():
         request = record.request
         pile = draft.piles.get(request.pile, PileState())
-        energy = request.energy_kwh - record.delivered_kwh
+        energy = likely.total_kwh(request.energy_kwh, record.delivered_kwh) - record.delivered_kwh
         if energy <= ENERGY_EPSILON_KWH or record.state in ("full", "ended"):
             continue
         if pile.fault is not None or not in_service(draft, request.pile, now):

@@ -16,6 +16,7 @@ from models.events import (
 )
 from models.plan import Plan
 from models.session import Request, SessionState
+from scheduler.learned import Taken
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class LimitRecord:
 class SiteState:
     """Everything the engine knows.
 
-    ``seen`` holds the highest (epoch, seq) of every topic; ``started_mono_s`` the start of this
+    ``history`` is what ended sessions asked and took; ``seen`` holds the highest (epoch, seq) of every topic; ``started_mono_s`` the start of this
     run; ``hold_until_mono_s`` until when nothing may rise (one lease after a take-over).
     """
 
@@ -146,6 +147,7 @@ class SiteState:
     next_slot_s: int = 0
     next_limit_edge_s: int = 0
     session_count: int = 0
+    history: tuple[Taken, ...] = ()
     alerts: dict[str, datetime] = field(default_factory=dict)
 
 

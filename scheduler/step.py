@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
+
 from models.events import Solved
 from models.horizon import epoch_s
 from models.site import Site
@@ -16,7 +18,7 @@ from scheduler.effects import SetpointSent, Solve
 from scheduler.planning import build_problem, plan_of
 from scheduler.problem import Problem
 from scheduler.safety import Outlet, enforce
-from scheduler.state import PileState, SentSetpoint, SiteState
+from scheduler.state import PileState, SentSetpoint, SessionRecord, SiteState
 from scheduler.timers import renewal_due_s
 from scheduler.view import (
     MESSAGE_EXPIRY_S,
@@ -215,16 +217,21 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site) -> Non
     plan = plan_of(problem, answer)
     draft.put("plan", plan)
     sessions = draft.own("sessions")
-    start, end = epoch_s(draft.get("now")), plan.end_s
-    for session, part in plan.sessions.items():
-        record = sessions.get(session)
+    planned = np.bincount(
+        problem.entry_session, weights=answer.energy_kwh, minlength=problem.fleet.n
+    )
+    most = np.bincount(problem.entry_session, weights=problem.upper_kwh, minlength=problem.fleet.n)
+    for i, session in enumerate(problem.fleet.ids):
+        record: SessionRecord | None = sessions.get(session)
         if record is None:
             continue
-        planned = record.delivered_kwh + part.energy_between(min(start, plan.made_s), end)
-        reachable = min(planned, record.request.energy_kwh)
-        short = max(record.request.energy_kwh - reachable, 0.0)
-        if epoch_s(record.request.departure) > end:
-            short = 0.0
-            reachable = record.request.energy_kwh
-        sessions[session] = replace(record, promised_kwh=reachable, short_kwh=short)
+        asked = record.request.energy_kwh
+        owed = float(problem.fleet.energy_kwh[i])
+        short = 0.0
+        if epoch_s(record.request.departure) <= plan.end_s:
+            # What the car will likely not take is not planned; it must fit the stay all the same.
+            unlikely = asked - record.delivered_kwh - owed
+            short = max(owed - float(planned[i]), 0.0)
+            short += max(unlikely - max(float(most[i] - planned[i]) - short, 0.0), 0.0)
+        sessions[session] = replace(record, promised_kwh=asked - short, short_kwh=short)
     report.planned(draft, problem, answer, plan, site)

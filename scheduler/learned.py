@@ -1,0 +1,96 @@
+"""What drivers really take, learned from those who came before.
+
+Drivers ask for more than their cars take: who plans for every kWh asked buys dear energy for
+kWh that never flow. The likely energy of a session is a quantile of what earlier sessions of
+about the same request took, among those that took at least as much as this one already has. It
+moves up while the car goes on drawing, so nobody is stopped early; where too little is known,
+the driver's word stands. Only sessions that ended before are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.units import ENERGY_EPSILON_KWH
+
+REMEMBERED = 400
+"""How many ended sessions are kept."""
+
+LEAST_SESSIONS = 20
+"""Fewer similar sessions than this teach nothing."""
+
+LEAST_SURVIVORS = 4
+
+SIMILAR = 1.5
+"""Requests within this factor are similar."""
+
+LIKELY_SHARE = 0.9
+"""Share of sessions that take at most the likely energy (chosen on the sessions of May to
+August 2019: see docs/decisions)."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One ended session.
+
+    Parameters
+    ----------
+    asked_kwh, taken_kwh : float
+        What the driver asked and the car took, kWh.
+    full : bool
+        True when the car stopped by itself; else it may have wanted more.
+    """
+
+    asked_kwh: float
+    taken_kwh: float
+    full: bool
+
+
+def remember(history: tuple[Taken, ...], ended: Taken) -> tuple[Taken, ...]:
+    """History with one more session, the oldest dropped."""
+    if ended.asked_kwh <= ENERGY_EPSILON_KWH:
+        return history
+    return (*history, ended)[-REMEMBERED:]
+
+
+class LikelyEnergy:
+    """Likely energies under one history.
+
+    Parameters
+    ----------
+    history : sequence of Taken
+        Ended sessions.
+    share : float
+        Quantile, in (0, 1]; 1 takes every driver at the word.
+    """
+
+    def __init__(self, history: Sequence[Taken], share: float = LIKELY_SHARE) -> None:
+        self.share = share
+        self._asked = np.array([h.asked_kwh for h in history], dtype=np.float64)
+        # A session that was cut short may have wanted all it asked for.
+        self._ratio = np.array(
+            [min(h.taken_kwh / h.asked_kwh, 1.0) if h.full else 1.0 for h in history],
+            dtype=np.float64,
+        )
+
+    def total_kwh(self, asked_kwh: float, delivered_kwh: float) -> float:
+        """Likely total since plug-in, kWh, in [delivered, asked].
+
+        Parameters
+        ----------
+        asked_kwh : float
+            The driver's word, kWh > 0.
+        delivered_kwh : float
+            What the car has taken so far, kWh.
+        """
+        if self.share >= 1 or self._asked.size < LEAST_SESSIONS or asked_kwh <= 0:
+            return asked_kwh
+        near = (self._asked >= asked_kwh / SIMILAR) & (self._asked <= asked_kwh * SIMILAR)
+        ratios = self._ratio[near] if int(near.sum()) >= LEAST_SESSIONS else self._ratio
+        beyond = ratios[ratios > delivered_kwh / asked_kwh + 1e-3]
+        if beyond.size < LEAST_SURVIVORS:
+            return asked_kwh
+        return float(asked_kwh * np.quantile(beyond, self.share))
