@@ -1,0 +1,177 @@
+"""The inbox: everything that happens, in three lanes, for one consumer.
+
+Limits, overrides and emergencies come first; then what must not be lost; telemetry last, of
+which only the newest per topic is kept, so a flood costs memory for each pile and not for each
+message. Many threads put, one takes; putting never blocks and never fails.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from adapters.wire.inbound import SimTime
+from adapters.wire.topics import Lane
+from models.events import Solved, SolveFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it came.
+
+    ``link`` and ``generation`` say on which connection; an acknowledgement goes back there, or
+    nowhere when that connection is gone.
+    """
+
+    topic: str
+    payload: bytes
+    qos: int
+    mid: int
+    lane: Lane
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A connection stands."""
+
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """A connection is lost; ``taken_over``: by somebody with our client id."""
+
+    lane: Lane
+    reason: str
+    taken_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The store has written everything up to a token."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """The store cannot write."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedStatus:
+    """A retained status of the site, of an earlier run or of another daemon."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Somebody wants the daemon to end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Somebody wants the site file to be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStepped:
+    """Lockstep: the virtual depot has gone on; ``message`` is acknowledged with the step."""
+
+    time: SimTime
+    message: Message
+
+
+Fact = (
+    Solved
+    | SolveFailed
+    | LinkUp
+    | LinkDown
+    | Stored
+    | StoreFailed
+    | RetainedStatus
+    | Stop
+    | Reload
+    | TimeStepped
+)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one drain takes out: facts of the host itself, then messages, limits first."""
+
+    facts: tuple[Fact, ...]
+    messages: tuple[Message, ...]
+
+
+class Inbox:
+    """Three lanes and the host's own facts."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Condition()
+        self._facts: deque[Fact] = deque()
+        self._control: deque[Message] = deque()
+        self._field: deque[Message] = deque()
+        self._latest: dict[str, Message] = {}
+        self._shed = 0
+
+    def put(self, message: Message) -> None:
+        """Take in a message of its lane."""
+        with self._ready:
+            if message.lane == "control":
+                self._control.append(message)
+            elif message.lane == "field":
+                self._field.append(message)
+            else:
+                if self._latest.pop(message.topic, None) is not None:
+                    self._shed += 1
+                self._latest[message.topic] = message
+            self._ready.notify()
+
+    def put_fact(self, fact: Fact) -> None:
+        """Take in something of the host itself."""
+        with self._ready:
+            self._facts.append(fact)
+            self._ready.notify()
+
+    def take(self, timeout_s: float, *, field_at_most: int = 2000) -> Taken:
+        """Everything there is, waiting at most so long for the first.
+
+        Parameters
+        ----------
+        timeout_s : float
+            s >= 0.
+        field_at_most : int
+            How many messages of the middle lane one drain takes, so that a burst of them does
+            not hold a limit up for longer than a drain.
+        """
+        with self._ready:
+            if not (self._facts or self._control or self._field or self._latest):
+                self._ready.wait(timeout_s)
+            facts = tuple(self._facts)
+            self._facts.clear()
+            messages = list(self._control)
+            self._control.clear()
+            count = min(len(self._field), field_at_most)
+            messages.extend(self._field.popleft() for _ in range(count))
+            messages.extend(self._latest.values())
+            self._latest.clear()
+        return Taken(facts, tuple(messages))
+
+    @property
+    def shed(self) -> int:
+        """How many telemetry messages were overtaken by newer ones of their topic."""
+        return self._shed
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        with self._ready:
+            return not (self._facts or self._control or self._field or self._latest)

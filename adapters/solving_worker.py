@@ -1,0 +1,89 @@
+"""The solving process: it alone loads solver libraries, and it may hang, crash or be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from scheduler.cascade import load_solver, run_cascade
+from scheduler.problem import Problem
+
+MEMORY_BYTES = 6 * 1024**3
+"""Address space the process may take; beyond it an allocation fails, and so does the rung."""
+
+NICENESS = 5
+"""Control goes before solving where both want the processor."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back through the pipe."""
+
+    digest: str
+    energy_kwh: tuple[float, ...]
+    status: str
+    rung: str
+    gap: float
+    work: int
+    solve_ms: float
+
+
+def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_bytes: int) -> None:
+    """Answer problems until the pipe closes.
+
+    Parameters
+    ----------
+    pipe : Connection
+        Brings problems, takes answers; the first word sent is ``ready``.
+    rungs : tuple of str
+        Solvers, in the order in which they are tried.
+    work_limit : int
+        Units of work for each rung.
+    memory_bytes : int
+        Limit of the address space.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.nice(NICENESS)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    _end_with(os.getppid())
+    loaded = [(name, load_solver(name)) for name in rungs]
+    load_solver("greedy")
+    pipe.send("ready")
+    while True:
+        try:
+            problem: Problem = pipe.recv()
+        except EOFError:
+            return
+        began = time.perf_counter()
+        answer = run_cascade(problem, loaded, work_limit, problem.running_kwh)
+        pipe.send(
+            Answer(
+                digest=problem.digest,
+                energy_kwh=tuple(answer.energy_kwh.tolist()),
+                status=answer.status,
+                rung=answer.rung,
+                gap=answer.gap,
+                work=answer.work,
+                solve_ms=(time.perf_counter() - began) * 1000.0,
+            )
+        )
+
+
+def _end_with(parent: int) -> None:
+    """End when the parent has gone, also in the middle of a solve."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -1,0 +1,75 @@
+"""The database: its tables, its version, and the way from an older version to this one."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from models.errors import StoreError
+
+VERSION = 1
+"""Of the tables, in ``PRAGMA user_version``. A store of a higher version is refused."""
+
+_MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, began TEXT NOT NULL)",
+        "CREATE TABLE journal (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, "
+        "kind TEXT NOT NULL, body BLOB NOT NULL)",
+        "CREATE TABLE snapshots (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, "
+        "upto INTEGER NOT NULL, body BLOB NOT NULL)",
+        "CREATE TABLE setpoints (pile TEXT PRIMARY KEY, epoch INTEGER NOT NULL, "
+        "seq INTEGER NOT NULL, power_kw REAL NOT NULL, lease_s REAL NOT NULL, at TEXT NOT NULL) "
+        "WITHOUT ROWID",
+        "CREATE TABLE plans (digest TEXT PRIMARY KEY, at TEXT NOT NULL, body BLOB NOT NULL) "
+        "WITHOUT ROWID",
+    ),
+}
+"""What leads to each version from the one before."""
+
+
+def open_store(path: Path) -> sqlite3.Connection:
+    """The database of a site, at this version, checked.
+
+    Parameters
+    ----------
+    path : Path
+        Its file; the folder is made where it is missing.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be opened, is damaged, or was written by a newer version.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        base = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        base.execute("PRAGMA journal_mode=WAL")
+        # FULL: what was acknowledged to a sender survives a loss of power.
+        base.execute("PRAGMA synchronous=FULL")
+        (state,) = base.execute("PRAGMA quick_check(1)").fetchone()
+        if state != "ok":
+            raise StoreError(f"is damaged: {state}", where=str(path), fix="restore a backup")
+        _migrate(base, path)
+    except (OSError, sqlite3.Error) as problem:
+        raise StoreError(f"cannot be used: {problem}", where=str(path)) from problem
+    return base
+
+
+def _migrate(base: sqlite3.Connection, path: Path) -> None:
+    (version,) = base.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise StoreError(
+            f"has version {version}, this daemon knows up to {VERSION}",
+            where=str(path),
+            fix="run the newer daemon, or restore a backup of the older store",
+        )
+    for step in range(version + 1, VERSION + 1):
+        base.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _MIGRATIONS[step]:
+                base.execute(statement)
+            base.execute(f"PRAGMA user_version = {step}")
+            base.execute("COMMIT")
+        except sqlite3.Error:
+            base.execute("ROLLBACK")
+            raise

@@ -1,0 +1,224 @@
+"""The writing side: a thread that commits what has piled up since the last commit, in groups.
+
+The control thread never waits for the disk. Each drain hands over one batch; a commit covers
+all batches that waited, so a burst costs one sync, and a lone batch is written at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adapters.store.codec import pack_event, pack_plan, pack_state
+from models.events import Received
+from scheduler.effects import SetpointSent
+from scheduler.state import SiteState
+
+log = logging.getLogger("valleyfill.store")
+
+GROUP_S = 0.02
+"""How long a commit waits for company; acknowledgements wait as long, 50 ms at most."""
+
+SNAPSHOT_PERIOD_S = 10.0
+JOURNAL_KEPT = 200_000
+PLANS_KEPT = timedelta(days=7)
+RETRY_S = 1.0
+WAITING_AT_MOST = 20_000
+"""Batches that may wait while the disk fails; beyond that the oldest setpoints are let go."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one drain leaves to be written.
+
+    Parameters
+    ----------
+    token : int
+        Rises with every batch.
+    now : datetime
+        Of the drain.
+    events : tuple of Received
+        To the journal.
+    setpoints : tuple of SetpointSent
+        Last one of each pile is kept.
+    state : SiteState
+        After the drain; written now and then as a snapshot.
+    """
+
+    token: int
+    now: datetime
+    events: tuple[Received, ...]
+    setpoints: tuple[SetpointSent, ...]
+    state: SiteState
+
+
+class Writer:
+    """Owns the connection to the database from :meth:`start` on.
+
+    Parameters
+    ----------
+    base : sqlite3.Connection
+        From :func:`adapters.store.schema.open_store`.
+    stored : callable
+        Told the token up to which everything is on disk, in the writer's thread.
+    failed : callable
+        Told once when writing begins to fail; it is tried again until it succeeds.
+    """
+
+    def __init__(
+        self,
+        base: sqlite3.Connection,
+        *,
+        stored: Callable[[int], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._base = base
+        self._stored = stored
+        self._failed = failed
+        self._ready = threading.Condition()
+        self._waiting: list[Batch] = []
+        self._stopping = False
+        self._broken = False
+        self._snapshot_due_s = 0.0
+        self._digest = ""
+        self._lock = threading.Lock()
+        self._beat_s = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def put(self, batch: Batch) -> None:
+        """Hand a batch over; returns at once."""
+        with self._ready:
+            self._waiting.append(batch)
+            if len(self._waiting) > WAITING_AT_MOST:
+                self._shorten()
+            self._ready.notify()
+
+    def stop(self) -> None:
+        """Write what waits, with a last snapshot, and close."""
+        with self._ready:
+            self._stopping = True
+            self._ready.notify()
+        if self._thread.ident is not None:
+            self._thread.join(10.0)
+        with self._lock:
+            self._base.close()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last commit succeeded."""
+        return not self._broken
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread works: it has come round lately."""
+        return self._thread.is_alive() and time.monotonic() - self._beat_s < 30.0
+
+    def backup(self, path: str) -> None:
+        """Copy the database while it is in use."""
+        with self._lock, sqlite3.connect(path) as copy:
+            self._base.backup(copy)
+
+    def _shorten(self) -> None:
+        """Keep every event, and of setpoints and states only the newest."""
+        events = tuple(e for b in self._waiting for e in b.events)
+        last: dict[str, SetpointSent] = {s.pile: s for b in self._waiting for s in b.setpoints}
+        end = self._waiting[-1]
+        self._waiting = [Batch(end.token, end.now, events, tuple(last.values()), end.state)]
+
+    def _run(self) -> None:
+        while True:
+            with self._ready:
+                if not self._waiting and not self._stopping:
+                    self._ready.wait(5.0)
+                self._beat_s = time.monotonic()
+                if self._stopping and not self._waiting:
+                    return
+                if not self._waiting:
+                    continue
+                if len(self._waiting) == 1 and not self._stopping and not self._broken:
+                    self._ready.wait(GROUP_S)
+                batches, self._waiting = self._waiting, []
+                last = self._stopping
+            try:
+                self._commit(batches, snapshot=last)
+            except Exception as problem:
+                self._not_written(batches, problem)
+                if last:
+                    return
+                continue
+            if self._broken:
+                self._broken = False
+                log.warning("the store can be written again")
+            self._stored(batches[-1].token)
+
+    def _not_written(self, batches: list[Batch], problem: Exception) -> None:
+        with self._ready:
+            self._waiting = batches + self._waiting
+            self._shorten()
+        if not self._broken:
+            self._broken = True
+            log.error("the store cannot be written: %s", problem)
+            self._failed(str(problem))
+        with self._ready:
+            if not self._stopping:
+                self._ready.wait(RETRY_S)
+
+    def _commit(self, batches: list[Batch], *, snapshot: bool) -> None:
+        end = batches[-1]
+        plan = end.state.plan
+        digest = plan.digest if plan is not None else ""
+        due = snapshot or digest != self._digest or time.monotonic() >= self._snapshot_due_s
+        with self._lock:
+            base = self._base
+            base.execute("BEGIN IMMEDIATE")
+            try:
+                base.executemany(
+                    "INSERT INTO journal (at, kind, body) VALUES (?, ?, ?)",
+                    [(e.now.isoformat(), *pack_event(e)) for b in batches for e in b.events],
+                )
+                base.executemany(
+                    "INSERT OR REPLACE INTO setpoints VALUES (?, ?, ?, ?, ?, ?)",
+                    [
+                        (s.pile, *s.stamp, s.power_kw, s.lease_s, b.now.isoformat())
+                        for b in batches
+                        for s in b.setpoints
+                    ],
+                )
+                if due:
+                    self._snapshot(end)
+                base.execute("COMMIT")
+            except BaseException:
+                base.execute("ROLLBACK")
+                raise
+        if due:
+            self._digest = digest
+            self._snapshot_due_s = time.monotonic() + SNAPSHOT_PERIOD_S
+
+    def _snapshot(self, end: Batch) -> None:
+        base, at = self._base, end.now.isoformat()
+        base.execute(
+            "INSERT INTO snapshots (at, upto, body) "
+            "VALUES (?, (SELECT coalesce(max(id), 0) FROM journal), ?)",
+            (at, pack_state(end.state)),
+        )
+        base.execute("DELETE FROM snapshots WHERE id <= (SELECT max(id) FROM snapshots) - 3")
+        base.execute(
+            "DELETE FROM journal WHERE id <= (SELECT max(id) FROM journal) - ? "
+            "AND id <= (SELECT min(upto) FROM snapshots)",
+            (JOURNAL_KEPT,),
+        )
+        if end.state.plan is not None and end.state.plan.digest != self._digest:
+            base.execute(
+                "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)",
+                (end.state.plan.digest, at, pack_plan(end.state.plan)),
+            )
+            base.execute("DELETE FROM plans WHERE at < ?", ((end.now - PLANS_KEPT).isoformat(),))
