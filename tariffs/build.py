@@ -5,57 +5,54 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from difflib import get_close_matches
 from typing import Any
 
+import numpy as np
+
 from models.errors import TariffError
+from tariffs.book_demand import DEMAND_BOOK_KEYS, with_demand, with_tiers
+from tariffs.book_rules import RULE_KEYS, TOLD_KEYS, holds, rules, scope
 from tariffs.calendar import HolidayCalendar
 from tariffs.kinds.flat import Flat
-from tariffs.kinds.time_of_use import Band, DayRule, Sell, TimeOfUse
+from tariffs.kinds.time_of_use import TimeOfUse
+from tariffs.kinds.with_fees import WithFees
 from tariffs.period_prices import Component, PeriodPrices, ScopedValues
-from tariffs.scope import Scope, clock_ranges, month_day
+from tariffs.sell import Sell
 from tariffs.settings import TariffSettings
+from tariffs.table import known, need, number, tables
 from tariffs.tariff import PERIODS, Tariff, TariffNote
 
-_SCOPE_KEYS = {
-    "months",
-    "dates",
-    "days",
-    "holidays",
-    "first_days",
-    "min_holiday_days",
-    "max_temperature_c",
-}
-_CONDITION_KEYS = {"class", "min_kva", "option", "not_option"}
-_TOLD_KEYS = {"source", "mark", "note"}
-_RULE_KEYS = _SCOPE_KEYS | _CONDITION_KEYS | _TOLD_KEYS | {"name"}
-_BOOK_KEYS = _TOLD_KEYS | {
-    "name",
-    "family",
-    "title",
-    "kind",
-    "currency",
-    "timezone",
-    "country",
-    "subdivision",
-    "valid_from",
-    "valid_until",
-    "classes",
-    "class_note",
-    "assumed_class",
-    "options",
-    "method",
-    "base_is",
-    "sell",
-    "missing",
-    "components",
-    "values",
-    "season",
-    "overlay",
-    "periods",
-    "buy_per_kwh",
-    "licence",
-}
+_BOOK_KEYS = (
+    TOLD_KEYS
+    | DEMAND_BOOK_KEYS
+    | {
+        "name",
+        "family",
+        "title",
+        "kind",
+        "currency",
+        "timezone",
+        "country",
+        "subdivision",
+        "valid_from",
+        "valid_until",
+        "classes",
+        "class_note",
+        "assumed_class",
+        "options",
+        "method",
+        "base_is",
+        "sell",
+        "missing",
+        "components",
+        "values",
+        "season",
+        "overlay",
+        "periods",
+        "buy_per_kwh",
+        "licence",
+    }
+)
 
 
 def build_tariff(
@@ -77,20 +74,25 @@ def build_tariff(
         With the book and the key: an unknown key, a class or option that the book does not
         have, a number that neither the book nor the site gives, a gap or an overlap.
     """
-    name = str(_need(book, "name", "a book"))
-    _known(book, _BOOK_KEYS, name)
-    kind = _need(book, "kind", name)
-    if kind == "flat":
-        sell = _sell(book, settings, name)
-        buy = float(_need(book, "buy_per_kwh", name))
-        if sell.method == "share":
-            sold = buy * sell.value
-        else:
-            sold = sell.value if sell.method == "fixed" else 0.0
-        return Flat(name, str(_need(book, "currency", name)), buy, sold)
+    name = str(need(book, "name", "a book"))
+    known(book, _BOOK_KEYS, name)
+    tariff = _energy(book, settings, calendar, name)
+    tariff = with_tiers(tariff, book, settings, name)
+    tariff = with_demand(tariff, book, settings, calendar, name)
+    return WithFees(tariff, settings.fees) if settings.fees else tariff
+
+
+def _energy(
+    book: Mapping[str, Any], settings: TariffSettings, calendar: HolidayCalendar, name: str
+) -> Tariff:
+    kind = need(book, "kind", name)
     if kind == "time_of_use":
         return _time_of_use(book, settings, calendar, name)
-    raise TariffError(f"unknown kind '{kind}'", where=name, fix="use flat or time_of_use")
+    if kind != "flat":
+        raise TariffError(f"unknown kind '{kind}'", where=name, fix="use flat or time_of_use")
+    buy = number(need(book, "buy_per_kwh", name), f"{name}.buy_per_kwh")
+    sold = _sell(book, settings, name).price(np.array([buy]))
+    return Flat(name, str(need(book, "currency", name)), buy, float(sold[0]))
 
 
 def validity(book: Mapping[str, Any]) -> tuple[date | None, date | None]:
@@ -110,10 +112,13 @@ def _time_of_use(
     book: Mapping[str, Any], settings: TariffSettings, calendar: HolidayCalendar, name: str
 ) -> TimeOfUse:
     settings, notes = _assume_class(book, settings, name)
-    offered = {o["option"] for o in _tables(book, "overlay", name) if "option" in o}
-    offered |= {o["option"] for o in _tables(book, "season", name) if "option" in o}
-    offered |= {o["option"] for o in _tables(book, "values", name) if "option" in o}
-    offered |= set(book.get("options", ()))
+    offered = {
+        entry[key]
+        for part in ("overlay", "season", "values", "components", "demand")
+        for entry in tables(book, part, name)
+        for key in ("option", "not_option")
+        if key in entry
+    }
     unknown = sorted(settings.options - offered)
     if unknown:
         raise TariffError(
@@ -128,9 +133,9 @@ def _time_of_use(
         notes.append(TariffNote("missing", f"{name} lacks: {'; '.join(missing)}"))
     return TimeOfUse(
         name=name,
-        currency=str(_need(book, "currency", name)),
-        seasons=_rules(book, "season", settings, periods, name),
-        overlays=_rules(book, "overlay", settings, periods, name),
+        currency=str(need(book, "currency", name)),
+        seasons=rules(book, "season", settings, periods, name),
+        overlays=rules(book, "overlay", settings, periods, name),
         period_prices=_period_prices(book, settings, periods, name),
         sell=_sell(book, settings, name),
         calendar=calendar,
@@ -163,26 +168,26 @@ def _assume_class(
 def _period_prices(
     book: Mapping[str, Any], settings: TariffSettings, periods: Sequence[str], name: str
 ) -> PeriodPrices:
-    method = _need(book, "method", name)
+    method = need(book, "method", name)
     if method not in ("absolute", "ratio", "offset"):
         raise TariffError(f"unknown method '{method}'", where=name)
     values = []
-    for i, entry in enumerate(_tables(book, "values", name)):
+    for i, entry in enumerate(tables(book, "values", name)):
         where = f"{name}.values[{i}]"
-        _known(entry, _RULE_KEYS | set(periods), where)
-        if _holds(entry, settings, where):
-            numbers = {p: _number(entry[p], f"{where}.{p}") for p in periods if p in entry}
-            values.append(ScopedValues(_scope(entry, where), numbers))
+        known(entry, RULE_KEYS | set(periods), where)
+        if holds(entry, settings, where):
+            numbers = {p: number(entry[p], f"{where}.{p}") for p in periods if p in entry}
+            values.append(ScopedValues(scope(entry, where), numbers))
     components = settings.components
     if not components:
         components = tuple(
             Component(
-                _need(c, "since", f"{name}.components"),
-                _number(_need(c, "flat_per_kwh", name), f"{name}.flat_per_kwh"),
-                _number(c["base_per_kwh"], f"{name}.base_per_kwh") if "base_per_kwh" in c else None,
+                need(c, "since", f"{name}.components"),
+                number(need(c, "flat_per_kwh", name), f"{name}.flat_per_kwh"),
+                number(c["base_per_kwh"], f"{name}.base_per_kwh") if "base_per_kwh" in c else None,
             )
-            for c in _tables(book, "components", name)
-            if _holds(c, settings, f"{name}.components")
+            for c in tables(book, "components", name)
+            if holds(c, settings, f"{name}.components")
         )
     if method != "absolute" and not components:
         raise TariffError(
@@ -193,116 +198,14 @@ def _period_prices(
     return PeriodPrices(method, tuple(values), components)
 
 
-def _rules(
-    book: Mapping[str, Any],
-    key: str,
-    settings: TariffSettings,
-    periods: Sequence[str],
-    name: str,
-) -> tuple[DayRule, ...]:
-    rules = []
-    for i, entry in enumerate(_tables(book, key, name)):
-        title = str(entry.get("name", f"{key}[{i}]"))
-        where = f"{name}, {title}"
-        _known(entry, _RULE_KEYS | set(periods), where)
-        if not _holds(entry, settings, where):
-            continue
-        bands = tuple(
-            Band(start, end, period)
-            for period in periods
-            for text in entry.get(period, ())
-            for start, end in clock_ranges(text)
-        )
-        try:
-            rules.append(DayRule(title, _scope(entry, where), bands))
-        except TariffError as error:
-            raise TariffError(error.what, where=where, fix=error.fix) from error
-    return tuple(rules)
-
-
-def _holds(entry: Mapping[str, Any], settings: TariffSettings, where: str) -> bool:
-    """Whether the conditions that do not depend on the day are met by the site."""
-    if "class" in entry:
-        if not settings.customer_class:
-            raise TariffError(
-                f"depends on the customer class ({', '.join(entry['class'])})",
-                where=where,
-                fix="set customer_class in the site's tariff settings",
-            )
-        if settings.customer_class not in entry["class"]:
-            return False
-    if "min_kva" in entry:
-        if settings.installed_kva is None:
-            raise TariffError(
-                f"depends on the installed capacity (from {entry['min_kva']} kVA)",
-                where=where,
-                fix="set installed_kva in the site's tariff settings",
-            )
-        if settings.installed_kva < entry["min_kva"]:
-            return False
-    if "option" in entry and entry["option"] not in settings.options:
-        return False
-    return not ("not_option" in entry and entry["not_option"] in settings.options)
-
-
-def _scope(entry: Mapping[str, Any], where: str) -> Scope:
-    try:
-        dates = []
-        for text in entry.get("dates", ()):
-            first, _, last = str(text).partition("..")
-            dates.append((month_day(first), month_day(last or first)))
-        limit = entry.get("max_temperature_c")
-        return Scope(
-            months=frozenset(entry.get("months", ())),
-            dates=tuple(dates),
-            days=frozenset(entry.get("days", ())),
-            holidays=frozenset(entry.get("holidays", ())),
-            first_days=int(entry.get("first_days", 0)),
-            min_holiday_days=int(entry.get("min_holiday_days", 0)),
-            max_temperature_c=None if limit is None else float(limit),
-        )
-    except TariffError as error:
-        raise TariffError(error.what, where=where, fix=error.fix) from error
-
-
 def _sell(book: Mapping[str, Any], settings: TariffSettings, name: str) -> Sell:
     if settings.sell_share is not None:
         return Sell("share", settings.sell_share)
     if settings.sell_per_kwh is not None:
         return Sell("fixed", settings.sell_per_kwh)
-    stated = _need(book, "sell", name)
+    stated = need(book, "sell", name)
     if stated == "nothing":
         return Sell("nothing")
     if stated == "same":
         return Sell("share", 1.0)
-    return Sell("fixed", _number(stated, f"{name}.sell"))
-
-
-def _tables(book: Mapping[str, Any], key: str, name: str) -> Sequence[Mapping[str, Any]]:
-    found = book.get(key, [])
-    if not isinstance(found, list) or not all(isinstance(t, dict) for t in found):
-        raise TariffError(f"'{key}' is no list of tables", where=name, fix=f"write [[{key}]]")
-    return found
-
-
-def _need(table: Mapping[str, Any], key: str, where: str) -> Any:
-    if key not in table:
-        raise TariffError(f"'{key}' is missing", where=where)
-    return table[key]
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TariffError(f"{value!r} is no number", where=where)
-    return float(value)
-
-
-def _known(table: Mapping[str, Any], keys: set[str], where: str) -> None:
-    for key in table:
-        if key not in keys:
-            near = get_close_matches(key, sorted(keys), n=1)
-            raise TariffError(
-                f"unknown key '{key}'",
-                where=where,
-                fix=f"did you mean '{near[0]}'?" if near else "",
-            )
+    return Sell("fixed", number(stated, f"{name}.sell"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from math import isfinite
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -57,6 +57,10 @@ class DemandTerm:
         sliding by the minute, where every running mean counts.
     counted : CountedWindow
         When power counts.
+    reduced_from_kwh : float or None
+        From so many kWh of the month the whole term is multiplied by ``reduced_factor`` (a load
+        factor reduction); None: never.
+    reduced_factor : float
 
     Raises
     ------
@@ -72,6 +76,8 @@ class DemandTerm:
     interval_s: int = 900
     slide_s: int = 900
     counted: CountedWindow = field(default_factory=Always)
+    reduced_from_kwh: float | None = None
+    reduced_factor: float = 1.0
 
     def __post_init__(self) -> None:
         numbers = [self.fixed, *(v for tier in self.tiers for v in tier)]
@@ -87,6 +93,12 @@ class DemandTerm:
     def money(self, peak_kw: float) -> float:
         """What the month costs at a peak, in the tariff's currency."""
         return self.fixed + sum(price * max(0.0, peak_kw - at) for at, price in self.tiers)
+
+    def reduction_at(self, drawn_kwh: float) -> float:
+        """The factor on the term for a month's energy, kWh."""
+        if self.reduced_from_kwh is None or drawn_kwh < self.reduced_from_kwh:
+            return 1.0
+        return self.reduced_factor
 
     def price_above(self, floor_kw: float) -> tuple[tuple[float, float], ...]:
         """Marginal price from a floor upward: ``(from_kw, price_per_kw)``, not adding up.
@@ -119,8 +131,6 @@ class DemandTerm:
 
 def month_bounds(year: int, month: int, zone: ZoneInfo) -> tuple[int, int]:
     """First second of a civil month and of the next, epoch seconds."""
-    from datetime import datetime
-
     following = (year + 1, 1) if month == 12 else (year, month + 1)
     return (
         epoch_s(datetime(year, month, 1, tzinfo=zone)),

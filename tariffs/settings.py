@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from models.errors import TariffError
+from tariffs.demand_rules import BillingChoice, Exemption
+from tariffs.kinds.with_fees import Fee
 from tariffs.period_prices import Component
 
 
@@ -29,6 +31,22 @@ class TariffSettings:
     sell_share, sell_per_kwh : float or None
         What a kWh fed into the grid earns: a share of the period's price, or a fixed price; at
         most one of them. None of them: what the book says.
+    choices : tuple of BillingChoice
+        Capacity, contracted or actual demand, subscribed blocks; in order of date.
+    demand_per_kw, capacity_per_kva : float or None
+        Monthly prices where the book has none, or instead of the book's.
+    site_class : str
+        For exemptions, as ``centralised_charging``.
+    exempt_until : date or None
+        Replaces the end of the book's exemptions.
+    exemptions : tuple of Exemption
+        Beside the book's.
+    peaks_kw : mapping of (year, month) to float
+        Peaks of earlier months, for ratchets.
+    consumed_kwh : float
+        Drawn so far in the period of consumption tiers, kWh.
+    fees : tuple of Fee
+        Service fee, discounts, coupons, green premium.
     """
 
     customer_class: str = ""
@@ -38,6 +56,15 @@ class TariffSettings:
     temperatures_c: Mapping[date, float] = field(default_factory=dict)
     sell_share: float | None = None
     sell_per_kwh: float | None = None
+    choices: tuple[BillingChoice, ...] = ()
+    demand_per_kw: float | None = None
+    capacity_per_kva: float | None = None
+    site_class: str = ""
+    exempt_until: date | None = None
+    exemptions: tuple[Exemption, ...] = ()
+    peaks_kw: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    consumed_kwh: float = 0.0
+    fees: tuple[Fee, ...] = ()
 
     def __post_init__(self) -> None:
         if self.installed_kva is not None and not self.installed_kva > 0:

@@ -15,6 +15,7 @@ from models.errors import InvalidValueError
 from models.horizon import FloatArray, Horizon, IntArray, epoch_s, instant_of
 
 if TYPE_CHECKING:
+    from tariffs.consumption import ConsumptionTiers
     from tariffs.demand import DemandTerm
 
 NameArray = NDArray[np.object_]
@@ -157,7 +158,7 @@ class TariffNote:
     code : str
         A stable word: ``outside_validity``, ``unpublished_holidays``, ``component_extended``,
         ``component_carried``, ``temperature_unknown``, ``assumed``, ``missing``,
-        ``gap_filled``.
+        ``gap_filled``, ``change_too_early``.
     text : str
         One sentence with the value, the place and what to do.
     """
@@ -205,6 +206,18 @@ class Tariff(ABC):
         if hi <= lo:
             return []
         return [instant_of(int(s)) for s in self.steps(lo, hi, zone).change_s()]
+
+    def parts(self, start_s: int, end_s: int, zone: ZoneInfo) -> tuple[tuple[str, Steps], ...]:
+        """The lines that a bill tells apart, each with its steps.
+
+        They add up to :meth:`steps`, but for the marginal adder of consumption tiers, which a
+        bill splits by the kWh really drawn.
+        """
+        return (("energy", self.steps(start_s, end_s, zone)),)
+
+    def consumption_tiers(self) -> tuple[ConsumptionTiers, ...]:
+        """Adders by the month's or year's kWh; none here."""
+        return ()
 
     def demand_terms(
         self, start: datetime, end: datetime, *, zone: ZoneInfo

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,87 +14,13 @@ from models.errors import TariffError
 from models.horizon import FloatArray, IntArray
 from tariffs.calendar import HolidayCalendar
 from tariffs.civil import DAY_S, CivilStretch, civil_stretches
+from tariffs.day_rule import Band, DayRule, clock
 from tariffs.period_prices import PeriodPrices
-from tariffs.scope import DAY_MINUTES, Scope
+from tariffs.scope import DAY_MINUTES
+from tariffs.sell import Sell
 from tariffs.tariff import NameArray, Steps, Tariff, TariffNote
 
 _MEMO_DAYS = 4096
-
-
-@dataclass(frozen=True)
-class Band:
-    """A clock range of one period: minutes [start_min, end_min) after midnight."""
-
-    start_min: int
-    end_min: int
-    period: str
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start_min < self.end_min <= DAY_MINUTES:
-            raise TariffError(f"the band {self.start_min}-{self.end_min} is not within a day")
-
-
-@dataclass(frozen=True)
-class DayRule:
-    """The bands of the days in a scope.
-
-    Parameters
-    ----------
-    name : str
-        As the book calls it; appears in errors and bills.
-    scope : Scope
-        The days on which it holds.
-    bands : tuple of Band
-        Disjoint; a season's bands cover the whole day.
-    """
-
-    name: str
-    scope: Scope
-    bands: tuple[Band, ...]
-
-    def __post_init__(self) -> None:
-        ordered = sorted(self.bands, key=lambda b: b.start_min)
-        for a, b in itertools.pairwise(ordered):
-            if b.start_min < a.end_min:
-                raise TariffError(
-                    f"{_clock(b.start_min)}-{_clock(min(a.end_min, b.end_min))} is both "
-                    f"{a.period} and {b.period}",
-                    where=self.name,
-                )
-        object.__setattr__(self, "bands", tuple(ordered))
-
-    def uncovered(self) -> list[tuple[int, int]]:
-        """Minutes of the day that no band holds."""
-        gaps, reached = [], 0
-        for band in self.bands:
-            if band.start_min > reached:
-                gaps.append((reached, band.start_min))
-            reached = band.end_min
-        if reached < DAY_MINUTES:
-            gaps.append((reached, DAY_MINUTES))
-        return gaps
-
-
-@dataclass(frozen=True)
-class Sell:
-    """What a kWh fed into the grid earns.
-
-    Parameters
-    ----------
-    method : {"nothing", "share", "fixed"}
-        ``share``: ``value`` times the period's buying price (1 settles V2G at the period's
-        price); ``fixed``: ``value`` per kWh; ``nothing``: 0.
-    value : float
-    """
-
-    method: Literal["nothing", "share", "fixed"]
-    value: float = 0.0
-
-    def price(self, buy_per_kwh: FloatArray) -> FloatArray:
-        """Money per kWh sold, shape as the buying price."""
-        if self.method == "share":
-            return buy_per_kwh if self.value == 1.0 else buy_per_kwh * self.value
-        return np.full(buy_per_kwh.shape, self.value if self.method == "fixed" else 0.0)
 
 
 @dataclass(frozen=True)
@@ -153,7 +78,7 @@ class TimeOfUse(Tariff):
         for season in self.seasons:
             gaps = season.uncovered()
             if gaps:
-                spans = ", ".join(f"{_clock(a)}-{_clock(b)}" for a, b in gaps)
+                spans = ", ".join(f"{clock(a)}-{clock(b)}" for a, b in gaps)
                 raise TariffError(
                     f"{spans} has no period", where=f"{self.name}, season {season.name}"
                 )
@@ -309,7 +234,3 @@ def _span(pattern: _DayPattern, stretch: CivilStretch) -> tuple[int, int]:
     lo = int(np.searchsorted(pattern.starts, clock_lo, side="right")) - 1
     hi = int(np.searchsorted(pattern.starts, clock_hi, side="left"))
     return max(lo, 0), hi
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"

@@ -1,0 +1,272 @@
+"""The bill, by the same tariff object that planned: metered energy, Decimal money, rules named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from models.errors import InvalidValueError
+from models.horizon import FloatArray, IntArray, instant_of
+from tariffs.demand import DemandTerm, month_bounds, peak_of
+from tariffs.metered import Metered
+from tariffs.power_factor import PowerFactorRule
+from tariffs.tariff import Steps, Tariff
+
+CENT = Decimal("0.01")
+_MWH_PER_KWH = 1_000_000
+_MAX_PRICES = 12
+
+
+@dataclass(frozen=True)
+class BillLine:
+    """One line: a quantity at a price under a rule.
+
+    Parameters
+    ----------
+    rule : str
+        ``energy``, a fee's name, ``fed in``, a tier, a demand term.
+    period : str
+        The tariff period, empty where there is none.
+    quantity : Decimal
+        In ``unit``.
+    unit : str
+        ``kWh``, ``kW``, ``month``.
+    price : Decimal or None
+        Money per unit; None where many prices stand behind one line.
+    amount : Decimal
+        Exact, not rounded; negative where the site earns.
+    """
+
+    rule: str
+    period: str
+    quantity: Decimal
+    unit: str
+    price: Decimal | None
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Lines of one account over one stretch of time; rounded once, at the total."""
+
+    tariff: str
+    currency: str
+    start_s: int
+    end_s: int
+    lines: tuple[BillLine, ...]
+
+    @property
+    def exact(self) -> Decimal:
+        """The sum of all lines, not rounded."""
+        return sum((line.amount for line in self.lines), Decimal(0))
+
+    @property
+    def total(self) -> Decimal:
+        """The sum, rounded half up to the cent."""
+        return self.exact.quantize(CENT, ROUND_HALF_UP)
+
+    @property
+    def energy_kwh(self) -> Decimal:
+        """kWh drawn from the grid."""
+        return sum((line.quantity for line in self.lines if line.rule == "energy"), Decimal(0))
+
+
+def energy_bill(tariff: Tariff, metered: Metered, *, zone: ZoneInfo) -> Bill:
+    """What metered energy costs and earns: period by period, without demand or tiers."""
+    if metered.starts_s.size == 0:
+        raise InvalidValueError("nothing was metered")
+    return _energy_bills(tariff, [metered], zone)[0]
+
+
+def session_bills(
+    tariff: Tariff, sessions: Sequence[Metered], *, zone: ZoneInfo
+) -> tuple[Bill, ...]:
+    """A bill per session at the site's energy prices and fees; one without energy has no lines."""
+    return tuple(_energy_bills(tariff, sessions, zone)) if sessions else ()
+
+
+def month_bill(
+    tariff: Tariff,
+    metered: Metered,
+    *,
+    year: int,
+    month: int,
+    zone: ZoneInfo,
+    consumed_before_kwh: float = 0.0,
+    power_factor: PowerFactorRule | None = None,
+) -> Bill:
+    """The month of one meter: energy, fees, tiers, demand and capacity, power factor.
+
+    Parameters
+    ----------
+    tariff : Tariff
+    metered : Metered
+        May reach beyond the month; only the month counts.
+    year, month : int
+        The civil month in ``zone``.
+    consumed_before_kwh : float
+        Drawn earlier in the period of a yearly consumption tier, kWh.
+    power_factor : PowerFactorRule, optional
+        Needs reactive energy.
+
+    Raises
+    ------
+    InvalidValueError
+        If nothing was metered in the month.
+    """
+    start_s, end_s = month_bounds(year, month, zone)
+    inside = metered.between(start_s, end_s)
+    bill = energy_bill(tariff, inside, zone=zone)
+    lines = list(bill.lines)
+    drawn = float(inside.import_kwh.sum())
+    for tiers in tariff.consumption_tiers():
+        before = consumed_before_kwh if tiers.period == "year" else 0.0
+        for kwh, adder in tiers.split(before, drawn):
+            if adder:
+                quantity, price = _decimal(kwh, 6), _decimal(adder, 9)
+                lines.append(
+                    BillLine(
+                        f"tier of the {tiers.period}", "", quantity, "kWh", price, quantity * price
+                    )
+                )
+    terms = tariff.demand_terms(instant_of(start_s), instant_of(end_s), zone=zone)
+    for term in terms:
+        lines.extend(_demand_lines(term, inside, drawn, zone))
+    if power_factor is not None:
+        lines.append(_power_factor_line(power_factor, inside, lines))
+    return Bill(bill.tariff, bill.currency, start_s, end_s, tuple(lines))
+
+
+def _demand_lines(
+    term: DemandTerm, metered: Metered, drawn_kwh: float, zone: ZoneInfo
+) -> list[BillLine]:
+    lines = []
+    factor = _decimal(term.reduction_at(drawn_kwh), 6)
+    if term.fixed:
+        amount = _decimal(term.fixed, 6)
+        lines.append(BillLine(term.name, "", Decimal(1), "month", amount, amount * factor))
+    peak = peak_of(metered.starts_s, metered.ends_s, metered.import_kw, term, zone)
+    if peak is None:
+        return lines
+    for at, price in term.tiers:
+        above = _decimal(max(0.0, peak.power_kw - at), 6)
+        if above:
+            begun = instant_of(peak.start_s).astimezone(zone).strftime("%m-%d %H:%M")
+            rule = f"{term.name}, peak at {begun}" + (f", above {at:g} kW" if at else "")
+            money = _decimal(price, 9) * factor
+            lines.append(BillLine(rule, "", above, "kW", money, above * money))
+    return lines
+
+
+def _power_factor_line(
+    rule: PowerFactorRule, metered: Metered, lines: Sequence[BillLine]
+) -> BillLine:
+    if metered.reactive_kvarh is None:
+        raise InvalidValueError("a power factor needs reactive energy", where="reactive_kvarh")
+    reached = rule.power_factor(
+        float(metered.import_kwh.sum()), float(metered.reactive_kvarh.sum())
+    )
+    share = _decimal(rule.adjustment(reached), 6)
+    base = sum((line.amount for line in lines if line.amount > 0), Decimal(0))
+    return BillLine(f"力调电费 at {reached:.2f}", "", base, "money", share, base * share)
+
+
+def _energy_bills(tariff: Tariff, meters: Sequence[Metered], zone: ZoneInfo) -> list[Bill]:
+    used = [m for m in meters if m.starts_s.size]
+    if not used:
+        return [Bill(tariff.name, tariff.currency, 0, 0, ()) for _ in meters]
+    starts = np.concatenate([m.starts_s for m in meters])
+    ends = np.concatenate([m.ends_s for m in meters])
+    owner = np.repeat(np.arange(len(meters)), [m.starts_s.size for m in meters])
+    drawn = np.concatenate([m.import_kwh for m in meters])
+    fed = np.concatenate([m.export_kwh for m in meters])
+    lines: list[list[BillLine]] = [[] for _ in meters]
+    parts = tariff.parts(int(starts.min()), int(ends.max()), zone)
+    for rule, steps in parts:
+        _add_lines(lines, rule, steps, steps.buy_per_kwh, starts, ends, drawn, owner, 1)
+    if bool(np.any(fed > 0)):
+        energy = parts[0][1]
+        _add_lines(lines, "fed in", energy, energy.sell_per_kwh, starts, ends, fed, owner, -1)
+    return [
+        Bill(
+            tariff.name,
+            tariff.currency,
+            int(m.starts_s[0]) if m.starts_s.size else 0,
+            int(m.ends_s[-1]) if m.starts_s.size else 0,
+            tuple(found),
+        )
+        for m, found in zip(meters, lines, strict=True)
+    ]
+
+
+def _add_lines(
+    lines: list[list[BillLine]],
+    rule: str,
+    steps: Steps,
+    prices: FloatArray,
+    starts_s: IntArray,
+    ends_s: IntArray,
+    energy_kwh: FloatArray,
+    owner: IntArray,
+    sign: int,
+) -> None:
+    """Cut stretches at price edges, sum per account, period and price, append the lines."""
+    row, step, mwh = _cut(steps, starts_s, ends_s, energy_kwh)
+    labels: dict[tuple[str, float], int] = {}
+    code = np.empty(steps.starts_s.size, dtype=np.int64)
+    for k, key in enumerate(zip(steps.period.tolist(), prices.tolist(), strict=True)):
+        code[k] = labels.setdefault(key, len(labels))
+    keys, where = np.unique(owner[row] * len(labels) + code[step], return_inverse=True)
+    total = np.zeros(keys.size, dtype=np.int64)
+    np.add.at(total, where, mwh)
+    named = list(labels)
+    money = [_decimal(price, 9) for _, price in named]
+    several: dict[tuple[int, str], list[tuple[Decimal, Decimal]]] = {}
+    for key, amount_mwh in zip(keys.tolist(), total.tolist(), strict=True):
+        if amount_mwh:
+            account, label = divmod(key, len(labels))
+            several.setdefault((account, named[label][0]), []).append(
+                (Decimal(amount_mwh) / _MWH_PER_KWH, money[label])
+            )
+    for (account, period), entries in several.items():
+        if len(entries) > _MAX_PRICES:
+            quantity = sum((q for q, _ in entries), Decimal(0))
+            amount = sum((q * p for q, p in entries), Decimal(0))
+            lines[account].append(BillLine(rule, period, quantity, "kWh", None, sign * amount))
+            continue
+        for quantity, price in entries:
+            lines[account].append(
+                BillLine(rule, period, quantity, "kWh", price, sign * quantity * price)
+            )
+
+
+def _cut(
+    steps: Steps, starts_s: IntArray, ends_s: IntArray, energy_kwh: FloatArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Pieces of stretches within one step each: row, step, whole milliwatt-hours.
+
+    A stretch over a price edge is shared by time; the pieces of a stretch add up exactly to its
+    energy rounded to the milliwatt-hour.
+    """
+    first = np.searchsorted(steps.starts_s, starts_s, side="right") - 1
+    last = np.searchsorted(steps.starts_s, ends_s, side="left") - 1
+    count = last - first + 1
+    row = np.repeat(np.arange(starts_s.size), count)
+    offset = np.arange(row.size) - np.repeat(np.cumsum(count) - count, count)
+    step = first[row] + offset
+    bounds = np.append(steps.starts_s, steps.end_s)
+    upto = np.minimum(bounds[step + 1], ends_s[row])
+    share = (upto - starts_s[row]) / (ends_s - starts_s)[row]
+    whole = np.rint(energy_kwh * _MWH_PER_KWH)
+    reached = np.rint(whole[row] * share).astype(np.int64)
+    before = np.where(offset == 0, 0, np.roll(reached, 1))
+    return row, step, reached - before
+
+
+def _decimal(value: float, places: int) -> Decimal:
+    """A float as the decimal that was meant: noise beyond ``places`` is dropped."""
+    return Decimal(repr(round(value, places))) + Decimal(0)

@@ -1,0 +1,115 @@
+"""A series of prices, 96 or 24 a day, that grows as the market publishes."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from models.errors import TariffError
+from models.horizon import epoch_s, instant_of
+from tariffs.series import PriceSeries
+from tariffs.tariff import PRICE, Steps, Tariff, TariffNote
+
+GapRule = Literal["refuse", "hold", "previous_day"]
+_LOOK_BACK_DAYS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Spot(Tariff):
+    """A price series alone, with a named rule for what is not published.
+
+    Parameters
+    ----------
+    name, currency : str
+    series : PriceSeries
+    gap : {"refuse", "hold", "previous_day"}
+        ``refuse``: an error names the gap. ``hold``: the last known price. ``previous_day``: the
+        same clock time of the latest earlier day that has a price, up to 8 days back.
+    """
+
+    name: str
+    currency: str
+    series: PriceSeries
+    gap: GapRule
+
+    def steps(self, start_s: int, end_s: int, zone: ZoneInfo) -> Steps:
+        """The series, its gaps filled by the rule."""
+        parts: list[Steps] = []
+        reached = start_s
+        for a, b in [*self.series.covered(start_s, end_s), (end_s, end_s)]:
+            if a > reached:
+                parts.extend(self._fill(reached, a, zone))
+            if b > a:
+                parts.append(self.series.steps(a, b))
+            reached = b
+        return Steps.join(parts)
+
+    def notes(self, start: datetime, end: datetime, *, zone: ZoneInfo) -> tuple[TariffNote, ...]:
+        """Whether a gap was filled, and how."""
+        lo, hi = epoch_s(start), epoch_s(end)
+        if self.series.covered(lo, hi) == [(lo, hi)]:
+            return ()
+        return (
+            TariffNote(
+                "gap_filled", f"{self.name} has gaps in the window, filled by the rule '{self.gap}'"
+            ),
+        )
+
+    def _fill(self, start_s: int, end_s: int, zone: ZoneInfo) -> list[Steps]:
+        if self.gap == "hold":
+            return [self._held(start_s, end_s, zone)]
+        if self.gap == "previous_day":
+            found = self._earlier(start_s, end_s, zone)
+            if found:
+                return found
+        raise self._missing(start_s, end_s, zone)
+
+    def _held(self, start_s: int, end_s: int, zone: ZoneInfo) -> Steps:
+        i = int(np.searchsorted(self.series.starts_s, start_s, side="right")) - 1
+        if i < 0:
+            raise self._missing(start_s, end_s, zone)
+        return Steps(
+            np.array([start_s], dtype=np.int64),
+            end_s,
+            self.series.buy_per_kwh[i : i + 1],
+            self.series.sell_per_kwh[i : i + 1],
+            np.array([PRICE], dtype=object),
+        )
+
+    def _earlier(self, start_s: int, end_s: int, zone: ZoneInfo) -> list[Steps]:
+        """The gap cut at quarter hours, each with the price of an earlier day's clock time."""
+        knots = [start_s, *range(start_s // 900 * 900 + 900, end_s, 900), end_s]
+        parts: list[Steps] = []
+        for lo, hi in itertools.pairwise(knots):
+            local = instant_of(lo).astimezone(zone)
+            for days in range(1, _LOOK_BACK_DAYS + 1):
+                at = epoch_s(local - timedelta(days=days))
+                if self.series.covered(at, at + 1):
+                    source = self.series.steps(at, at + 1)
+                    parts.append(
+                        Steps(
+                            np.array([lo], dtype=np.int64),
+                            hi,
+                            source.buy_per_kwh,
+                            source.sell_per_kwh,
+                            source.period,
+                        )
+                    )
+                    break
+            else:
+                return []
+        return parts
+
+    def _missing(self, start_s: int, end_s: int, zone: ZoneInfo) -> TariffError:
+        lo = instant_of(start_s).astimezone(zone).isoformat()
+        hi = instant_of(end_s).astimezone(zone).isoformat()
+        return TariffError(
+            f"no price from {lo} to {hi}",
+            where=self.name,
+            fix="publish the missing prices, or choose the gap rule 'hold' or 'previous_day'",
+        )

@@ -1,0 +1,145 @@
+"""Prices of known instants, as a market or a grid company sends them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+
+import numpy as np
+
+from models.errors import InvalidValueError
+from models.horizon import FloatArray, IntArray, epoch_s
+from tariffs.tariff import PRICE, Steps
+
+
+@dataclass(frozen=True, eq=False)
+class PriceSeries:
+    """Prices of known instants.
+
+    Parameters
+    ----------
+    starts_s, ends_s : ndarray of int64, shape (m,)
+        Epoch seconds of each price's stretch [start, end): increasing, not overlapping; holes
+        are allowed.
+    buy_per_kwh, sell_per_kwh : ndarray of float, shape (m,)
+        Money per kWh; finite, may be negative.
+    """
+
+    starts_s: IntArray
+    ends_s: IntArray
+    buy_per_kwh: FloatArray
+    sell_per_kwh: FloatArray
+
+    def __post_init__(self) -> None:
+        m = self.starts_s.size
+        if m == 0 or not (self.ends_s.size == self.buy_per_kwh.size == self.sell_per_kwh.size == m):
+            raise InvalidValueError("a price series needs one end and two prices per start")
+        if bool(np.any(self.ends_s <= self.starts_s)) or bool(
+            np.any(self.ends_s[:-1] > self.starts_s[1:])
+        ):
+            raise InvalidValueError("the stretches of a price series overlap or run backwards")
+        if not bool(np.all(np.isfinite(self.buy_per_kwh) & np.isfinite(self.sell_per_kwh))):
+            raise InvalidValueError("a price is not a finite number")
+
+    @classmethod
+    def regular(
+        cls,
+        start: datetime,
+        slot_minutes: int,
+        buy_per_kwh: list[float] | FloatArray,
+        sell_per_kwh: list[float] | FloatArray,
+    ) -> PriceSeries:
+        """Prices one after another, each ``slot_minutes`` long in elapsed time."""
+        if slot_minutes <= 0:
+            raise InvalidValueError(f"{slot_minutes} minutes is no slot", where="slot_minutes")
+        buy = np.asarray(buy_per_kwh, dtype=np.float64)
+        step = slot_minutes * 60
+        starts = epoch_s(start) + step * np.arange(buy.size, dtype=np.int64)
+        return cls(starts, starts + step, buy, np.asarray(sell_per_kwh, dtype=np.float64))
+
+    def extended(self, newer: PriceSeries) -> PriceSeries:
+        """This series with a newer one laid over it; nothing outside the newer one is lost."""
+        kept = self._outside(newer)
+        if kept is None:
+            return newer
+        starts = np.concatenate([kept.starts_s, newer.starts_s])
+        order = np.argsort(starts, kind="stable")
+        return PriceSeries(
+            starts[order],
+            np.concatenate([kept.ends_s, newer.ends_s])[order],
+            np.concatenate([kept.buy_per_kwh, newer.buy_per_kwh])[order],
+            np.concatenate([kept.sell_per_kwh, newer.sell_per_kwh])[order],
+        )
+
+    def covered(self, start_s: int, end_s: int) -> list[tuple[int, int]]:
+        """Stretches of [start_s, end_s) that have a price, merged where they touch."""
+        found: list[tuple[int, int]] = []
+        lo = int(np.searchsorted(self.ends_s, start_s, side="right"))
+        hi = int(np.searchsorted(self.starts_s, end_s, side="left"))
+        for a, b in zip(self.starts_s[lo:hi].tolist(), self.ends_s[lo:hi].tolist(), strict=True):
+            a, b = max(a, start_s), min(b, end_s)
+            if found and found[-1][1] == a:
+                found[-1] = (found[-1][0], b)
+            else:
+                found.append((a, b))
+        return found
+
+    def steps(self, start_s: int, end_s: int) -> Steps:
+        """The steps of a stretch that is covered throughout."""
+        lo = int(np.searchsorted(self.starts_s, start_s, side="right")) - 1
+        hi = int(np.searchsorted(self.starts_s, end_s, side="left"))
+        starts = self.starts_s[lo:hi].copy()
+        starts[0] = start_s
+        names = np.full(starts.size, PRICE, dtype=object)
+        return Steps(starts, end_s, self.buy_per_kwh[lo:hi], self.sell_per_kwh[lo:hi], names)
+
+    def _outside(self, newer: PriceSeries) -> PriceSeries | None:
+        starts, ends, buy, sell = [], [], [], []
+        taken = newer.covered(
+            min(int(newer.starts_s[0]), int(self.starts_s[0])),
+            max(int(newer.ends_s[-1]), int(self.ends_s[-1])),
+        )
+        for i in range(self.starts_s.size):
+            pieces = [(int(self.starts_s[i]), int(self.ends_s[i]))]
+            for a, b in taken:
+                pieces = [
+                    piece
+                    for lo, hi in pieces
+                    for piece in ((lo, min(hi, a)), (max(lo, b), hi))
+                    if piece[0] < piece[1]
+                ]
+            for lo, hi in pieces:
+                starts.append(lo)
+                ends.append(hi)
+                buy.append(float(self.buy_per_kwh[i]))
+                sell.append(float(self.sell_per_kwh[i]))
+        if not starts:
+            return None
+        return PriceSeries(
+            np.array(starts, dtype=np.int64),
+            np.array(ends, dtype=np.int64),
+            np.array(buy),
+            np.array(sell),
+        )
+
+
+def carbon_series(series_g_per_kwh: PriceSeries, price_per_t: float) -> PriceSeries:
+    """A carbon intensity as money: g/kWh times price per tonne over 1e6 g.
+
+    Parameters
+    ----------
+    series_g_per_kwh : PriceSeries
+        Its "prices" are grams of CO2 per kWh.
+    price_per_t : float
+        Money per tonne, finite.
+    """
+    if not isfinite(price_per_t):
+        raise InvalidValueError(f"{price_per_t} per tonne is no price", where="price_per_t")
+    scale = price_per_t / 1e6
+    return PriceSeries(
+        series_g_per_kwh.starts_s,
+        series_g_per_kwh.ends_s,
+        series_g_per_kwh.buy_per_kwh * scale,
+        series_g_per_kwh.sell_per_kwh * scale,
+    )
