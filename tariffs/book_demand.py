@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Any, cast
 
@@ -126,6 +125,7 @@ def _rule(
             )
         return []
     interval_s = 60 * int(entry.get("interval_minutes", 15))
+    numbers = {key: number(entry[key], f"{where}.{key}") for key in _NUMBERS if key in entry}
     rule = DemandRule(
         name=str(entry.get("name", basis)),
         basis=cast(Basis, basis),
@@ -137,9 +137,9 @@ def _rule(
         slide_s=60 * int(entry["slide_minutes"]) if "slide_minutes" in entry else interval_s,
         counted=_window(entry, calendar, where),
         ratchet_months=int(entry.get("ratchet_months", 0)),
+        **cast(dict[str, Any], numbers),
     )
-    numbers = {key: number(entry[key], f"{where}.{key}") for key in _NUMBERS if key in entry}
-    return [replace(rule, **cast(dict[str, Any], numbers))]
+    return [rule]
 
 
 def _window(entry: Mapping[str, Any], calendar: HolidayCalendar, where: str) -> CountedWindow:

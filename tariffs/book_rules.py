@@ -33,11 +33,12 @@ def rules(
     name: str,
 ) -> tuple[DayRule, ...]:
     """The seasons or overlays of a book that hold for a site."""
-    rules = []
-    for i, entry in enumerate(tables(book, key, name)):
+    found = []
+    entries = [*tables(book, key, name), *(settings.seasons if key == "season" else ())]
+    for i, entry in enumerate(entries):
         title = str(entry.get("name", f"{key}[{i}]"))
         where = f"{name}, {title}"
-        known(entry, RULE_KEYS | set(periods), where)
+        known(entry, RULE_KEYS | {"rest"} | set(periods), where)
         if not holds(entry, settings, where):
             continue
         bands = tuple(
@@ -47,10 +48,16 @@ def rules(
             for start, end in clock_ranges(text)
         )
         try:
-            rules.append(DayRule(title, scope(entry, where), bands))
+            rule = DayRule(title, scope(entry, where), bands)
         except TariffError as error:
             raise TariffError(error.what, where=where, fix=error.fix) from error
-    return tuple(rules)
+        if "rest" in entry:
+            if entry["rest"] not in periods:
+                raise TariffError(f"unknown period '{entry['rest']}'", where=f"{where}.rest")
+            filled = tuple(Band(a, b, entry["rest"]) for a, b in rule.uncovered())
+            rule = DayRule(title, rule.scope, bands + filled)
+        found.append(rule)
+    return tuple(found)
 
 
 def holds(entry: Mapping[str, Any], settings: TariffSettings, where: str) -> bool:

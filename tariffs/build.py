@@ -17,6 +17,7 @@ from tariffs.kinds.flat import Flat
 from tariffs.kinds.time_of_use import TimeOfUse
 from tariffs.kinds.with_fees import WithFees
 from tariffs.period_prices import Component, PeriodPrices, ScopedValues
+from tariffs.scope import Scope
 from tariffs.sell import Sell
 from tariffs.settings import TariffSettings
 from tariffs.table import known, need, number, tables
@@ -76,18 +77,23 @@ def build_tariff(
     """
     name = str(need(book, "name", "a book"))
     known(book, _BOOK_KEYS, name)
-    tariff = _energy(book, settings, calendar, name)
+    settings, assumed = _assume_class(book, settings, name)
+    tariff = _energy(book, settings, calendar, assumed, name)
     tariff = with_tiers(tariff, book, settings, name)
     tariff = with_demand(tariff, book, settings, calendar, name)
     return WithFees(tariff, settings.fees) if settings.fees else tariff
 
 
 def _energy(
-    book: Mapping[str, Any], settings: TariffSettings, calendar: HolidayCalendar, name: str
+    book: Mapping[str, Any],
+    settings: TariffSettings,
+    calendar: HolidayCalendar,
+    assumed: Sequence[TariffNote],
+    name: str,
 ) -> Tariff:
     kind = need(book, "kind", name)
     if kind == "time_of_use":
-        return _time_of_use(book, settings, calendar, name)
+        return _time_of_use(book, settings, calendar, assumed, name)
     if kind != "flat":
         raise TariffError(f"unknown kind '{kind}'", where=name, fix="use flat or time_of_use")
     buy = number(need(book, "buy_per_kwh", name), f"{name}.buy_per_kwh")
@@ -109,9 +115,13 @@ def validity(book: Mapping[str, Any]) -> tuple[date | None, date | None]:
 
 
 def _time_of_use(
-    book: Mapping[str, Any], settings: TariffSettings, calendar: HolidayCalendar, name: str
+    book: Mapping[str, Any],
+    settings: TariffSettings,
+    calendar: HolidayCalendar,
+    assumed: Sequence[TariffNote],
+    name: str,
 ) -> TimeOfUse:
-    settings, notes = _assume_class(book, settings, name)
+    notes = list(assumed)
     offered = {
         entry[key]
         for part in ("overlay", "season", "values", "components", "demand")
@@ -131,10 +141,18 @@ def _time_of_use(
     missing = book.get("missing", [])
     if missing:
         notes.append(TariffNote("missing", f"{name} lacks: {'; '.join(missing)}"))
+    seasons = rules(book, "season", settings, periods, name)
+    if not seasons:
+        raise TariffError(
+            "knows no clock ranges for this site",
+            where=name,
+            fix=f"choose one of its options ({', '.join(sorted(offered)) or 'it has none'}) "
+            "or give seasons in the site's tariff settings",
+        )
     return TimeOfUse(
         name=name,
         currency=str(need(book, "currency", name)),
-        seasons=rules(book, "season", settings, periods, name),
+        seasons=seasons,
         overlays=rules(book, "overlay", settings, periods, name),
         period_prices=_period_prices(book, settings, periods, name),
         sell=_sell(book, settings, name),
@@ -178,6 +196,11 @@ def _period_prices(
         if holds(entry, settings, where):
             numbers = {p: number(entry[p], f"{where}.{p}") for p in periods if p in entry}
             values.append(ScopedValues(scope(entry, where), numbers))
+    if settings.ratios:
+        unknown = sorted(set(settings.ratios) - set(periods))
+        if unknown:
+            raise TariffError(f"has no period {', '.join(unknown)}", where=f"{name}, site ratios")
+        values.append(ScopedValues(Scope(), dict(settings.ratios)))
     components = settings.components
     if not components:
         components = tuple(

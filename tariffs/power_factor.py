@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import hypot
+from math import floor, hypot
 
 from models.errors import InvalidValueError
 
@@ -34,9 +34,9 @@ class PowerFactorRule:
 
     @staticmethod
     def power_factor(active_kwh: float, reactive_kvarh: float) -> float:
-        """``P / sqrt(P^2 + Q^2)`` of the month, rounded to hundredths; 1 for an idle month."""
+        """``P / sqrt(P^2 + Q^2)`` of the month, rounded half up to hundredths; 1 for an idle month."""
         apparent = hypot(active_kwh, reactive_kvarh)
-        return 1.0 if apparent == 0 else round(active_kwh / apparent, 2)
+        return 1.0 if apparent == 0 else floor(active_kwh / apparent * 100 + 0.5) / 100
 
     def adjustment(self, power_factor: float) -> float:
         """The share of the bill at a power factor in hundredths."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from models.errors import TariffError
 from tariffs.demand_rules import BillingChoice, Exemption
@@ -26,6 +27,10 @@ class TariffSettings:
         Opt-in rules of the book that the site has chosen.
     components : tuple of Component
         Replace the book's own (monthly floating base and flat price).
+    ratios : mapping of str to float
+        Ratios, offsets or prices by period, in the book's method, over the book's own.
+    seasons : tuple of mapping
+        Seasons written as in a book, for books that know prices but no clock ranges.
     temperatures_c : mapping of date to float
         Highest temperature of each day, for rules that ask.
     sell_share, sell_per_kwh : float or None
@@ -53,6 +58,8 @@ class TariffSettings:
     installed_kva: float | None = None
     options: frozenset[str] = frozenset()
     components: tuple[Component, ...] = ()
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    seasons: tuple[Mapping[str, Any], ...] = ()
     temperatures_c: Mapping[date, float] = field(default_factory=dict)
     sell_share: float | None = None
     sell_per_kwh: float | None = None
