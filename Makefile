@@ -1,0 +1,46 @@
+# Valleyfill. `make install` makes the environment; everything else runs in it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+WORKERS ?= auto
+
+.PHONY: install demo test check bench real-data clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo "make install | demo | test | check | bench | real-data DATA=../shared/data"
+
+# The stamp names what was installed from, so that `make demo` on a fresh machine installs once.
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11 or newer" >&2; exit 78; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "no venv: install python3-venv, or set PYTHON" >&2; exit 78; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[demo,test]"
+	@touch $@
+
+demo: install
+	$(BIN)/valleyfill demo
+
+test: install
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	$(BIN)/valleyfill bench
+
+# Outside `make test`: the data does not ship. Writes artifacts/real-data.json.
+real-data: install
+	$(BIN)/python -m benchmarks.real_data --data $(DATA) --out artifacts/real-data.json
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
