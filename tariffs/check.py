@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from models.errors import ValleyfillError
-from models.horizon import epoch_s, instant_of
+from models.horizon import IntArray, epoch_s, instant_of
 from tariffs.build import build_tariff, validity
 from tariffs.calendar import HolidayCalendar
 from tariffs.day_rule import DayRule, clock
@@ -219,12 +220,24 @@ def _minute_problems(tariff: Tariff, day: date, zone: ZoneInfo) -> Iterator[str]
         yield f"{day} in {zone.key}: prices do not reach over the whole day"
     if not isinstance(tariff, TimeOfUse):
         return
-    bands = tariff.bands_of(day)
-    for s in range(lo, hi, 60):
-        local = instant_of(s).astimezone(zone)
-        minute = local.hour * 60 + local.minute
-        shown = next(b.period for b in bands if b.start_min <= minute < b.end_min)
-        priced = str(steps.period[int(np.searchsorted(steps.starts_s, s, side="right")) - 1])
-        if shown != priced:
-            yield f"{local.isoformat()}: the clock says {shown}, the prices say {priced}"
-            return
+    painted = np.empty(DAY_MINUTES, dtype=object)
+    for band in tariff.bands_of(day):
+        painted[band.start_min : band.end_min] = band.period
+    at, minutes = _local_minutes(day, zone)
+    priced = steps.period[np.searchsorted(steps.starts_s, at, side="right") - 1]
+    wrong = np.flatnonzero(priced != painted[minutes])
+    if wrong.size:
+        k = int(wrong[0])
+        local = instant_of(int(at[k])).astimezone(zone).isoformat()
+        yield f"{local}: the clock says {painted[minutes[k]]}, the prices say {priced[k]}"
+
+
+@lru_cache(maxsize=64)
+def _local_minutes(day: date, zone: ZoneInfo) -> tuple[IntArray, IntArray]:
+    """Every elapsed minute of a day, and what the local clock shows, one by one."""
+    following = day + timedelta(days=1)
+    lo = epoch_s(datetime(day.year, day.month, day.day, tzinfo=zone))
+    hi = epoch_s(datetime(following.year, following.month, following.day, tzinfo=zone))
+    at = np.arange(lo, hi, 60, dtype=np.int64)
+    shown = [instant_of(int(s)).astimezone(zone) for s in at]
+    return at, np.array([t.hour * 60 + t.minute for t in shown], dtype=np.int64)

@@ -34,7 +34,7 @@ class PowerFactorRule:
 
     @staticmethod
     def power_factor(active_kwh: float, reactive_kvarh: float) -> float:
-        """``P / sqrt(P^2 + Q^2)`` of the month, rounded half up to hundredths; 1 for an idle month."""
+        """``P / sqrt(P^2 + Q^2)``, rounded half up to hundredths; 1 for an idle month."""
         apparent = hypot(active_kwh, reactive_kvarh)
         return 1.0 if apparent == 0 else floor(active_kwh / apparent * 100 + 0.5) / 100
 

@@ -1,9 +1,13 @@
-"""How a pushed price series comes to stand over whatever tariff a site has."""
+"""How pushed series and books come to stand over whatever tariff a site has."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
+from models.events import PricesPushed
+from tariffs.kinds.dated import Dated
 from tariffs.kinds.overlay import Overlay
 from tariffs.series import PriceSeries
 from tariffs.tariff import Tariff
@@ -20,3 +24,39 @@ def push_series(tariff: Tariff, series: PriceSeries) -> Tariff:
     if isinstance(tariff, Wrapped):
         return replace(tariff, inner=push_series(tariff.inner, series))
     return Overlay(tariff, series)
+
+
+def series_of(event: PricesPushed) -> PriceSeries:
+    """The series of a message.
+
+    Raises
+    ------
+    InvalidValueError
+        If it has no price or one that is not finite.
+    """
+    return PriceSeries.regular(
+        event.start, event.slot_minutes, event.buy_per_kwh, event.sell_per_kwh
+    )
+
+
+def in_force(
+    site_tariff: Tariff,
+    chosen: Iterable[tuple[datetime, Tariff]],
+    pushed: Iterable[PricesPushed],
+) -> Tariff:
+    """The site's tariff, the books chosen since, and the pushed series over them.
+
+    Parameters
+    ----------
+    site_tariff : Tariff
+        Holds until the first chosen book.
+    chosen : iterable of (datetime, Tariff)
+        Books and the aware instants from which each holds.
+    pushed : iterable of PricesPushed
+        Laid on in the order in which they were issued.
+    """
+    books = sorted(chosen, key=lambda pair: pair[0])
+    tariff = Dated(site_tariff, tuple(books)) if books else site_tariff
+    for event in sorted(pushed, key=lambda e: e.issued_at):
+        tariff = push_series(tariff, series_of(event))
+    return tariff

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
@@ -22,8 +23,15 @@ class PriceSeries:
     starts_s, ends_s : ndarray of int64, shape (m,)
         Epoch seconds of each price's stretch [start, end): increasing, not overlapping; holes
         are allowed.
-    buy_per_kwh, sell_per_kwh : ndarray of float, shape (m,)
+    buy_per_kwh : ndarray of float, shape (m,)
         Money per kWh; finite, may be negative.
+    sell_per_kwh : ndarray of float, shape (m,)
+        The same; nan where the sender did not say, and the book underneath holds.
+
+    Raises
+    ------
+    InvalidValueError
+        If lengths differ, stretches overlap, or a price is not finite.
     """
 
     starts_s: IntArray
@@ -39,7 +47,7 @@ class PriceSeries:
             np.any(self.ends_s[:-1] > self.starts_s[1:])
         ):
             raise InvalidValueError("the stretches of a price series overlap or run backwards")
-        if not bool(np.all(np.isfinite(self.buy_per_kwh) & np.isfinite(self.sell_per_kwh))):
+        if not bool(np.all(np.isfinite(self.buy_per_kwh) & ~np.isinf(self.sell_per_kwh))):
             raise InvalidValueError("a price is not a finite number")
 
     @classmethod
@@ -47,16 +55,20 @@ class PriceSeries:
         cls,
         start: datetime,
         slot_minutes: int,
-        buy_per_kwh: list[float] | FloatArray,
-        sell_per_kwh: list[float] | FloatArray,
+        buy_per_kwh: Sequence[float] | FloatArray,
+        sell_per_kwh: Sequence[float] | FloatArray | None,
     ) -> PriceSeries:
-        """Prices one after another, each ``slot_minutes`` long in elapsed time."""
+        """Prices one after another, each ``slot_minutes`` long in elapsed time.
+
+        ``sell_per_kwh`` None: not said.
+        """
         if slot_minutes <= 0:
             raise InvalidValueError(f"{slot_minutes} minutes is no slot", where="slot_minutes")
         buy = np.asarray(buy_per_kwh, dtype=np.float64)
         step = slot_minutes * 60
         starts = epoch_s(start) + step * np.arange(buy.size, dtype=np.int64)
-        return cls(starts, starts + step, buy, np.asarray(sell_per_kwh, dtype=np.float64))
+        sell = np.full(buy.size, np.nan) if sell_per_kwh is None else sell_per_kwh
+        return cls(starts, starts + step, buy, np.asarray(sell, dtype=np.float64))
 
     def extended(self, newer: PriceSeries) -> PriceSeries:
         """This series with a newer one laid over it; nothing outside the newer one is lost."""
@@ -85,14 +97,31 @@ class PriceSeries:
                 found.append((a, b))
         return found
 
-    def steps(self, start_s: int, end_s: int) -> Steps:
-        """The steps of a stretch that is covered throughout."""
-        lo = int(np.searchsorted(self.starts_s, start_s, side="right")) - 1
-        hi = int(np.searchsorted(self.starts_s, end_s, side="left"))
+    @property
+    def tells_sell(self) -> bool:
+        """Whether every price has a selling price."""
+        return not bool(np.any(np.isnan(self.sell_per_kwh)))
+
+    def steps(self, start_s: int, end_s: int, sell_per_kwh: FloatArray | None = None) -> Steps:
+        """The steps of a stretch that is covered throughout.
+
+        ``sell_per_kwh`` replaces the series' own selling prices, one per step.
+        """
+        lo, hi = self._touched(start_s, end_s)
         starts = self.starts_s[lo:hi].copy()
         starts[0] = start_s
         names = np.full(starts.size, PRICE, dtype=object)
-        return Steps(starts, end_s, self.buy_per_kwh[lo:hi], self.sell_per_kwh[lo:hi], names)
+        sell = self.sell_per_kwh[lo:hi] if sell_per_kwh is None else sell_per_kwh
+        return Steps(starts, end_s, self.buy_per_kwh[lo:hi], sell, names)
+
+    def sell_between(self, start_s: int, end_s: int) -> FloatArray:
+        """The selling prices of :meth:`steps`, nan where not said."""
+        lo, hi = self._touched(start_s, end_s)
+        return self.sell_per_kwh[lo:hi]
+
+    def _touched(self, start_s: int, end_s: int) -> tuple[int, int]:
+        lo = int(np.searchsorted(self.starts_s, start_s, side="right")) - 1
+        return lo, int(np.searchsorted(self.starts_s, end_s, side="left"))
 
     def _outside(self, newer: PriceSeries) -> PriceSeries | None:
         starts, ends, buy, sell = [], [], [], []

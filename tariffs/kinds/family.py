@@ -25,7 +25,7 @@ class Version:
     valid_until: date | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family(Tariff):
     """Versions that follow each other without a gap.
 

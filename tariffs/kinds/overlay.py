@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from tariffs.series import PriceSeries
 from tariffs.tariff import Steps
 from tariffs.wrapped import Wrapped
@@ -36,9 +38,22 @@ class Overlay(Wrapped):
             if a > reached:
                 parts.append(self.inner.steps(reached, a, zone))
             if b > a:
-                parts.append(self.series.steps(a, b))
+                parts.extend(self._pushed(a, b, zone))
             reached = b
         return Steps.join(parts)
+
+    def _pushed(self, start_s: int, end_s: int, zone: ZoneInfo) -> list[Steps]:
+        """The series; where it does not say what selling earns, cut at the book's edges."""
+        if self.series.tells_sell:
+            return [self.series.steps(start_s, end_s)]
+        book = self.inner.steps(start_s, end_s, zone)
+        said = self.series.sell_between(start_s, end_s)
+        own = self.series.steps(start_s, end_s, np.zeros(said.size))
+        knots = np.unique(np.concatenate([own.starts_s, book.starts_s]))
+        held = np.searchsorted(own.starts_s, knots, side="right") - 1
+        under = book.sell_per_kwh[np.searchsorted(book.starts_s, knots, side="right") - 1]
+        sell = np.where(np.isnan(said[held]), under, said[held])
+        return [Steps(knots, end_s, own.buy_per_kwh[held], sell, own.period[held])]
 
     def parts(self, start_s: int, end_s: int, zone: ZoneInfo) -> tuple[tuple[str, Steps], ...]:
         """One line: the energy."""

@@ -37,6 +37,14 @@ class Spot(Tariff):
     series: PriceSeries
     gap: GapRule
 
+    def __post_init__(self) -> None:
+        if not self.series.tells_sell:
+            raise TariffError(
+                "a price series alone needs selling prices too",
+                where=self.name,
+                fix="give 0 where feeding in earns nothing",
+            )
+
     def steps(self, start_s: int, end_s: int, zone: ZoneInfo) -> Steps:
         """The series, its gaps filled by the rule."""
         parts: list[Steps] = []

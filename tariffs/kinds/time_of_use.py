@@ -31,7 +31,7 @@ class _DayPattern:
     period: NameArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TimeOfUse(Tariff):
     """Named periods by season, day type and clock, each with a price.
 
