@@ -7,6 +7,7 @@ ours; 75 temporary (broker, store or disk not to be had, try again); 78 configur
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -127,6 +128,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EX_TEMPFAIL
     except (ValleyfillError, OSError) as error:
         return _tell(error, as_json="--json" in arguments)
+    except Exception:
+        traceback.print_exc()
+        say("valleyfill: this is a fault of the program, please report it", style="red")
+        return EX_SOFTWARE
     return 0
 
 

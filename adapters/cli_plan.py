@@ -53,14 +53,14 @@ def _show(document: dict[str, Any]) -> None:
     for s in document["sessions"]:
         ready = "" if s["ready_at"] is None else f"{s['power'][-1]['to']:%m-%d %H:%M}"
         promised = "" if s["promised_kwh"] is None else f"{s['promised_kwh']:.1f}"
-        power = "\n".join(
-            f"{p['from']:%H:%M}-{p['to']:%H:%M} {p['power_kw']:.2f}" for p in s["power"]
-        )
-        table.add_row(
-            s["session"], s["pile"], f"{s['asked_kwh']:.1f}", promised, ready, "\n".join(stretches)
-        )
+        power = "\n".join(_stretch(p) for p in s["power"])
+        table.add_row(s["session"], s["pile"], f"{s['asked_kwh']:.1f}", promised, ready, power)
     out = tables()
     out.print(table)
     for s in document["sessions"]:
         if s["why"]:
             out.print(f"{s['session']}: {s['why']}", markup=False, soft_wrap=True)
+
+
+def _stretch(part: dict[str, Any]) -> str:
+    return f"{part['from']:%H:%M}-{part['to']:%H:%M} {part['power_kw']:.2f}"

@@ -10,8 +10,8 @@ The state is one JSON document::
      "base_load_kw": {"transformer": 85}}
 
 ``base_load_kw`` is what the meters would say with no vehicle there; it must name the root where
-the site's base load is by meter. A session takes the fields of ``session/{session}/request``, a limit those of
-``grid/limit/{node}/{limit}``, each with its ids and without the sender's counters.
+the site's base load is by meter. A session takes the fields of ``session/{session}/request``, a
+limit those of ``grid/limit/{node}/{limit}``, each with its ids and without the sender's counters.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ def _events(state: Mapping[str, Any], site: Site, now: datetime, source: str) ->
     for pile in site.pile_by_id:
         # A register at 0 and then at what was delivered: so the engine counts it by itself.
         for seq, register in enumerate((0.0, given_kwh.get(pile, 0.0))):
-            measured = {"pile": pile, "energy_kwh": register, "vehicle": pile in given_kwh}
-            events.append(PileMeasured(stamp=(1, seq), **measured, **heard))
+            seen: dict[str, Any] = {"energy_kwh": register, "vehicle": pile in given_kwh}
+            events.append(PileMeasured(pile=pile, stamp=(1, seq), **seen, **heard))
     for node, power in _base_load(state, site, source).items():
         events.append(NodeMeasured(node=node, stamp=(1, 0), **(heard | {"power_kw": power})))
     return events
