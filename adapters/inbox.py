@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from adapters.wire.inbound import SimTime
 from adapters.wire.topics import Lane
 from models.events import Solved, SolveFailed
 
@@ -82,11 +81,8 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeStepped:
-    """Lockstep: the virtual depot has gone on; ``message`` is acknowledged with the step."""
-
-    time: SimTime
-    message: Message
+class Sweep:
+    """A minute has begun: time to look at the health."""
 
 
 Fact = (
@@ -99,7 +95,7 @@ Fact = (
     | RetainedStatus
     | Stop
     | Reload
-    | TimeStepped
+    | Sweep
 )
 
 
@@ -117,6 +113,7 @@ class Inbox:
     def __init__(self) -> None:
         self._ready = threading.Condition()
         self._facts: deque[Fact] = deque()
+        self._signalled: deque[Fact] = deque()
         self._control: deque[Message] = deque()
         self._field: deque[Message] = deque()
         self._latest: dict[str, Message] = {}
@@ -141,6 +138,14 @@ class Inbox:
             self._facts.append(fact)
             self._ready.notify()
 
+    def put_signal(self, fact: Fact) -> None:
+        """The same from a signal handler.
+
+        A handler interrupts the consumer, which may hold the lock: it must not wait for it. The
+        consumer never waits longer than a tick, and finds the fact then.
+        """
+        self._signalled.append(fact)
+
     def take(self, timeout_s: float, *, field_at_most: int = 2000) -> Taken:
         """Everything there is, waiting at most so long for the first.
 
@@ -153,8 +158,10 @@ class Inbox:
             not hold a limit up for longer than a drain.
         """
         with self._ready:
-            if not (self._facts or self._control or self._field or self._latest):
+            if not (self._signalled or self._facts or self._control or self._field or self._latest):
                 self._ready.wait(timeout_s)
+            while self._signalled:
+                self._facts.append(self._signalled.popleft())
             facts = tuple(self._facts)
             self._facts.clear()
             messages = list(self._control)
@@ -164,6 +171,13 @@ class Inbox:
             messages.extend(self._latest.values())
             self._latest.clear()
         return Taken(facts, tuple(messages))
+
+    def take_facts(self) -> tuple[Fact, ...]:
+        """The host's own facts alone; messages stay."""
+        with self._ready:
+            facts = tuple(self._facts)
+            self._facts.clear()
+        return facts
 
     @property
     def shed(self) -> int:

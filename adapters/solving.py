@@ -112,8 +112,10 @@ class Solving:
                     self._spawn()
                 self._one()
             except Exception as problem:
-                log.error("the solving process is lost: %s", problem)
                 self._kill()
+                if self._stopping:
+                    return
+                log.error("the solving process is lost: %s", problem)
                 with self._ready:
                     if not self._stopping:
                         self._ready.wait(RESTART_S)

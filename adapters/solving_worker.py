@@ -8,11 +8,14 @@ import resource
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.problem import Problem
+from scheduler.solution import Solver
 
 MEMORY_BYTES = 6 * 1024**3
 """Address space the process may take; beyond it an allocation fails, and so does the rung."""
@@ -57,12 +60,17 @@ def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_byte
     _end_with(os.getppid())
     loaded = [(name, load_solver(name)) for name in rungs]
     load_solver("greedy")
-    pipe.send("ready")
+    # The control process may be gone at any moment, and with it the other end of the pipe.
+    with contextlib.suppress(EOFError, OSError):
+        pipe.send("ready")
+        _answer_all(pipe, loaded, work_limit)
+
+
+def _answer_all(
+    pipe: Connection, loaded: Sequence[tuple[str, Solver]], work_limit: int
+) -> NoReturn:
     while True:
-        try:
-            problem: Problem = pipe.recv()
-        except EOFError:
-            return
+        problem: Problem = pipe.recv()
         began = time.perf_counter()
         answer = run_cascade(problem, loaded, work_limit, problem.running_kwh)
         pipe.send(

@@ -95,6 +95,10 @@ class Links:
         """Whether every connection is down and known to be, or has heard itself lately."""
         return all(link.alive for link in self._links.values())
 
+    def barrier_of(self, lane: Lane, timeout_s: float) -> bool:
+        """Wait until all that the broker had taken for one connection is in the inbox."""
+        return self._links[lane].barrier(timeout_s)
+
     def barrier(self, timeout_s: float = 5.0) -> bool:
         """Wait until all that the broker had taken for us is in the inbox."""
         return all(link.barrier(timeout_s) for link in self._links.values())

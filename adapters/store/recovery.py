@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sqlite3
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import msgspec
 
@@ -76,11 +75,6 @@ def recover(base: sqlite3.Connection, site: Site) -> Stored:
     assert state is not None
     state = _with_setpoints(base, state)
     return Stored(Recovered(state=state, highest_epoch=highest), len(rows))
-
-
-def begin_epoch(base: sqlite3.Connection, epoch: int, now: datetime) -> None:
-    """Write down that an epoch has begun; before it nothing may be said under it."""
-    base.execute("INSERT INTO epochs VALUES (?, ?)", (epoch, now.isoformat()))
 
 
 def _snapshot(base: sqlite3.Connection) -> tuple[SiteState | None, int]:

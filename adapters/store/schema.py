@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 from models.errors import StoreError
@@ -53,6 +54,11 @@ def open_store(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as problem:
         raise StoreError(f"cannot be used: {problem}", where=str(path)) from problem
     return base
+
+
+def begin_epoch(base: sqlite3.Connection, epoch: int, now: datetime) -> None:
+    """Write down that an epoch has begun; before it nothing may be said under it."""
+    base.execute("INSERT INTO epochs VALUES (?, ?)", (epoch, now.isoformat()))
 
 
 def _migrate(base: sqlite3.Connection, path: Path) -> None:

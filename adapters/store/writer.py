@@ -1,7 +1,8 @@
 """The writing side: a thread that commits what has piled up since the last commit, in groups.
 
 The control thread never waits for the disk. Each drain hands over one batch; a commit covers
-all batches that waited, so a burst costs one sync, and a lone batch is written at once.
+all batches that came while the last one was syncing, so a burst costs few syncs and a lone
+batch is written at once.
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.store.codec import pack_event, pack_plan, pack_state
+from adapters.store.schema import begin_epoch
 from models.events import Received
 from scheduler.effects import SetpointSent
 from scheduler.state import SiteState
 
 log = logging.getLogger("valleyfill.store")
-
-GROUP_S = 0.02
-"""How long a commit waits for company; acknowledgements wait as long, 50 ms at most."""
 
 SNAPSHOT_PERIOD_S = 10.0
 JOURNAL_KEPT = 200_000
@@ -122,6 +121,16 @@ class Writer:
         """Whether the thread works: it has come round lately."""
         return self._thread.is_alive() and time.monotonic() - self._beat_s < 30.0
 
+    def note_epoch(self, epoch: int, now: datetime) -> None:
+        """Write down that a new epoch has begun, before it is spoken under."""
+        with self._lock:
+            begin_epoch(self._base, epoch, now)
+
+    def tidy(self) -> None:
+        """Once a day: fold the write-ahead log into the database and cut it."""
+        with self._lock:
+            self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def backup(self, path: str) -> None:
         """Copy the database while it is in use."""
         with self._lock, sqlite3.connect(path) as copy:
@@ -144,8 +153,6 @@ class Writer:
                     return
                 if not self._waiting:
                     continue
-                if len(self._waiting) == 1 and not self._stopping and not self._broken:
-                    self._ready.wait(GROUP_S)
                 batches, self._waiting = self._waiting, []
                 last = self._stopping
             try:

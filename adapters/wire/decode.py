@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -163,6 +163,7 @@ def _pile_telemetry(body: w.PileTelemetry, ids: tuple[str, ...], base: dict[str,
         vehicle=body.vehicle,
         soc=body.soc,
         fault=body.fault or ("faulted" if body.status == "faulted" else None),
+        currents_a=_phases(body.currents_a),
     )
 
 
@@ -185,7 +186,12 @@ def _node_telemetry(body: w.NodeTelemetry, ids: tuple[str, ...], base: dict[str,
         power_kw=body.power_kw,
         import_kwh=body.import_kwh,
         export_kwh=body.export_kwh,
+        currents_a=_phases(body.currents_a),
     )
+
+
+def _phases(values: Sequence[float] | None) -> tuple[float, float, float] | None:
+    return None if values is None else (values[0], values[1], values[2])
 
 
 def _forecast(body: w.Forecast, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:

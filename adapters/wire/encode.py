@@ -67,6 +67,19 @@ def _session(site: str, effect: f.SessionStatus) -> tuple[Publish, ...]:
     return (Publish(said.topic, said.payload, said.qos, retain=False), gone)
 
 
+def rejected_body(site: str, effect: f.Rejected, suppressed: int = 0) -> o.Rejected:
+    """A refusal with its whole topic, and how many before it were not told."""
+    root = root_of(site)
+    outside = effect.topic.startswith("valleyfill/")
+    return o.Rejected(
+        topic=effect.topic if outside else root + effect.topic,
+        code=cast(o.RejectedCode, effect.code),
+        field=effect.field,
+        reason=effect.reason,
+        suppressed=suppressed,
+    )
+
+
 def encode(site: str, effect: f.Outbound) -> tuple[Publish, ...]:
     """What to publish for an effect, in order.
 
@@ -91,7 +104,7 @@ def encode(site: str, effect: f.Outbound) -> tuple[Publish, ...]:
                 power_kw=effect.power_kw,
                 lease_s=effect.lease_s,
                 fallback_kw=effect.fallback_kw,
-                reason=effect.reason,
+                reason=cast(o.Reason, effect.reason),
             )
             return (publish_of(site, setpoint, effect.pile),)
         case f.SessionStatus():
@@ -129,7 +142,4 @@ def encode(site: str, effect: f.Outbound) -> tuple[Publish, ...]:
             )
             return (publish_of(site, alert, effect.kind),)
         case f.Rejected():
-            refusal = o.Rejected(
-                topic=effect.topic, code=effect.code, field=effect.field, reason=effect.reason
-            )
-            return (publish_of(site, refusal),)
+            return (publish_of(site, rejected_body(site, effect)),)

@@ -9,6 +9,11 @@ from msgspec import Struct
 
 from adapters.wire.inbound import Counter, Id, Instant
 
+Reason = Literal[
+    "no_session", "waiting", "plan", "limit", "full", "no_plan", "override", "emergency"
+]
+"""What holds a pile at its power."""
+
 
 class Setpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The power a pile must hold now.
@@ -22,7 +27,7 @@ class Setpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     power_kw: float
     lease_s: float
     fallback_kw: float
-    reason: str
+    reason: Reason
 
 
 class CounterOffer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +37,7 @@ class CounterOffer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     energy_kwh: float | None = None
 
 
-SessionStateName = Literal["announced", "waiting", "charging", "full", "ended", "refused"]
+SessionStateName = Literal["announced", "waiting", "charging", "full", "ended", "rejected"]
 
 
 class SessionStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,7 +112,12 @@ RejectedCode = Literal[
     "contradiction",
     "unknown_node",
     "unknown_pile",
-    "refused",
+    "unknown_target",
+    "unknown_zone",
+    "session_ended",
+    "departure_past",
+    "pile_changed",
+    "pile_occupied",
 ]
 """Why a message changed nothing."""
 
@@ -116,7 +126,7 @@ class Rejected(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message that changed nothing, and why; at most a few of these a second."""
 
     topic: str
-    code: str
+    code: RejectedCode
     field: str
     reason: str
     suppressed: int = 0

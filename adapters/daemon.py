@@ -1,0 +1,414 @@
+"""The daemon: where everything is put together, and the one thread that consumes the inbox."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sqlite3
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+
+import msgspec
+
+from adapters import health, reload
+from adapters import inbox as box
+from adapters.clock import Clock, WallClock
+from adapters.config import SiteFile
+from adapters.host import Host, Outcome
+from adapters.lockstep import Lockstep, settle
+from adapters.mqtt.links import Links
+from adapters.notify import notify, watchdog_period_s
+from adapters.site_lock import lock_site
+from adapters.solving import RUNGS, Solving
+from adapters.store.recovery import recover
+from adapters.store.schema import begin_epoch, open_store
+from adapters.store.writer import Writer
+from adapters.ticker import CalendarJobs
+from adapters.wire import Publish, outbound
+from adapters.wire.decode import decode_time
+from adapters.wire.encode import publish_of
+from adapters.wire.inbound import SimTime
+from models.errors import ConfigurationError, ValleyfillError
+from models.events import Solved, SolveFailed
+from scheduler.effects import Rejected
+
+log = logging.getLogger("valleyfill.daemon")
+logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+EX_OK = 0
+EX_TEMPFAIL = 75
+
+TICK_S = 1.0
+"""The safety kernel is asked at least this often."""
+
+FIRST_LINK_S = 2.0
+"""How long the start waits for the broker, and for the retained word of an earlier run."""
+
+SPOKEN_AT_MOST_S = 2.0
+"""What was decided longer ago than this is not spoken any more, but decided anew."""
+
+
+class Daemon:
+    """A site's daemon.
+
+    Parameters
+    ----------
+    file : SiteFile
+        What its operator wrote.
+    rungs : tuple of str
+        Solvers, in order.
+
+    Raises
+    ------
+    ConfigurationError, TariffError
+        If the file names no broker, lets others own time off loopback, or has no such tariff.
+    """
+
+    def __init__(self, file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> None:
+        if file.mqtt is None:
+            raise ConfigurationError("has no broker", where="mqtt", fix="add [mqtt] with a host")
+        if file.clock == "lockstep" and not file.mqtt.on_loopback:
+            raise ConfigurationError(
+                "time belongs to a virtual depot only where the broker is on loopback",
+                where="site.clock",
+            )
+        self._file = file
+        self._engine = reload.engine_of(file)
+        self._inbox = box.Inbox()
+        self._lockstep = Lockstep() if file.clock == "lockstep" else None
+        self._wall: Clock = WallClock()
+        self._rungs = rungs
+        self._host: Host | None = None
+        self._exit: int | None = None
+        self._health = health.Health()
+        self._store_reason = ""
+        self._highest_heard = 0
+        self._watchdog_s = watchdog_period_s()
+        self._watchdog_due_s = 0.0
+        self._due_mono_s = 0.0
+
+    def run(self) -> int:
+        """Run until told to end.
+
+        Returns
+        -------
+        int
+            Exit code by sysexits: 0 after a clean stop, 75 when another daemon has taken over.
+
+        Raises
+        ------
+        StoreError
+            If the site is locked by another daemon, or its store cannot be used.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(lock_site(self._file.store_path))
+            base = open_store(self._file.store_path)
+            self._recovered = recover(base, self._file.site).recovered
+            self._begin(base, stack)
+            while self._exit is None:
+                self._drain(self._wait_s())
+                self._feed_watchdog()
+            self._goodbye()
+        return self._exit
+
+    def _begin(self, base: sqlite3.Connection, stack: ExitStack) -> None:
+        """Connect, choose an epoch above every one ever heard, start all threads."""
+        assert self._file.mqtt is not None
+        self._signals()
+        site = self._file.site
+        epoch = self._recovered.highest_epoch + 1
+        self._links = Links(
+            self._file.mqtt,
+            site=site.name,
+            inbox=self._inbox,
+            will=msgspec.json.encode(health.offline(epoch)),
+            lockstep=self._lockstep is not None,
+        )
+        self._solving = Solving(
+            answer=self._inbox.put_fact,
+            clock=self._wall,
+            deadline_s=site.deadline_s,
+            rungs=self._rungs,
+        )
+        self._writer = Writer(
+            base,
+            stored=lambda token: self._inbox.put_fact(box.Stored(token)),
+            failed=lambda reason: self._inbox.put_fact(box.StoreFailed(reason)),
+        )
+        jobs = CalendarJobs(
+            site.zone,
+            nightly=self._writer.tidy,
+            sweep=lambda: self._inbox.put_fact(box.Sweep()),
+        )
+        self._solving.start()
+        stack.callback(self._solving.stop)
+        self._links.start()
+        stack.callback(self._links.stop)
+        early = self._listen()
+        self._epoch = max(epoch, self._highest_heard + 1)
+        begin_epoch(base, self._epoch, self._wall.now())
+        self._writer.start()
+        stack.callback(self._writer.stop)
+        jobs.start()
+        stack.callback(jobs.stop)
+        if self._lockstep is None:
+            self._start_engine(self._wall)
+        for fact in early:
+            self._fact(fact)
+        log.info("site %s runs under epoch %d", site.name, self._epoch)
+        notify("READY=1", f"STATUS=epoch {self._epoch}")
+
+    def _listen(self) -> list[box.Fact]:
+        """Wait a moment for what the broker kept of an earlier run, or of another daemon."""
+        end = time.monotonic() + FIRST_LINK_S
+        while not self._links.control_up and time.monotonic() < end:
+            time.sleep(0.01)
+        if self._links.control_up:
+            self._links.barrier_of("control", 1.0)
+        early: list[box.Fact] = []
+        for fact in self._inbox.take_facts():
+            if isinstance(fact, box.RetainedStatus):
+                self._hear_status(fact)
+            else:
+                early.append(fact)
+        return early
+
+    def _start_engine(self, clock: Clock) -> Host:
+        state = self._engine.start(
+            now=clock.now(),
+            mono_s=clock.mono_s(),
+            epoch=self._epoch,
+            recovered=self._recovered,
+        )
+        self._due_mono_s = clock.mono_s()
+        self._host = Host(self._engine, state, clock)
+        return self._host
+
+    def _signals(self) -> None:
+        def stop(number: int, _frame: object) -> None:
+            self._inbox.put_signal(box.Stop(signal.Signals(number).name))
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, lambda _n, _f: self._inbox.put_signal(box.Reload()))
+
+    def _wait_s(self) -> float:
+        if self._lockstep is not None:
+            return TICK_S
+        return min(max(self._due_mono_s - self._wall.mono_s(), 0.0), TICK_S)
+
+    def _drain(self, wait_s: float) -> bool:
+        """One drain; False when nothing had come."""
+        taken = self._inbox.take(wait_s)
+        answers: list[Solved | SolveFailed] = []
+        for fact in taken.facts:
+            if isinstance(fact, Solved | SolveFailed):
+                answers.append(fact)
+            else:
+                self._fact(fact)
+        messages = list(taken.messages)
+        if self._lockstep is not None:
+            self._drain_step(self._lockstep, messages, answers)
+        elif self._host is not None:
+            self._do(self._host, self._host.take(messages, answers))
+        return bool(taken.facts or taken.messages)
+
+    def _drain_step(
+        self,
+        lockstep: Lockstep,
+        messages: list[box.Message],
+        answers: list[Solved | SolveFailed],
+    ) -> None:
+        """The same under stepped time: between steps messages wait for their instant."""
+        steps: list[SimTime] = []
+        for message in [m for m in messages if m.topic.endswith("/sim/time")]:
+            messages.remove(message)
+            read = decode_time(self._file.site.name, message.topic, message.payload)
+            self._links.ack(message)
+            if isinstance(read, Rejected):
+                log.error("%s: %s", read.topic, read.reason)
+            else:
+                steps.append(read)
+        host, clock = self._host, lockstep.clock
+        if not lockstep.in_step or host is None or clock is None:
+            lockstep.wait(messages)
+        elif messages or answers:
+            # An answer counts at its step's instant, however long it took.
+            stamped = [replace(a, now=clock.now(), mono_s=clock.mono_s()) for a in answers]
+            self._do(host, host.take(messages, stamped))
+        for step in steps:
+            self._step(lockstep, step)
+
+    def _step(self, lockstep: Lockstep, step: SimTime) -> None:
+        clock = lockstep.step_to(step)
+        host = self._host or self._start_engine(clock)
+        self._links.barrier()
+        self._drain(0.0)
+        lockstep.in_step = True
+        self._do(host, host.take(lockstep.due()))
+        settle(host, self._inbox, self._links, self._solving, drain=self._drain)
+        lockstep.in_step = False
+        self._links.publish(publish_of(self._file.site.name, outbound.SimDone(step=step.step)))
+
+    def _do(self, host: Host, outcome: Outcome) -> None:
+        """Do what a drain asks for: decreases leave first, the disk has not been waited for."""
+        self._due_mono_s = outcome.due_mono_s
+        if host.age_s(outcome) > SPOKEN_AT_MOST_S:
+            log.warning("frozen between deciding and speaking: deciding anew")
+            host.renew_all()
+            self._due_mono_s = outcome.made_mono_s
+        else:
+            self._publish(outcome.publish)
+        if outcome.batch is not None:
+            self._writer.put(outcome.batch)
+        if outcome.solve is not None:
+            self._solving.ask(outcome.solve)
+        self._ack(outcome.acks)
+
+    def _publish(self, publishes: tuple[Publish, ...]) -> None:
+        for publish in publishes:
+            self._links.publish(publish)
+
+    def _ack(self, messages: tuple[box.Message, ...]) -> None:
+        for message in messages:
+            self._links.ack(message)
+
+    def _fact(self, fact: box.Fact) -> None:
+        host = self._host
+        match fact:
+            case box.Stored():
+                self._store_reason = ""
+                if host is not None:
+                    publishes, acks = host.stored(fact.token)
+                    self._publish(publishes)
+                    self._ack(acks)
+            case box.StoreFailed():
+                self._store_reason = fact.reason
+                if host is not None:
+                    self._publish(host.store_failed())
+                self._look_at_health()
+            case box.LinkUp():
+                self._link_up(fact)
+            case box.LinkDown():
+                log.warning("%s: connection lost: %s", fact.lane, fact.reason)
+                if fact.taken_over:
+                    log.error("another daemon has taken this site over")
+                    self._exit = EX_TEMPFAIL
+            case box.RetainedStatus():
+                self._hear_status(fact)
+            case box.Stop():
+                log.info("stopping: %s", fact.reason)
+                self._exit = EX_OK
+            case box.Reload():
+                self._reload()
+            case box.Sweep():
+                self._look_at_health()
+
+    def _link_up(self, fact: box.LinkUp) -> None:
+        log.info("%s: connected", fact.lane)
+        self._look_at_health()
+        if fact.lane != "control":
+            return
+        self._say_status()
+        if self._host is not None:
+            self._publish(self._host.retained())
+            # What was said while the connection was gone reached nobody.
+            self._host.renew_all()
+            self._due_mono_s = 0.0
+
+    def _hear_status(self, fact: box.RetainedStatus) -> None:
+        """Nobody may speak under a higher epoch than ours: if somebody has, go above it."""
+        try:
+            status = msgspec.json.decode(fact.payload, type=outbound.Status)
+        except msgspec.MsgspecError:
+            return
+        self._highest_heard = max(self._highest_heard, status.epoch)
+        host = self._host
+        if host is None or status.epoch <= host.state.epoch:
+            return
+        log.warning("somebody has spoken under epoch %d: going above it", status.epoch)
+        self._epoch = status.epoch + 1
+        self._writer.note_epoch(self._epoch, self._wall.now())
+        host.raise_epoch(self._epoch)
+        host.renew_all()
+        self._due_mono_s = 0.0
+        self._say_status()
+
+    def _say_status(self) -> None:
+        status = health.online(self._health, self._epoch)
+        self._links.publish(publish_of(self._file.site.name, status))
+
+    def _look_at_health(self) -> None:
+        host = self._host
+        found = health.Health(
+            store=not self._store_reason and self._writer.healthy,
+            broker=self._links.up,
+            solver=health.solver_works(None if host is None else host.state),
+        )
+        before, self._health = self._health, found
+        if found == before:
+            return
+        self._say_status()
+        if found.store != before.store and host is not None:
+            path = str(self._file.store_path)
+            alert = health.store_alert(path, self._store_reason, self._wall.now())
+            self._publish(host.say(alert))
+
+    def _feed_watchdog(self) -> None:
+        """Only while a round trip works: this tick, the store's thread, each connection's echo."""
+        if self._watchdog_s is None or time.monotonic() < self._watchdog_due_s:
+            return
+        if self._links.alive and self._writer.alive:
+            notify("WATCHDOG=1")
+            self._watchdog_due_s = time.monotonic() + self._watchdog_s / 2
+
+    def _reload(self) -> None:
+        """Read the site file again; what is wrong with it changes nothing."""
+        host, path = self._host, self._file.path
+        if path is None or host is None:
+            return
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            self._file = reload.read_again(path, self._file, host)
+        except ValleyfillError as problem:
+            log.error("the site file is not taken over: %s", problem)
+            self._publish(host.say(reload.refusal(path, problem, self._wall.now())))
+        else:
+            self._due_mono_s = 0.0
+            log.info("the site file is taken over")
+        notify("READY=1")
+
+    def _goodbye(self) -> None:
+        """Say that we go. Piles keep their setpoints until the leases run out, then fall back."""
+        notify("STOPPING=1")
+        if self._exit != EX_OK:
+            return
+        site = self._file.site.name
+        self._links.publish(publish_of(site, health.offline(self._epoch)))
+        self._links.barrier_of("control", 1.0)
+        if self._host is not None:
+            self._writer.put(self._host.last_batch())
+
+
+def run_daemon(file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> int:
+    """Run a site until it is told to end.
+
+    Parameters
+    ----------
+    file : SiteFile
+        What its operator wrote.
+    rungs : tuple of str
+        Solvers, in the order in which they are tried.
+
+    Returns
+    -------
+    int
+        0 after a clean stop; 75 when another daemon has taken the site over.
+
+    Raises
+    ------
+    ConfigurationError, TariffError, StoreError
+        If it cannot start: nothing has been said to any pile by then.
+    """
+    return Daemon(file, rungs=rungs).run()

@@ -1,0 +1,54 @@
+"""Calendar jobs, by APScheduler; they only put facts into the inbox.
+
+The control tick is not here: a job of APScheduler stalls when the wall clock steps back, so the
+tick is the consumer's own wait on monotonic time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+
+class CalendarJobs:
+    """Jobs by the site's own clock.
+
+    Parameters
+    ----------
+    zone : ZoneInfo
+        The site's zone.
+    nightly : callable
+        At 03:17: what the store needs done once a day.
+    sweep : callable
+        Every minute: look at the health and tell when it has changed.
+    """
+
+    def __init__(
+        self, zone: ZoneInfo, *, nightly: Callable[[], None], sweep: Callable[[], None]
+    ) -> None:
+        self._scheduler = BackgroundScheduler(timezone=zone)
+        self._scheduler.add_job(
+            nightly,
+            CronTrigger(hour=3, minute=17, timezone=zone),
+            id="nightly",
+            coalesce=True,
+            misfire_grace_time=3600,
+        )
+        self._scheduler.add_job(
+            sweep,
+            CronTrigger(minute="*", timezone=zone),
+            id="sweep",
+            coalesce=True,
+            misfire_grace_time=30,
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End, without waiting for a job."""
+        self._scheduler.shutdown(wait=False)

@@ -1,0 +1,171 @@
+"""The daemon against Mosquitto, with piles, grid and operator as separate clients."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.wire import outbound as o
+from tests.integration.field import (
+    DaemonProcess,
+    Yard,
+    limit,
+    needs_broker,
+    raw,
+    request,
+    until,
+    yard,
+)
+from tests.unit.bad_input import CORPUS
+
+pytestmark = [needs_broker, pytest.mark.broker]
+
+
+def charging(place: Yard, piles: int = 6) -> None:
+    """Start the daemon with cars at all piles, and wait until they take what they may."""
+    operator = place.peer("operator", "session/+/status")
+    place.plug_in(piles)
+    place.daemon.start()
+    until(lambda: all(p.told for p in place.piles), "every pile has a setpoint")
+    for k in range(piles):
+        request(operator, f"s{k}", f"P-{k}")
+    until(lambda: place.drawn_kw > 149.0, "the cars take the contract's 150 kW", 30)
+    assert place.said_kw() <= 150.0 + 1e-6
+
+
+def test_a_limit_cut_from_150_to_60_kw_is_obeyed_at_once_and_its_revocation_gives_power_back(
+    tmp_path: Path,
+) -> None:
+    with yard(tmp_path) as place:
+        charging(place)
+        grid = place.peer("grid", "answer/#")
+        limit(grid, "cut", 60.0)
+        until(lambda: place.said_kw() <= 60.0 + 1e-6, "the setpoints fit under 60 kW", 3)
+        assert place.said_kw() > 50.0, "what the limit allows is used"
+        until(lambda: any(a.reached_at for a in grid.bodies(o.LimitAnswer)), "it is told so", 10)
+        limit(grid, "cut", None, revoked=True)
+        until(lambda: place.drawn_kw > 149.0, "the power is back", 20)
+        assert place.said_kw() <= 150.0 + 1e-6
+
+
+def test_after_kill_9_the_same_plan_goes_on_and_no_setpoint_jumps(tmp_path: Path) -> None:
+    with yard(tmp_path) as place:
+        charging(place)
+        before = {p.name: p.power_kw for p in place.piles}
+        last = {p.name: len(p.told) for p in place.piles}
+        epoch = max(p.told[-1].epoch for p in place.piles)
+        place.daemon.kill()
+        place.daemon.start()
+        until(lambda: all(len(p.told) > last[p.name] for p in place.piles), "all are told again")
+        time.sleep(3.0)
+        for pile in place.piles:
+            for setpoint in pile.told[last[pile.name] :]:
+                assert setpoint.power_kw == pytest.approx(before[pile.name], abs=1e-6)
+                assert setpoint.epoch == epoch + 1
+
+
+def test_malformed_messages_are_dead_lettered_and_change_nothing(tmp_path: Path) -> None:
+    with yard(tmp_path) as place:
+        charging(place)
+        watcher = place.peer("watcher", "rejected")
+        before = {p.name: p.power_kw for p in place.piles}
+        vandal = place.peer("vandal")
+        for row in CORPUS:
+            if "sim/" not in row.path and " " not in row.path and "voltage" not in row.path:
+                vandal.send_raw(raw(row.path.replace("A-01", "P-0"), row.payload), wait=True)
+        until(lambda: watcher.bodies(o.Rejected), "refusals are told")
+        time.sleep(1.5)
+        assert {p.name: p.power_kw for p in place.piles} == before
+        told = watcher.bodies(o.Rejected)
+        assert len(told) <= 20, "a flood of bad messages makes no flood of refusals"
+        limit(place.peer("grid"), "cut", 60.0)
+        until(lambda: place.said_kw() <= 60.0, "it still obeys")
+
+
+def test_a_request_that_contradicts_itself_is_answered_on_its_own_topic(tmp_path: Path) -> None:
+    with yard(tmp_path, piles=1) as place:
+        place.plug_in(1)
+        place.daemon.start()
+        until(lambda: place.piles[0].told, "the birth is answered with a setpoint")
+        operator = place.peer("operator", "session/+/status")
+        head = {k: v for k, v in operator.stamp().items() if k != "issued_at"}
+        body = {
+            **head,
+            "issued_at": "2026-07-01T08:00:00Z",
+            "pile": "P-0",
+            "arrival": "2026-07-01T08:00:00Z",
+            "departure": "2026-07-01T07:00:00Z",
+            "energy_kwh": 5,
+        }
+        operator.send_raw(raw("session/bad/request", json.dumps(body).encode()))
+        request(operator, "elsewhere", "P-99")
+        until(lambda: len(operator.heard) >= 2, "both are answered")
+        answers = {t.split("/")[-2]: b for t, b in operator.heard if b}
+        for session in ("bad", "elsewhere"):
+            assert json.loads(answers[session])["state"] == "rejected"
+        assert "departure" in json.loads(answers["bad"])["why"]
+
+
+def test_the_broker_away_for_a_while_and_back_with_an_empty_store(tmp_path: Path) -> None:
+    with yard(tmp_path) as place:
+        charging(place)
+        limit(place.peer("grid"), "cut", 60.0)
+        until(lambda: place.said_kw() <= 60.0, "60 kW hold")
+        place.broker.kill()
+        until(lambda: place.drawn_kw == 0.0, "the leases run out to the fallback", 15)
+        told = {p.name: len(p.told) for p in place.piles}
+        place.broker.start()
+        until(lambda: place.drawn_kw > 50.0, "back in service", 20)
+        assert all(len(p.told) > told[p.name] for p in place.piles)
+        assert place.said_kw() <= 60.0 + 1e-6, "the limit is remembered, the broker forgot it"
+        viewer = place.peer("viewer", "status")
+        until(lambda: viewer.bodies(o.Status), "the status is retained again")
+
+
+def test_a_clean_stop_says_goodbye_and_a_killed_daemon_is_given_its_last_will(
+    tmp_path: Path,
+) -> None:
+    with yard(tmp_path, piles=1) as place:
+        viewer = place.peer("viewer", "status")
+        place.daemon.start()
+        until(lambda: viewer.bodies(o.Status), "it says that it is there")
+        first = viewer.bodies(o.Status)[-1]
+        assert (first.state, first.health) == ("online", "ok")
+        place.daemon.signal(15)
+        assert place.daemon.wait() == 0
+        until(lambda: viewer.bodies(o.Status)[-1].state == "offline", "it says goodbye")
+        place.daemon.start()
+        until(lambda: viewer.bodies(o.Status)[-1].state == "online", "it is back")
+        assert viewer.bodies(o.Status)[-1].epoch == first.epoch + 1
+        place.daemon.kill()
+        until(lambda: viewer.bodies(o.Status)[-1].state == "offline", "the will is spoken")
+
+
+def test_a_second_daemon_on_the_same_store_is_refused_and_one_elsewhere_takes_over(
+    tmp_path: Path,
+) -> None:
+    with yard(tmp_path, piles=1) as place:
+        viewer = place.peer("viewer", "status")
+        place.daemon.start()
+        until(lambda: viewer.bodies(o.Status), "the first runs")
+        epoch = viewer.bodies(o.Status)[-1].epoch
+        same = DaemonProcess(place.config, tmp_path)
+        same.start()
+        assert same.wait() != 0
+        assert "another daemon" in same.log.read_text()
+        other = tmp_path / "other.toml"
+        text = place.config.read_text().replace(str(place.store), str(tmp_path / "other.db"))
+        other.write_text(text)
+        later = DaemonProcess(other, tmp_path)
+        later.start()
+        try:
+            assert place.daemon.wait() == 75, "the one whose session was taken leaves"
+            until(
+                lambda: (s := viewer.bodies(o.Status)[-1]).state == "online" and s.epoch > epoch,
+                "the other speaks under a higher epoch",
+            )
+        finally:
+            later.kill()
