@@ -28,9 +28,9 @@ SHORT_KWH = 0.1
 """A session this much under its own truth counts as short."""
 
 LEASE_S = 86_400.0
-TELEMETRY_S = 3600.0
-"""The simulated channel is perfect, so leases and periodic telemetry are stretched to these: a
-pile reports at once whatever changes, and renewals only cost time."""
+"""The simulated channel is perfect, so leases are stretched to this and renewals cost no time.
+Periodic telemetry comes once a slot: a pile reports at once whatever changes, and planning needs
+its register only when it plans."""
 
 RUNGS = ("highs",)
 
@@ -106,7 +106,7 @@ def simulate(
     site = replace(
         site,
         lease_s=max(site.lease_s, LEASE_S),
-        telemetry_period_s=max(site.telemetry_period_s, TELEMETRY_S),
+        telemetry_period_s=max(site.telemetry_period_s, 60.0 * site.horizon.slot_minutes),
     )
     outcome = _closed_loop(site, tariff, sessions, start, end, requests, rungs, tell)
     if not outcome.replay.vehicles:
