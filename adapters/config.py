@@ -8,6 +8,7 @@ that ``valleyfill check`` shows them and nobody plans on a number that nobody sa
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,10 +18,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from adapters.config_assets import read_assets
 from adapters.config_mqtt import MqttSettings, read_mqtt
 from adapters.config_table import Table
+from adapters.tariff_settings import tariff_settings
 from models.errors import ConfigurationError, ValleyfillError
 from models.network import Network, Node
 from models.site import EnvelopeRule, HorizonRule, Site, WalkIn
-from tariffs.period_prices import Component
 from tariffs.settings import TariffSettings
 
 Clock = Literal["wall", "lockstep"]
@@ -70,6 +71,8 @@ class SiteFile:
         ``lockstep``: a virtual depot owns time; only with a broker on loopback.
     tariff_settings : TariffSettings
         The site's side of its tariff.
+    tariff_table : mapping
+        The same as it was written.
     assumed : tuple of str
         Numbers nobody said, in sentences.
     path : Path or None
@@ -81,6 +84,7 @@ class SiteFile:
     store_path: Path = Path("var/valleyfill.db")
     clock: Clock = "wall"
     tariff_settings: TariffSettings = field(default_factory=TariffSettings)
+    tariff_table: Mapping[str, Any] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     path: Path | None = None
 
@@ -150,12 +154,14 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
             fix='clock = "wall", or mqtt.host = "127.0.0.1"',
         )
     store = Table(top.get("store", {}), "store", ("path",))
+    tariff = top.get("tariff", {})
     return SiteFile(
         site=site,
         mqtt=mqtt,
         store_path=Path(store.text("path", f"var/{name}.db")),
         clock=clock,
-        tariff_settings=_tariff_settings(top),
+        tariff_settings=tariff_settings(tariff, currency=site.currency),
+        tariff_table=tariff,
         assumed=assets.assumed,
         path=path,
     )
@@ -233,32 +239,3 @@ def _network(top: Table) -> Network:
             )
         )
     return Network(tuple(nodes))
-
-
-def _tariff_settings(top: Table) -> TariffSettings:
-    keys = [
-        "customer_class",
-        "installed_kva",
-        "options",
-        "components",
-        "sell_share",
-        "sell_per_kwh",
-    ]
-    table = Table(top.get("tariff", {}), "tariff", keys)
-    components = []
-    for i, entry in enumerate(table.tables("components", [])):
-        names = ("since", "flat_per_kwh", "base_per_kwh")
-        part = Table(entry, f"tariff.components[{i}]", names)
-        components.append(
-            Component(
-                part.day("since"), part.number("flat_per_kwh"), part.number("base_per_kwh", None)
-            )
-        )
-    return TariffSettings(
-        customer_class=table.text("customer_class", ""),
-        installed_kva=table.number("installed_kva", None),
-        options=frozenset(table.texts("options", ())),
-        components=tuple(components),
-        sell_share=table.number("sell_share", None),
-        sell_per_kwh=table.number("sell_per_kwh", None),
-    )

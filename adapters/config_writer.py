@@ -11,7 +11,6 @@ from models.network import Node
 from models.pile import Pile
 from models.site import Site
 from models.storage import Storage
-from tariffs.settings import TariffSettings
 
 _NODE_KEYS = [
     "parent",
@@ -45,9 +44,8 @@ def site_to_toml(file: SiteFile, *, comment: str = "") -> str:
         "solver": {"deadline_s": _plain(site.deadline_s)},
         "store": {"path": str(file.store_path)},
     }
-    tariff = _tariff(file.tariff_settings)
-    if tariff:
-        data["tariff"] = tariff
+    if file.tariff_table:
+        data["tariff"] = dict(file.tariff_table)
     if file.mqtt is not None:
         names = "host port tls ca_file cert_file key_file username password_file keepalive_s"
         data["mqtt"] = _said({n: getattr(file.mqtt, n) for n in names.split()})
@@ -103,25 +101,6 @@ def _site(file: SiteFile) -> dict[str, Any]:
                 "power_kw": _plain(r.power_kw),
             }
             for r in site.envelope
-        ]
-    return out
-
-
-def _tariff(settings: TariffSettings) -> dict[str, Any]:
-    out = _said(
-        {
-            "customer_class": settings.customer_class or None,
-            "installed_kva": settings.installed_kva,
-            "sell_share": settings.sell_share,
-            "sell_per_kwh": settings.sell_per_kwh,
-        }
-    )
-    if settings.options:
-        out["options"] = sorted(settings.options)
-    if settings.components:
-        out["components"] = [
-            _said({k: getattr(c, k) for k in ("since", "flat_per_kwh", "base_per_kwh")})
-            for c in settings.components
         ]
     return out
 

@@ -200,3 +200,15 @@ def test_broken_toml_names_file_and_line() -> None:
     message = refused("[site\n")
     assert "site.toml" in message
     assert "line 1" in message
+
+
+def test_the_sites_side_of_its_tariff_is_read_and_survives_writing() -> None:
+    text = SMALL + (
+        '[tariff]\ncustomer_class = "general"\n\n[[tariff.components]]\n'
+        "since = 2026-07-01\nflat_per_kwh = 0.7\nbase_per_kwh = 0.5\n"
+    )
+    file = parse_site(text)
+    assert file.tariff_settings.components[0].flat_per_kwh == 0.7
+    assert parse_site(site_to_toml(file)).tariff_settings == file.tariff_settings
+    wrong = text.replace("flat_per_kwh", "flat_price")
+    assert "did you mean flat_per_kwh?" in refused(wrong)
