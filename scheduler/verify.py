@@ -148,8 +148,8 @@ def _check_energy(problem: Problem, energy: FloatArray, found: _Found) -> None:
 def _check_nodes(problem: Problem, energy: FloatArray, found: _Found) -> None:
     t, m = problem.horizon.n, len(problem.node_ids)
     counted = energy * problem.fleet.count_factor[problem.entry_session]
-    load = np.zeros((m, t))
-    np.add.at(load, (problem.fleet.node[problem.entry_session], problem.entry_slot), counted)
+    at = problem.fleet.node[problem.entry_session] * t + problem.entry_slot
+    load = np.bincount(at, weights=counted, minlength=m * t).reshape(m, t)
     for v in reversed(range(1, m)):
         load[int(problem.parent[v])] += load[v]
     excess = _beyond(load, problem.cap_kw * problem.horizon.slot_h)

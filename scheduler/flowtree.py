@@ -1,0 +1,194 @@
+"""Whether a problem is a network flow, and the tree and price levels that it flows through.
+
+A flow needs that a kWh of every session below a limit counts the same there, and that any two
+limits hold either nested or separate sets of sessions. Limits that can never bind do not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.problem import FloatArray, IntArray, PhaseLimit, Problem
+from scheduler.rows import reach_kwh, subtree_sums
+from scheduler.solution import SolverError
+from scheduler.weights import slot_price
+
+
+@dataclass(frozen=True, eq=False)
+class FlowTree:
+    """Limits as a tree whose sessions hang under leaves only.
+
+    Parameters
+    ----------
+    parent : ndarray of int64, shape (m,)
+        Nodes in preorder, -1 for the root.
+    leaf : ndarray of int64, shape (n,)
+        Each session's leaf.
+    cap_w : ndarray, shape (m, T)
+        Planned power that each node lets pass, W; inf where it sets no limit.
+    """
+
+    parent: IntArray
+    leaf: IntArray
+    cap_w: FloatArray
+
+
+def flow_tree(problem: Problem) -> FlowTree:
+    """The tree of a problem that is a flow.
+
+    Raises
+    ------
+    SolverError
+        If the problem is none, with the reason.
+    """
+    cap_w = _planned_cap_w(problem)
+    binding = [limit for limit in problem.phase_limits if _can_bind(problem, limit)]
+    if binding:
+        return _with_phases(problem, cap_w, binding)
+    return _sessions_at_leaves(problem.parent, problem.fleet.node, cap_w)
+
+
+def price_levels(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """Prices in rising order and the power that each opens beyond the cheaper ones.
+
+    Returns
+    -------
+    price : ndarray, shape (L,)
+        Price per kWh.
+    open_w : ndarray, shape (L, T)
+        Power that may be drawn at that price, W; inf for the grid.
+    """
+    buy = slot_price(problem)
+    free = np.where(problem.sell_per_kwh < buy, problem.surplus_kw, 0.0)
+    some = free > 0
+    price = np.unique(np.concatenate([buy, problem.sell_per_kwh[some]]))
+    open_w = np.zeros((price.size, buy.size))
+    slots = np.arange(buy.size)
+    open_w[np.searchsorted(price, problem.sell_per_kwh[some]), slots[some]] = free[some] * 1000.0
+    open_w[np.searchsorted(price, buy), slots] = np.inf
+    return price, open_w
+
+
+def _planned_cap_w(problem: Problem) -> FloatArray:
+    """Capacities in planned power: divided by what a kW of the sessions below counts."""
+    factor = problem.fleet.count_factor
+    if not factor.size or bool(np.all(factor == factor[0])):
+        scale = 1000.0 / float(factor[0]) if factor.size else 1000.0
+        return problem.cap_kw * scale
+    m = len(problem.node_ids)
+    low, high = np.full(m, np.inf), np.zeros(m)
+    np.minimum.at(low, problem.fleet.node, factor)
+    np.maximum.at(high, problem.fleet.node, factor)
+    for v in range(m - 1, 0, -1):
+        p = int(problem.parent[v])
+        low[p], high[p] = min(low[p], low[v]), max(high[p], high[v])
+    mixed = high > low
+    counted = reach_kwh(problem) * factor[problem.entry_session]
+    binds = subtree_sums(problem, counted) > problem.cap_kw * problem.horizon.slot_h
+    if bool(binds[mixed].any()):
+        v = int(np.flatnonzero(mixed & binds.any(axis=1))[0])
+        raise SolverError(f"sessions below {problem.node_ids[v]} count differently")
+    scale = np.where(mixed | (high == 0), 1.0, high)
+    cap = problem.cap_kw * 1000.0 / scale[:, None]
+    cap[mixed] = np.inf
+    return cap
+
+
+def _members(problem: Problem, limit: PhaseLimit) -> IntArray:
+    """Sessions that count at a phase limit."""
+    fleet = problem.fleet
+    below = (fleet.node >= limit.node) & (fleet.node < problem.subtree_end[limit.node])
+    draws = ((fleet.phases >> limit.phase) & 1 == 1) & (fleet.amps_per_kw > 0)
+    return np.flatnonzero(below & draws)
+
+
+def _can_bind(problem: Problem, limit: PhaseLimit) -> bool:
+    counts = np.zeros(problem.fleet.n)
+    members = _members(problem, limit)
+    counts[members] = problem.fleet.amps_per_kw[members]
+    most = np.bincount(
+        problem.entry_slot,
+        weights=reach_kwh(problem) * counts[problem.entry_session],
+        minlength=problem.horizon.n,
+    )
+    return bool(np.any(most > limit.cap_a * problem.horizon.slot_h * (1 + 1e-12)))
+
+
+def _sessions_at_leaves(parent: IntArray, node: IntArray, cap_w: FloatArray) -> FlowTree:
+    """Give each inner node that has sessions of its own a leaf for them."""
+    m = parent.size
+    inner = np.zeros(m, dtype=bool)
+    inner[parent[1:]] = True
+    own = np.zeros(m, dtype=bool)
+    own[node] = True
+    both = inner & own
+    if not bool(both.any()):
+        return FlowTree(parent, node, cap_w)
+    place = np.arange(m) + np.cumsum(both) - both
+    total = m + int(both.sum())
+    new_parent = np.full(total, -1, dtype=np.int64)
+    new_parent[place[1:]] = place[parent[1:]]
+    new_parent[place[both] + 1] = place[both]
+    new_cap = np.full((total, cap_w.shape[1]), np.inf)
+    new_cap[place] = cap_w
+    return FlowTree(new_parent, place[node] + both[node], new_cap)
+
+
+def _with_phases(problem: Problem, cap_w: FloatArray, limits: list[PhaseLimit]) -> FlowTree:
+    """One tree of the nodes and phases that can bind, where their sets are nested."""
+    fleet = problem.fleet
+    reach = subtree_sums(problem, reach_kwh(problem) * 1000.0)
+    binds = (reach > cap_w * problem.horizon.slot_h).any(axis=1)
+    binds[0] = True
+    sets: list[np.ndarray] = []
+    caps: list[FloatArray] = []
+    for node in np.flatnonzero(binds):
+        v = int(node)
+        sets.append((fleet.node >= v) & (fleet.node < problem.subtree_end[v]))
+        caps.append(cap_w[v])
+    for limit in limits:
+        members = _members(problem, limit)
+        name = f"{problem.node_ids[limit.node]}/L{limit.phase + 1}"
+        if bool(np.any(fleet.phases[members] != 1 << limit.phase)):
+            raise SolverError(f"a pile on more than one phase counts at {name}")
+        amps = fleet.amps_per_kw[members]
+        if bool(np.any(amps != amps[0])):
+            raise SolverError(f"sessions below {name} count differently")
+        inside = np.zeros(fleet.n, dtype=bool)
+        inside[members] = True
+        sets.append(inside)
+        caps.append(limit.cap_a * 1000.0 / float(amps[0]))
+    return _nested(np.array(sets), caps)
+
+
+def _nested(member: np.ndarray, caps: list[FloatArray]) -> FlowTree:
+    """The tree of a family of sets of which any two are nested or separate."""
+    size = member.sum(axis=1)
+    order = np.argsort(-size, kind="stable")
+    member, size = member[order], size[order]
+    shared = member.astype(np.int64) @ member.T.astype(np.int64)
+    smaller = np.minimum(size[:, None], size[None, :])
+    if bool(np.any((shared != 0) & (shared != smaller))):
+        raise SolverError("phase limits and nodes cross: no tree")
+    k = size.size
+    above = np.full(k, -1, dtype=np.int64)
+    for j in range(1, k):
+        holds = np.flatnonzero((shared[:j, j] == size[j]) & (size[j] > 0))
+        above[j] = holds[-1] if holds.size else 0
+    children: list[list[int]] = [[] for _ in range(k)]
+    for j in range(1, k):
+        children[int(above[j])].append(j)
+    preorder: list[int] = []
+    pending = [0]
+    while pending:
+        v = pending.pop()
+        preorder.append(v)
+        pending.extend(reversed(children[v]))
+    place = np.empty(k, dtype=np.int64)
+    place[preorder] = np.arange(k)
+    parent = np.array([-1] + [int(place[above[v]]) for v in preorder[1:]], dtype=np.int64)
+    smallest = k - 1 - np.argmax(member[::-1], axis=0)
+    cap_w = np.array([caps[int(order[v])] for v in preorder])
+    return _sessions_at_leaves(parent, place[smallest], cap_w)

@@ -1,0 +1,171 @@
+"""The exact solver for orderly charging: a flow in integers, compiled.
+
+Holds a tree of any depth with limits by slot, priorities, promises, soft energy, PV surplus,
+unequal and partial slots, and single-phase piles whose phase limits fit into the tree. What
+leaves the flow (voltage factors that differ below one limit, three-phase piles below a phase
+limit, tapers that bind) is refused, and the next rung answers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.flowtree import FlowTree, flow_tree, price_levels
+from scheduler.problem import Problem
+from scheduler.rows import tapered_entries
+from scheduler.solution import Solution, SolverError
+from scheduler.solvers.flow_kernel.exchange import settle
+from scheduler.solvers.flow_kernel.levels import run_levels
+from scheduler.solvers.flow_kernel.prepare import blocks, bound_entries, bound_nodes, empty_flow
+from scheduler.solvers.flow_kernel.records import Flow, Ints, Net
+from scheduler.weights import has_taper
+
+_WS_PER_KWH = 3_600_000.0
+BLOCK_SESSIONS = 128
+
+
+def solve(problem: Problem, *, work_limit: int) -> Solution:
+    """The least cost among all plans that deliver most, by priority.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem inside the flow (see the module).
+    work_limit : int
+        Most augmentations and searches.
+
+    Returns
+    -------
+    Solution
+        Status ``optimal``, exact to the watt-second.
+
+    Raises
+    ------
+    SolverError
+        If the problem leaves the flow, or the limit is passed.
+    """
+    entries = int(problem.offsets[-1])
+    if entries == 0:
+        return Solution(np.zeros(0), "optimal", "flow", 0.0, 0)
+    if bool(problem.fleet.earliest.any()):
+        raise SolverError("a session that charges at once whatever the price is no flow")
+    if has_taper(problem) and tapered_entries(problem).size:
+        raise SolverError("a taper binds")
+    tree = flow_tree(problem)
+    flow, work = _run(problem, tree, work_limit)
+    return Solution(flow.energy / _WS_PER_KWH, "optimal", "flow", 0.0, work)
+
+
+def _run(problem: Problem, tree: FlowTree, work_limit: int) -> tuple[Flow, int]:
+    """The kernel's flow for a problem, and the work it took."""
+    net, order = _net(problem, tree)
+    tops, upper, block = blocks(net.end, net.session_from, net.session_to, BLOCK_SESSIONS)
+    start_s = np.maximum(problem.fleet.start_s, problem.horizon.start_s)[order]
+    laxity_s = problem.fleet.end_s[order] - start_s
+    laxity_s = laxity_s - problem.fleet.energy_kwh[order] / problem.fleet.max_kw[order] * 3600.0
+    net.turn[:] = np.lexsort((laxity_s, block))
+    flow = _flow(net, int(problem.offsets[-1]))
+    empty_flow(net, flow)
+    opens = _opens(problem, net)
+    running = _running(problem)
+    limit = int(min(work_limit, 2**62))
+    run_levels(net, flow, tops, upper, opens, running, limit)
+    settle(net, flow, tops, upper.size > 0, limit)
+    work = int(flow.work.sum())
+    if work > limit:
+        raise SolverError(f"more than {limit} units of work")
+    return flow, work
+
+
+def _net(problem: Problem, tree: FlowTree) -> tuple[Net, NDArray[np.intp]]:
+    """The kernel's network; sessions in the order of their leaves, entries as in the problem."""
+    fleet, m = problem.fleet, tree.parent.size
+    order = np.argsort(tree.leaf, kind="stable")
+    leaf = tree.leaf[order]
+    end = _subtree_end(tree.parent)
+    below = np.zeros(m + 1, dtype=np.int64)
+    np.cumsum(np.bincount(leaf, minlength=m), out=below[1:])
+    first, last = problem.first[order], problem.last[order]
+    base = problem.offsets[:-1][order] - first
+    most = np.empty(int(problem.offsets[-1]), dtype=np.int64)
+    edges_s = problem.horizon.edges_s
+    bound_entries(
+        edges_s, fleet.start_s[order], fleet.end_s[order], first, last, base,
+        fleet.max_kw[order] * 1000.0, most,
+    )  # fmt: skip
+    owed = _watt_seconds(fleet.energy_kwh[order])
+    cap = np.empty((m, problem.horizon.n), dtype=np.int64)
+    slot_s = problem.horizon.slot_s
+    bound_nodes(tree.cap_w, slot_s, tree.parent, leaf, first, last, base, most, owed, cap)
+    _, rank = np.unique(fleet.priority[order], return_inverse=True)
+    floor = np.minimum(_watt_seconds(fleet.promised_kwh[order]), owed)
+    return (
+        Net(
+            base=base,
+            first=first,
+            last=last,
+            most=most,
+            owed=owed,
+            floor=floor,
+            rank=np.asarray(rank, dtype=np.int64),
+            leaf=leaf,
+            turn=np.empty(fleet.n, dtype=np.int64),
+            parent=tree.parent,
+            end=end,
+            session_from=below[:m].copy(),
+            session_to=below[end],
+            cap=cap,
+        ),
+        order,
+    )
+
+
+def _flow(net: Net, entries: int) -> Flow:
+    """Room for a flow, with nothing in it."""
+    n, (m, slots) = net.base.size, net.cap.shape
+    words = (slots + 63) // 64
+    return Flow(
+        energy=np.zeros(entries, dtype=np.int64),
+        left=np.empty(n, dtype=np.int64),
+        room=np.empty((m, slots), dtype=np.int64),
+        can_add=np.zeros((n, words), dtype=np.uint64),
+        can_cut=np.zeros((n, words), dtype=np.uint64),
+        can_rise=np.zeros((m, words), dtype=np.uint64),
+        carries=np.zeros((m, words), dtype=np.uint64),
+        distance=np.empty(n, dtype=np.int64),
+        blocked=np.zeros(n, dtype=np.int8),
+        front=np.empty(n, dtype=np.int64),
+        next_front=np.empty(n, dtype=np.int64),
+        path_node=np.empty(n + m * slots + 2, dtype=np.int64),
+        path_slot=np.empty(n + m * slots + 2, dtype=np.int64),
+        work=np.zeros(m, dtype=np.int64),
+    )
+
+
+def _opens(problem: Problem, net: Net) -> Ints:
+    """What each price level opens at the root, W s; the grid opens all that can be used."""
+    _, open_w = price_levels(problem)
+    amount = open_w * problem.horizon.slot_s
+    grid = np.isinf(amount)
+    whole = np.floor(np.where(grid, 0.0, amount) + 1e-6).astype(np.int64)
+    return np.where(grid, net.cap[0], np.minimum(whole, net.cap[0]))
+
+
+def _running(problem: Problem) -> Ints:
+    """The running plan in W s; empty where there is none."""
+    if problem.running_kwh is None:
+        return np.zeros(0, dtype=np.int64)
+    return np.rint(problem.running_kwh * _WS_PER_KWH).astype(np.int64)
+
+
+def _watt_seconds(energy_kwh: NDArray[np.float64]) -> Ints:
+    return np.floor(energy_kwh * _WS_PER_KWH + 1e-3).astype(np.int64)
+
+
+def _subtree_end(parent: Ints) -> Ints:
+    """One past the last node of each subtree, nodes in preorder."""
+    end = np.arange(1, parent.size + 1, dtype=np.int64)
+    for v in range(parent.size - 1, 0, -1):
+        end[parent[v]] = max(end[parent[v]], end[v])
+    return end
