@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE
 from rich.table import Table
 
 from adapters.cli_output import print_document, say, tables
@@ -150,7 +151,9 @@ def _kw(value: float | None) -> str:
 
 def _show(document: dict[str, Any]) -> None:
     out = tables()
-    facts = Table("what", "as understood", title=f"Site {document['site']}", title_justify="left")
+    facts = Table(
+        "what", "as understood", title=f"Site {document['site']}", title_justify="left", box=SIMPLE
+    )
     for key in (
         *("timezone", "clock", "base_load", "margin", "voltage_tolerance", "lease_s"),
         *("telemetry_period_s", "walk_in"),
@@ -162,13 +165,27 @@ def _show(document: dict[str, Any]) -> None:
         for line in document[key]:
             facts.add_row(key, line)
     out.print(facts)
-    nodes = Table(title="Limits, kW", title_justify="left")
-    heads = ("node", "bears", "contract", "failsafe", "A per phase", "heartbeat")
-    for head in (*heads, "piles", "piles at full", "fallbacks"):
-        nodes.add_column(head)
+    nodes = Table(
+        title="Limits, kW", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    nodes.add_column("node", no_wrap=True)
+    heads = (
+        "bears",
+        "contract",
+        "failsafe",
+        "A/phase",
+        "heartbeat",
+        "piles",
+        "at full",
+        "fallback",
+    )
+    for head in heads:
+        nodes.add_column(head, justify="right")
+    depth: dict[str | None, int] = {None: -1}
     for n in document["nodes"]:
+        depth[n["id"]] = depth[n["parent"]] + 1
         nodes.add_row(
-            n["id"] if n["parent"] is None else f"{n['id']} (under {n['parent']})",
+            "  " * depth[n["id"]] + n["id"],
             *(_kw(n[k]) for k in ("bears_kw", "contract_kw", "failsafe_kw")),
             "" if n["limit_a"] is None else "/".join(f"{a:g}" for a in n["limit_a"]),
             n["heartbeat"],
@@ -176,7 +193,7 @@ def _show(document: dict[str, Any]) -> None:
             *(_kw(n[k]) for k in ("piles_kw", "fallbacks_kw")),
         )
     out.print(nodes)
-    piles = Table("node", "piles", "current", "kW", title="Piles", title_justify="left")
+    piles = Table("node", "piles", "current", "kW", title="Piles", title_justify="left", box=SIMPLE)
     for p in document["piles"]:
         span = p["first"] if p["count"] == 1 else f"{p['first']} to {p['last']}"
         phases = f" {p['phases']}-phase" if p["phases"] else ""
@@ -185,7 +202,7 @@ def _show(document: dict[str, Any]) -> None:
     out.print(piles)
     tariff = document["tariff"]
     title = f"Tariff {tariff['name']} on {tariff['day']}, {tariff['currency']} per kWh"
-    prices = Table("from", "to", "period", "buy", title=title, title_justify="left")
+    prices = Table("from", "to", "period", "buy", title=title, title_justify="left", box=SIMPLE)
     for row in tariff["prices"]:
         prices.add_row(row["from"], row["to"], row["period"], f"{row['buy_per_kwh']:.4f}")
     out.print(prices)
