@@ -23,7 +23,8 @@ def say(text: str, *, style: str | None = None) -> None:
 
 def tables() -> Console:
     """For people: the answer itself, on standard output."""
-    return Console(highlight=False)
+    # Into a file or a pipe there is no screen to fit: 80 columns would only cut words.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def print_document(document: Mapping[str, Any]) -> None:
