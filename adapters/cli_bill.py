@@ -1,0 +1,174 @@
+"""``valleyfill bill``: a month by the tariff that planned it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from adapters.cli_output import print_document, say, tables
+from models.errors import ConfigurationError
+from models.horizon import instant_of
+from models.site import Site
+from tariffs.bill import Bill, month_bill, session_bills
+from tariffs.demand import month_bounds
+from tariffs.tariff import Tariff
+
+Registers = Annotated[
+    Path,
+    typer.Option(help="CSV of the site's meter: at, import_kwh, export_kwh, reactive_kvarh."),
+]
+Sessions = Annotated[
+    Path | None, typer.Option(help="CSV of pile meters: session, pile, at, import_kwh.")
+]
+
+
+def bill(
+    site: Annotated[Path, typer.Argument(metavar="SITE.toml", help="The site file.")],
+    month: Annotated[str, typer.Option(help="The month, as 2026-07.")],
+    registers: Registers,
+    sessions: Sessions = None,
+    tariff: Annotated[str, typer.Option(help="Pin a book; the site's tariff unless said.")] = "",
+    holidays: Annotated[str, typer.Option(help="default, or none: periods only.")] = "default",
+    out: Annotated[Path | None, typer.Option(help="Also write .csv or .parquet.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Bill a month: energy, fees, demand; per session too; and what steering saved."""
+    from adapters.books import load_book
+    from adapters.config import load_site
+    from adapters.readings import read_meter, read_session_meters
+
+    file = load_site(site)
+    zone = file.site.zone
+    year, number = _month(month)
+    held = load_book(tariff or file.site.tariff, holidays=holidays, settings=file.tariff_settings)
+    bills = {"site": month_bill(held, read_meter(registers), year=year, month=number, zone=zone)}
+    savings: list[dict[str, Any]] = []
+    if sessions is not None:
+        own = _sessions_of_month(read_session_meters(sessions), file.site, year, number)
+        found = session_bills(held, [s.metered for s in own], zone=zone)
+        bills |= {s.session: b for s, b in zip(own, found, strict=True)}
+        savings = _savings(held, file.site, own, found)
+    bounds = [instant_of(s) for s in month_bounds(year, number, zone)]
+    notes = held.notes(bounds[0], bounds[1], zone=zone)
+    if out is not None:
+        from adapters.bill_export import bill_table, write_table
+
+        write_table(bill_table(bills, zone), out)
+    if as_json:
+        print_document(
+            {
+                "site": file.site.name,
+                "month": month,
+                "currency": held.currency,
+                "tariff": held.name,
+                "total": str(bills["site"].total),
+                "bills": {account: _document(b) for account, b in bills.items()},
+                "savings": savings,
+                "notes": [n.text for n in notes],
+            }
+        )
+    else:
+        _show(bills, savings, month)
+    for note in notes:
+        say(f"{note.code}: {note.text}", style="yellow")
+
+
+def _month(text: str) -> tuple[int, int]:
+    year, dash, month = text.partition("-")
+    if dash and year.isdigit() and month.isdigit() and 1 <= int(month) <= 12:
+        return int(year), int(month)
+    raise typer.BadParameter(f"'{text}' is no month", param_hint="--month")
+
+
+def _sessions_of_month(readings: list[Any], site: Site, year: int, month: int) -> list[Any]:
+    """Sessions that ended in the month: a session is billed once, when it is over."""
+    start_s, end_s = month_bounds(year, month, site.zone)
+    return [r for r in readings if start_s < int(r.metered.ends_s[-1]) <= end_s]
+
+
+def _savings(
+    tariff: Tariff, site: Site, readings: list[Any], bills: tuple[Bill, ...]
+) -> list[dict[str, Any]]:
+    from tariffs.savings import Stay, first_come, saving, uncontrolled
+
+    piles = {p.id: p for p in site.piles}
+    stays = []
+    for r in readings:
+        if r.pile not in piles:
+            raise ConfigurationError(f"the site has no pile '{r.pile}'", where=r.session)
+        m = r.metered
+        energy = float(m.import_kwh.sum())
+        # A car that drew more than the nameplate says sets its own full power.
+        full = max(piles[r.pile].max_kw, float(m.import_kw.max()))
+        stays.append(Stay(int(m.starts_s[0]), int(m.ends_s[-1]), energy, full))
+    root = site.network.nodes[0]
+    limit = min(v for v in (root.own_limit_kw, root.contract_kw) if v is not None)
+    lines = {"uncontrolled": uncontrolled(stays), "first_come": first_come(stays, limit)}
+    found = []
+    for name, metered in lines.items():
+        s = saving(name, tariff, bills, metered, zone=site.zone)
+        found.append(
+            {
+                "baseline": name,
+                "baseline_cost": _cents(s.baseline_cost),
+                "cost": _cents(s.cost),
+                "saved": None if s.saved is None else _cents(s.saved),
+                "short_kwh": round(s.short_kwh, 3),
+            }
+        )
+    return found
+
+
+def _cents(value: Decimal) -> str:
+    return f"{value:.2f}"
+
+
+def _document(b: Bill) -> dict[str, Any]:
+    return {
+        "total": str(b.total),
+        "energy_kwh": format(b.energy_kwh, "f"),
+        "lines": [
+            {
+                "rule": line.rule,
+                "period": line.period,
+                "quantity": format(line.quantity, "f"),
+                "unit": line.unit,
+                "price": None if line.price is None else format(line.price, "f"),
+                "amount": format(line.amount, "f"),
+            }
+            for line in b.lines
+        ],
+    }
+
+
+def _show(bills: dict[str, Bill], savings: list[dict[str, Any]], month: str) -> None:
+    out = tables()
+    site = bills["site"]
+    table = Table(title=f"{month}, {site.tariff}, {site.currency}", title_justify="left")
+    for head in ("rule", "period"):
+        table.add_column(head)
+    for head in ("quantity", "unit", "price", "amount"):
+        table.add_column(head, justify="right")
+    for line in site.lines:
+        price = "" if line.price is None else f"{line.price:.4f}"
+        table.add_row(
+            line.rule,
+            line.period,
+            f"{line.quantity:.3f}",
+            line.unit,
+            price,
+            f"{line.amount:.2f}",
+        )
+    table.add_row("total", "", f"{site.energy_kwh:.3f}", "kWh", "", str(site.total))
+    out.print(table)
+    if len(bills) > 1:
+        own = [b for account, b in bills.items() if account != "site"]
+        total = sum((b.exact for b in own), Decimal(0))
+        out.print(f"{len(own)} sessions, {_cents(total)} {site.currency} of energy and fees")
+    for s in savings:
+        saved = s["saved"] if s["saved"] is not None else f"short by {s['short_kwh']} kWh"
+        out.print(f"{s['baseline']}: {s['baseline_cost']}, saved: {saved}")
