@@ -164,11 +164,11 @@ def prepare(
             left_out += 1
             continue
         battery, stored = _battery(session, truth, pile.max_kw)
-        truth = full_kwh(battery) - stored
-        request, missing = _request(session, truth, words, guess)
+        request, missing = _request(session, truth, words, guess, stored)
         estimated += missing
         vehicles.append(
             Vehicle(
+                takes_kwh=truth,
                 session=session.id,
                 pile=session.pile,
                 arrival_s=session.arrival.timestamp(),
@@ -183,15 +183,17 @@ def prepare(
 
 
 def _battery(session: ReplaySession, truth_kwh: float, pile_kw: float) -> tuple[Battery, float]:
-    """A battery that takes what the session took and no more, and what it stores at plug-in."""
+    """A battery, and what it stores at plug-in; one of which nothing is known has no taper."""
     if session.battery_kwh is None:
         return Battery(truth_kwh, pile_kw, taper_soc=1.0), 0.0
     battery = Battery(session.battery_kwh, pile_kw, taper_soc=TAPER_SOC)
+    if session.soc is not None:
+        return battery, min(session.soc * session.battery_kwh, full_kwh(battery))
     return battery, max(full_kwh(battery) - truth_kwh, 0.0)
 
 
 def _request(
-    session: ReplaySession, truth_kwh: float, words: Words, guess: Estimate
+    session: ReplaySession, truth_kwh: float, words: Words, guess: Estimate, stored_kwh: float
 ) -> tuple[Request, bool]:
     """What is said at plug-in, and whether an estimate had to stand in for a word."""
     departure, energy = session.departure, truth_kwh
@@ -208,8 +210,8 @@ def _request(
         energy = asked
     soc = None
     if session.battery_kwh is not None:
-        soc = 1.0 - truth_kwh / session.battery_kwh
-        energy = min(energy, truth_kwh)
+        soc = stored_kwh / session.battery_kwh
+        energy = min(energy, session.battery_kwh - stored_kwh)
     return Request(
         session=session.id,
         pile=session.pile,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from models.battery import Battery
 from models.errors import InvalidValueError
@@ -13,7 +14,7 @@ STOP_SHARE = 0.03
 
 
 def full_kwh(battery: Battery) -> float:
-    """Stored energy at which a car stops by itself, kWh: the taper never ends otherwise."""
+    """Stored energy at which a battery counts as full, kWh: the taper never ends otherwise."""
     if battery.taper_soc == 1:
         return battery.capacity_kwh
     return battery.capacity_kwh - STOP_SHARE * battery.max_kw / battery.taper_per_h
@@ -42,6 +43,8 @@ class Vehicle:
         Whether the operator reports the session's end.
     starts_needed : int
         How often power must be offered after a pause until it resumes, >= 1.
+    takes_kwh : float or None
+        It stops by itself after so much, kWh > 0; None: when its battery is full.
     """
 
     session: str
@@ -54,6 +57,7 @@ class Vehicle:
     says_soc: bool = False
     says_end: bool = True
     starts_needed: int = 1
+    takes_kwh: float | None = None
 
     def __post_init__(self) -> None:
         where = f"vehicle {self.session}"
@@ -66,10 +70,16 @@ class Vehicle:
         if self.starts_needed < 1:
             raise InvalidValueError("needs at least one start", where=where)
 
+    @cached_property
+    def stop_kwh(self) -> float:
+        """Stored energy at which it stops by itself, kWh."""
+        full = max(full_kwh(self.battery), self.stored_kwh)
+        return full if self.takes_kwh is None else min(full, self.stored_kwh + self.takes_kwh)
+
     @property
     def wants_kwh(self) -> float:
         """Energy until the car stops by itself, kWh."""
-        return max(full_kwh(self.battery) - self.stored_kwh, 0.0)
+        return self.stop_kwh - self.stored_kwh
 
 
 @dataclass(frozen=True)

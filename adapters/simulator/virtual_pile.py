@@ -3,7 +3,7 @@
 Between events the offer is constant, so the energy follows in closed form
 (:meth:`models.battery.Battery.after`). While a battery tapers, the power shown falls in steps
 of 5 %: each step shows the power at its start, so a meter never sees too little; the energy
-stays exact. It stops where :func:`adapters.simulator.vehicle.full_kwh` says.
+stays exact. It stops where ``Vehicle.stop_kwh`` says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from adapters.simulator.vehicle import PLAIN, Quirk, Vehicle, full_kwh
+from adapters.simulator.vehicle import PLAIN, Quirk, Vehicle
 from models.events import Stamp
 from models.pile import Pile
 from models.units import POWER_EPSILON_KW
@@ -95,7 +95,7 @@ class VirtualPile:
         """What the car would draw now at another offer, kW."""
         if self.vehicle is None:
             return 0.0
-        if self.stored_kwh >= full_kwh(self.vehicle.battery):
+        if self.stored_kwh >= self.vehicle.stop_kwh:
             return 0.0
         return min(self._drawable_kw(offer_kw), self.vehicle.battery.accepts_kw(self.stored_kwh))
 
@@ -124,14 +124,14 @@ class VirtualPile:
             return due
         battery, k = self.vehicle.battery, self.vehicle.battery.taper_per_h
         offer = self._drawable_kw(self.offer_kw)
-        if math.isinf(k):
-            hours = (battery.capacity_kwh - self.stored_kwh) / self.power_kw
-        elif battery.accepts_kw(self.stored_kwh) > min(offer, battery.max_kw) * (1 + 1e-9):
-            knee = battery.capacity_kwh - min(offer, battery.max_kw) / k
-            hours = (knee - self.stored_kwh) / self.power_kw
-        else:
-            left = battery.hours_until(self.stored_kwh, offer, full_kwh(battery))
-            hours = min(-math.log(TAPER_STEP) / k, left)
+        hours = battery.hours_until(self.stored_kwh, offer, self.vehicle.stop_kwh)
+        if not math.isinf(k):
+            full_power = min(offer, battery.max_kw)
+            if battery.accepts_kw(self.stored_kwh) > full_power * (1 + 1e-9):
+                knee = battery.capacity_kwh - full_power / k
+                hours = min(hours, (knee - self.stored_kwh) / self.power_kw)
+            else:
+                hours = min(hours, -math.log(TAPER_STEP) / k)
         return min(due, self.at_s + hours * 3600.0)
 
     def advance(self, to_s: float) -> float:
@@ -142,8 +142,8 @@ class VirtualPile:
             battery = self.vehicle.battery
             hours = (to_s - self.at_s) / 3600.0
             after = battery.after(self.stored_kwh, self._drawable_kw(self.offer_kw), hours)
-            if full_kwh(battery) - after < 1e-7:
-                after = max(after, full_kwh(battery))
+            if self.vehicle.stop_kwh - after < 1e-7:
+                after = self.vehicle.stop_kwh
             drawn = after - self.stored_kwh
             self.stored_kwh = after
             self.register_kwh += drawn
