@@ -17,12 +17,13 @@ from adapters.clock import Clock, WallClock
 from adapters.config import SiteFile
 from adapters.host import Host, Outcome
 from adapters.lockstep import Lockstep, settle
+from adapters.mqtt.link import ECHO_PERIOD_S
 from adapters.mqtt.links import Links
 from adapters.notify import notify, watchdog_period_s
 from adapters.site_lock import lock_site
 from adapters.solving import RUNGS, Solving
 from adapters.store.recovery import recover
-from adapters.store.schema import begin_epoch, open_store
+from adapters.store.schema import begin_epoch, instance_of, open_store
 from adapters.store.writer import Writer
 from adapters.ticker import CalendarJobs
 from adapters.wire import Publish, outbound
@@ -47,6 +48,12 @@ FIRST_LINK_S = 2.0
 
 SPOKEN_AT_MOST_S = 2.0
 """What was decided longer ago than this is not spoken any more, but decided anew."""
+
+
+class SiteTakenError(ValleyfillError):
+    """Another daemon runs the site."""
+
+    code = "site_taken"
 
 
 class Daemon:
@@ -100,10 +107,13 @@ class Daemon:
         ------
         StoreError
             If the site is locked by another daemon, or its store cannot be used.
+        SiteTakenError
+            If a daemon with another store runs the site.
         """
         with ExitStack() as stack:
             stack.enter_context(lock_site(self._file.store_path))
             base = open_store(self._file.store_path)
+            self._instance = instance_of(base)
             self._recovered = recover(base, self._file.site).recovered
             self._begin(base, stack)
             while self._exit is None:
@@ -121,8 +131,9 @@ class Daemon:
         self._links = Links(
             self._file.mqtt,
             site=site.name,
+            instance=self._instance,
             inbox=self._inbox,
-            will=msgspec.json.encode(health.offline(epoch)),
+            will=msgspec.json.encode(health.offline(self._instance, epoch)),
             lockstep=self._lockstep is not None,
         )
         self._solving = Solving(
@@ -160,19 +171,36 @@ class Daemon:
         notify("READY=1", f"STATUS=epoch {self._epoch}")
 
     def _listen(self) -> list[box.Fact]:
-        """Wait a moment for what the broker kept of an earlier run, or of another daemon."""
+        """Hear what the broker kept of an earlier run; step back where another daemon lives.
+
+        Raises
+        ------
+        SiteTakenError
+            If a daemon with another store runs this site.
+        """
         end = time.monotonic() + FIRST_LINK_S
         while not self._links.control_up and time.monotonic() < end:
             time.sleep(0.01)
         if self._links.control_up:
             self._links.barrier_of("control", 1.0)
-        early: list[box.Fact] = []
-        for fact in self._inbox.take_facts():
-            if isinstance(fact, box.RetainedStatus):
-                self._hear_status(fact)
-            else:
-                early.append(fact)
-        return early
+        early: list[box.Fact] = list(self._inbox.take_facts())
+        heard = [self._status_of(f) for f in early if isinstance(f, box.StatusHeard)]
+        others = {s.instance for s in heard if s and s.state == "online"} - {self._instance}
+        self._highest_heard = max([0, *(s.epoch for s in heard if s)])
+        if others:
+            # A status may outlive its daemon; the message it sends to itself does not.
+            end = time.monotonic() + 2.5 * ECHO_PERIOD_S
+            while time.monotonic() < end:
+                for fact in self._inbox.take_facts():
+                    if isinstance(fact, box.OtherAlive) and fact.instance != self._instance:
+                        raise SiteTakenError(
+                            f"another daemon runs this site (instance {fact.instance})",
+                            where=self._file.site.name,
+                            fix="stop it first",
+                        )
+                    early.append(fact)
+                time.sleep(0.05)
+        return [f for f in early if not isinstance(f, box.StatusHeard)]
 
     def _start_engine(self, clock: Clock) -> Host:
         state = self._engine.start(
@@ -295,7 +323,7 @@ class Daemon:
                 if fact.taken_over:
                     log.error("another daemon has taken this site over")
                     self._exit = EX_TEMPFAIL
-            case box.RetainedStatus():
+            case box.StatusHeard():
                 self._hear_status(fact)
             case box.Stop():
                 log.info("stopping: %s", fact.reason)
@@ -317,15 +345,27 @@ class Daemon:
             self._host.renew_all()
             self._due_mono_s = 0.0
 
-    def _hear_status(self, fact: box.RetainedStatus) -> None:
-        """Nobody may speak under a higher epoch than ours: if somebody has, go above it."""
+    def _status_of(self, fact: box.StatusHeard) -> outbound.Status | None:
         try:
-            status = msgspec.json.decode(fact.payload, type=outbound.Status)
+            return msgspec.json.decode(fact.payload, type=outbound.Status)
         except msgspec.MsgspecError:
+            return None
+
+    def _hear_status(self, fact: box.StatusHeard) -> None:
+        """Nobody may speak beside us: who comes under a higher epoch has taken the site over.
+
+        What is only retained, or a goodbye, was said by one who has gone: we go above it.
+        """
+        status, host = self._status_of(fact), self._host
+        if status is None or status.instance == self._instance:
             return
-        self._highest_heard = max(self._highest_heard, status.epoch)
-        host = self._host
-        if host is None or status.epoch <= host.state.epoch:
+        ours = self._epoch
+        if status.state == "online" and not fact.retained:
+            if (status.epoch, status.instance) > (ours, self._instance):
+                log.error("daemon %s has taken this site over", status.instance)
+                self._exit = EX_TEMPFAIL
+            return
+        if host is None or status.epoch <= ours:
             return
         log.warning("somebody has spoken under epoch %d: going above it", status.epoch)
         self._epoch = status.epoch + 1
@@ -336,7 +376,7 @@ class Daemon:
         self._say_status()
 
     def _say_status(self) -> None:
-        status = health.online(self._health, self._epoch)
+        status = health.online(self._health, self._instance, self._epoch)
         self._links.publish(publish_of(self._file.site.name, status))
 
     def _look_at_health(self) -> None:
@@ -385,7 +425,7 @@ class Daemon:
         if self._exit != EX_OK:
             return
         site = self._file.site.name
-        self._links.publish(publish_of(site, health.offline(self._epoch)))
+        self._links.publish(publish_of(site, health.offline(self._instance, self._epoch)))
         self._links.barrier_of("control", 1.0)
         if self._host is not None:
             self._writer.put(self._host.last_batch())
@@ -408,7 +448,7 @@ def run_daemon(file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> int:
 
     Raises
     ------
-    ConfigurationError, TariffError, StoreError
+    ConfigurationError, TariffError, StoreError, SiteTakenError
         If it cannot start: nothing has been said to any pile by then.
     """
     return Daemon(file, rungs=rungs).run()

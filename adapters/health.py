@@ -44,20 +44,27 @@ def solver_works(state: SiteState | None) -> bool:
     return state is None or not any(k.startswith("solver_lost/") for k in state.alerts)
 
 
-def online(health: Health, epoch: int) -> outbound.Status:
+def online(health: Health, instance: str, epoch: int) -> outbound.Status:
     """The daemon speaks under this epoch."""
     return outbound.Status(
         state="online",
         version=own_version(),
+        instance=instance,
         epoch=epoch,
         health="degraded" if health.degraded else "ok",
         degraded=list(health.degraded),
     )
 
 
-def offline(epoch: int) -> outbound.Status:
+def offline(instance: str, epoch: int) -> outbound.Status:
     """The daemon has gone: its goodbye, and its last will."""
-    return outbound.Status(state="offline", version=own_version(), epoch=epoch, health="stopped")
+    return outbound.Status(
+        state="offline",
+        version=own_version(),
+        instance=instance,
+        epoch=epoch,
+        health="stopped",
+    )
 
 
 def store_alert(path: str, reason: str, now: datetime) -> Alert:

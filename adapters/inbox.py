@@ -29,6 +29,7 @@ class Message:
     mid: int
     lane: Lane
     generation: int
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,18 @@ class StoreFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class RetainedStatus:
-    """A retained status of the site, of an earlier run or of another daemon."""
+class StatusHeard:
+    """A status of the site: our own, one retained of an earlier run, or another daemon's."""
 
     payload: bytes
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAlive:
+    """Another daemon of this site proves its life to itself."""
+
+    instance: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,8 @@ Fact = (
     | LinkDown
     | Stored
     | StoreFailed
-    | RetainedStatus
+    | StatusHeard
+    | OtherAlive
     | Stop
     | Reload
     | Sweep

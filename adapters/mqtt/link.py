@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from adapters.config_mqtt import MqttSettings
-from adapters.inbox import Inbox, LinkDown, LinkUp, Message
+from adapters.inbox import Inbox, LinkDown, LinkUp, Message, OtherAlive
 from adapters.wire import Publish
 from adapters.wire.topics import Lane
 
@@ -67,6 +67,8 @@ class Link:
         Subscriptions, QoS 1.
     echo_topic : str
         Topic for the message to itself.
+    instance : str
+        Ours; another daemon of the site has another one.
     inbox : Inbox
         Where messages go.
     will : Will, optional
@@ -83,6 +85,7 @@ class Link:
         lane: Lane,
         filters: tuple[str, ...],
         echo_topic: str,
+        instance: str,
         inbox: Inbox,
         will: Will | None = None,
         direct: Callable[[Message], bool] | None = None,
@@ -92,6 +95,7 @@ class Link:
         self._client_id = client_id
         self._filters = filters
         self._echo_topic = echo_topic
+        self._instance = instance.encode()
         self._inbox = inbox
         self._will = will
         self._direct = direct
@@ -160,7 +164,7 @@ class Link:
         When it is back, everything that the broker had taken for this connection before is in
         the inbox.
         """
-        token = f"b{time.monotonic_ns()}".encode()
+        token = self._instance + f" {time.monotonic_ns()}".encode()
         back = threading.Event()
         self._echoes[token] = back
         try:
@@ -281,7 +285,7 @@ class Link:
             self._lost.set()
         elif now - self._echo_sent_s > ECHO_PERIOD_S:
             self._echo_sent_s = now
-            self.publish(Publish(self._echo_topic, b"alive", 0, retain=False))
+            self.publish(Publish(self._echo_topic, self._instance, 0, retain=False))
 
     def _on_connect(
         self, client: Client, _user: object, _flags: object, code: Any, properties: Any
@@ -339,10 +343,7 @@ class Link:
                 with self._ack_lock:
                     self._open[message.mid] = False
             if message.topic == self._echo_topic:
-                self._echo_heard_s = time.monotonic()
-                back = self._echoes.get(bytes(message.payload))
-                if back is not None:
-                    back.set()
+                self._hear_echo(bytes(message.payload))
                 if message.qos:
                     self._acknowledge(message.mid, generation)
                 return
@@ -353,6 +354,7 @@ class Link:
                 message.mid,
                 self.lane,
                 generation,
+                bool(message.retain),
             )
             if self._direct is not None and self._direct(taken):
                 return
@@ -363,3 +365,13 @@ class Link:
         except Exception:
             # A topic that is no UTF-8 raises here: the message is lost and the thread lives.
             log.exception("%s: on message", self.lane)
+
+    def _hear_echo(self, token: bytes) -> None:
+        instance = token.partition(b" ")[0]
+        if instance != self._instance:
+            self._inbox.put_fact(OtherAlive(instance.decode("ascii", "replace")))
+            return
+        self._echo_heard_s = time.monotonic()
+        back = self._echoes.get(token)
+        if back is not None:
+            back.set()

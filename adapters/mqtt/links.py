@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.config_mqtt import MqttSettings
-from adapters.inbox import Inbox, Message, RetainedStatus
+from adapters.inbox import Inbox, Message, StatusHeard
 from adapters.mqtt.link import Link, Will
 from adapters.wire import Publish, root_of
 from adapters.wire.topics import INBOUND, LOCKSTEP_IN, Lane, filter_of
@@ -22,6 +22,8 @@ class Links:
         Where the broker is.
     site : str
         Id of the site.
+    instance : str
+        Of our store: the client ids are the same again after a restart, and nobody else's.
     inbox : Inbox
         Where messages go.
     will : bytes
@@ -31,7 +33,14 @@ class Links:
     """
 
     def __init__(
-        self, settings: MqttSettings, *, site: str, inbox: Inbox, will: bytes, lockstep: bool
+        self,
+        settings: MqttSettings,
+        *,
+        site: str,
+        instance: str,
+        inbox: Inbox,
+        will: bytes,
+        lockstep: bool,
     ) -> None:
         root = root_of(site)
         self._inbox = inbox
@@ -46,10 +55,11 @@ class Links:
                 direct = self._own_status
             self._links[lane] = Link(
                 settings,
-                client_id=f"valleyfill-{site}-{lane}",
+                client_id=f"valleyfill-{site}-{instance}-{lane}",
                 lane=lane,
                 filters=filters,
                 echo_topic=f"{root}echo/{lane}",
+                instance=instance,
                 inbox=inbox,
                 will=Will(self._status, will) if lane == "control" else None,
                 direct=direct,
@@ -58,7 +68,7 @@ class Links:
     def _own_status(self, message: Message) -> bool:
         if message.topic != self._status:
             return False
-        self._inbox.put_fact(RetainedStatus(message.payload))
+        self._inbox.put_fact(StatusHeard(message.payload, message.retained))
         self._links["control"].ack(message)
         return True
 

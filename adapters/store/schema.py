@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ VERSION = 1
 
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, began TEXT NOT NULL)",
         "CREATE TABLE journal (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, "
         "kind TEXT NOT NULL, body BLOB NOT NULL)",
@@ -54,6 +56,13 @@ def open_store(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as problem:
         raise StoreError(f"cannot be used: {problem}", where=str(path)) from problem
     return base
+
+
+def instance_of(base: sqlite3.Connection) -> str:
+    """What tells this store, and the daemon that owns it, from any other of the same site."""
+    base.execute("INSERT OR IGNORE INTO facts VALUES ('instance', ?)", (secrets.token_hex(4),))
+    (instance,) = base.execute("SELECT value FROM facts WHERE name = 'instance'").fetchone()
+    return str(instance)
 
 
 def begin_epoch(base: sqlite3.Connection, epoch: int, now: datetime) -> None:

@@ -78,10 +78,11 @@ class LimitAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Status(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Birth, goodbye and last will of the daemon."""
+    """Birth, goodbye and last will of the daemon; ``instance`` tells two of one site apart."""
 
     state: Literal["online", "offline"]
     version: str
+    instance: str
     epoch: Counter
     health: Literal["ok", "degraded", "stopped"]
     degraded: list[str] = []
