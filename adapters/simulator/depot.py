@@ -132,7 +132,7 @@ class VirtualDepot:
 
     def next_event_s(self) -> float:
         """When something next happens by itself, epoch seconds; inf: never again."""
-        return min(self._heads())
+        return max(min(self._heads()), self.at_s)
 
     def _heads(self) -> tuple[float, ...]:
         while self._due and self._pile_due.get(self._due[0][1]) != self._due[0][0]:
