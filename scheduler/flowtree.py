@@ -75,8 +75,8 @@ def _planned_cap_w(problem: Problem) -> FloatArray:
     """Capacities in planned power: divided by what a kW of the sessions below counts."""
     factor = problem.fleet.count_factor
     if not factor.size or bool(np.all(factor == factor[0])):
-        scale = 1000.0 / float(factor[0]) if factor.size else 1000.0
-        return problem.cap_kw * scale
+        whole = 1000.0 / float(factor[0]) if factor.size else 1000.0
+        return problem.cap_kw * whole
     m = len(problem.node_ids)
     low, high = np.full(m, np.inf), np.zeros(m)
     np.minimum.at(low, problem.fleet.node, factor)
@@ -91,7 +91,7 @@ def _planned_cap_w(problem: Problem) -> FloatArray:
         v = int(np.flatnonzero(mixed & binds.any(axis=1))[0])
         raise SolverError(f"sessions below {problem.node_ids[v]} count differently")
     scale = np.where(mixed | (high == 0), 1.0, high)
-    cap = problem.cap_kw * 1000.0 / scale[:, None]
+    cap = np.asarray(problem.cap_kw * 1000.0 / scale[:, None], dtype=np.float64)
     cap[mixed] = np.inf
     return cap
 
@@ -141,6 +141,7 @@ def _with_phases(problem: Problem, cap_w: FloatArray, limits: list[PhaseLimit]) 
     fleet = problem.fleet
     reach = subtree_sums(problem, reach_kwh(problem) * 1000.0)
     binds = (reach > cap_w * problem.horizon.slot_h).any(axis=1)
+    binds = np.asarray(binds, dtype=np.bool_)
     binds[0] = True
     sets: list[np.ndarray] = []
     caps: list[FloatArray] = []

@@ -52,16 +52,19 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
     promised = np.flatnonzero(weights.promise_worth > 0)
     if promised.size:
         given = _sums(problem.entry_session, problem.fleet.n) @ energy
-        kept = cp.minimum(given[promised], problem.fleet.promised_kwh[promised])
+        kept = cp.Variable(promised.size)
+        bounds += [kept <= given[promised], kept <= problem.fleet.promised_kwh[promised]]
         objective -= weights.promise_worth[promised] @ kept
     slots = np.flatnonzero(weights.free_gain > 0)
     if slots.size:
         drawn = _sums(problem.entry_slot, problem.horizon.n) @ energy
         surplus = (problem.surplus_kw * problem.horizon.slot_h)[slots]
-        objective -= weights.free_gain[slots] @ cp.minimum(drawn[slots], surplus)
+        free = cp.Variable(slots.size)
+        bounds += [free <= drawn[slots], free <= surplus]
+        objective -= weights.free_gain[slots] @ free
     program = cp.Problem(cp.Minimize(objective), bounds)
     try:
-        program.solve(solver=cp.HIGHS)
+        program.solve(solver=cp.HIGHS)  # type: ignore[no-untyped-call]
     except cp.SolverError as error:
         raise SolverError(str(error)) from error
     if program.status != cp.OPTIMAL or energy.value is None:

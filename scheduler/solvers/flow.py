@@ -62,8 +62,8 @@ def _run(problem: Problem, tree: FlowTree, work_limit: int) -> tuple[Flow, int]:
     net, order = _net(problem, tree)
     tops, upper, block = blocks(net.end, net.session_from, net.session_to, BLOCK_SESSIONS)
     start_s = np.maximum(problem.fleet.start_s, problem.horizon.start_s)[order]
-    laxity_s = problem.fleet.end_s[order] - start_s
-    laxity_s = laxity_s - problem.fleet.energy_kwh[order] / problem.fleet.max_kw[order] * 3600.0
+    stay_s = problem.fleet.end_s[order] - start_s
+    laxity_s = stay_s - problem.fleet.energy_kwh[order] / problem.fleet.max_kw[order] * 3600.0
     net.turn[:] = np.lexsort((laxity_s, block))
     flow = _flow(net, int(problem.offsets[-1]))
     empty_flow(net, flow)
@@ -156,11 +156,11 @@ def _running(problem: Problem) -> Ints:
     """The running plan in W s; empty where there is none."""
     if problem.running_kwh is None:
         return np.zeros(0, dtype=np.int64)
-    return np.rint(problem.running_kwh * _WS_PER_KWH).astype(np.int64)
+    return np.asarray(np.rint(problem.running_kwh * _WS_PER_KWH), dtype=np.int64)
 
 
 def _watt_seconds(energy_kwh: NDArray[np.float64]) -> Ints:
-    return np.floor(energy_kwh * _WS_PER_KWH + 1e-3).astype(np.int64)
+    return np.asarray(np.floor(energy_kwh * _WS_PER_KWH + 1e-3), dtype=np.int64)
 
 
 def _subtree_end(parent: Ints) -> Ints:

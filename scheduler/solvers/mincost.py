@@ -130,4 +130,5 @@ def _steps(price: NDArray[np.float64]) -> NDArray[np.int64]:
     span = float(price[-1] - price[0])
     if span <= 0:
         return np.zeros(price.size, dtype=np.int64)
-    return np.rint((price - price[0]) / span * _PRICE_STEPS).astype(np.int64)
+    steps = np.rint((price - price[0]) / span * _PRICE_STEPS)
+    return np.asarray(steps, dtype=np.int64)

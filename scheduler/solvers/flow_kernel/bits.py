@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
 from numba.extending import intrinsic
+
+from scheduler.solvers.flow_kernel.compiling import inlined
+from scheduler.solvers.flow_kernel.records import Ints, Words
 
 NONE = np.uint64(0)
 _ONE = np.uint64(1)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def lowest(typing_context: Any, word: Any) -> Any:
-    """Position of the lowest bit set in a word that is not 0: one machine instruction."""
-
+def _lowest(typing_context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), generate
 
 
-@njit(inline="always")
-def bit(slot):  # type: ignore[no-untyped-def]
+lowest = cast(Callable[[np.uint64], int], intrinsic(_lowest))
+"""Position of the lowest bit set in a word that is not 0: one machine instruction."""
+
+
+@inlined
+def bit(slot: int) -> np.uint64:
     """The bit of a slot inside its word."""
     return _ONE << np.uint64(slot & 63)
 
 
-@njit(inline="always")
-def without_lowest(word):  # type: ignore[no-untyped-def]
+@inlined
+def without_lowest(word: np.uint64) -> np.uint64:
     """The word less its lowest bit."""
     return word & (word - _ONE)
 
 
-@njit(inline="always")
-def put(rows, i, slot, on):  # type: ignore[no-untyped-def]
+@inlined
+def put(rows: Words, i: int, slot: int, on: bool) -> None:
     """Set or clear one slot in row i."""
     if on:
         rows[i, slot >> 6] |= bit(slot)
@@ -44,8 +49,8 @@ def put(rows, i, slot, on):  # type: ignore[no-untyped-def]
         rows[i, slot >> 6] &= ~bit(slot)
 
 
-@njit(inline="always")
-def positive(values, row):  # type: ignore[no-untyped-def]
+@inlined
+def positive(values: Ints, row: Words) -> None:
     """Write into a row of words which values are positive."""
     for w in range(row.size):
         row[w] = NONE

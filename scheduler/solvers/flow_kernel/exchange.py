@@ -7,14 +7,23 @@ Grade g of R ranks: 0 to R - 1 not promised, R to 2 R - 1 promised.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from scheduler.solvers.flow_kernel.compiling import compiled
 from scheduler.solvers.flow_kernel.push import largest_flow
-from scheduler.solvers.flow_kernel.records import OPTIONS
+from scheduler.solvers.flow_kernel.records import Flow, Ints, Net
 
 
-@njit(**OPTIONS)
-def hand_over(net, flow, tops, across, ranks, from_grade, to_grade, work_limit):  # type: ignore[no-untyped-def]
+@compiled
+def hand_over(
+    net: Net,
+    flow: Flow,
+    tops: Ints,
+    across: bool,
+    ranks: int,
+    from_grade: int,
+    to_grade: int,
+    work_limit: int,
+) -> None:
     """Move energy to sessions that lack it in one grade from those that have it in a lower one."""
     n = net.base.size
     want, give = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -44,8 +53,7 @@ def hand_over(net, flow, tops, across, ranks, from_grade, to_grade, work_limit):
         largest_flow(net, flow, 0, False, no_slots, no_words, want, give, work_limit)
 
 
-@njit(**OPTIONS)
-def settle(net, flow, tops, across, work_limit):  # type: ignore[no-untyped-def]
+def settle(net: Net, flow: Flow, tops: Ints, across: bool, work_limit: int) -> None:
     """Grades from the top, each taking from the lowest grade first.
 
     One pass is enough: once no way leads from a grade's sessions to a lower grade's energy,
@@ -53,9 +61,14 @@ def settle(net, flow, tops, across, work_limit):  # type: ignore[no-untyped-def]
     """
     if not flow.left.any():
         return
-    ranks = net.rank.max() + 1
+    ranks = int(net.rank.max()) + 1
     grades = 2 * ranks if net.floor.any() else ranks
     for high in range(grades - 1, 0, -1):
+        rank = high % ranks
+        planned = net.owed - flow.left
+        lacks = flow.left if high < ranks else net.floor - planned
+        if not np.any(lacks[net.rank == rank] > 0):
+            continue
         for low in range(high):
             hand_over(net, flow, tops, across, ranks, high, low, work_limit)
             if flow.work.sum() > work_limit:

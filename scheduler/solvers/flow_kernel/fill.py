@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from scheduler.solvers.flow_kernel.bits import NONE, bit, lowest, positive, without_lowest
+from scheduler.solvers.flow_kernel.compiling import compiled
 from scheduler.solvers.flow_kernel.push import add_energy, add_load, largest_flow
-from scheduler.solvers.flow_kernel.records import OPTIONS
+from scheduler.solvers.flow_kernel.records import Flags, Flow, Ints, Net, Words
 
 
-@njit(**OPTIONS)
-def fill(parent, room, can_rise, carries, can_add, can_cut, energy, most, blocked, left,
-         i, top, leaf, base, level, sink, open_slots):  # type: ignore[no-untyped-def]  # fmt: skip
+@compiled
+def fill(
+    parent: Ints,
+    room: Ints,
+    can_rise: Words,
+    carries: Words,
+    can_add: Words,
+    can_cut: Words,
+    energy: Ints,
+    most: Ints,
+    blocked: Flags,
+    left: Ints,
+    i: int,
+    top: int,
+    leaf: int,
+    base: int,
+    level: Words,
+    sink: Ints,
+    open_slots: Words,
+) -> None:
     """Session i takes what it can in the slots of a level, earliest first.
 
     Notes in ``blocked`` whether a node or the sink stood in its way.
@@ -69,8 +86,8 @@ def fill(parent, room, can_rise, carries, can_add, can_cut, energy, most, blocke
         blocked[i] = 1
 
 
-@njit(**OPTIONS)
-def hindered(net, flow, top):  # type: ignore[no-untyped-def]
+@compiled
+def hindered(net: Net, flow: Flow, top: int) -> bool:
     """Whether a session below still wants energy that something stood in the way of."""
     for i in range(net.session_from[top], net.session_to[top]):
         if flow.left[i] > 0 and flow.blocked[i]:
@@ -78,8 +95,10 @@ def hindered(net, flow, top):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(**OPTIONS)
-def serve(net, flow, top, level, sink, again, work_limit):  # type: ignore[no-untyped-def]
+@compiled
+def serve(
+    net: Net, flow: Flow, top: int, level: Words, sink: Ints, again: bool, work_limit: int
+) -> bool:
     """The largest flow of a level inside one subtree, up to ``sink`` at its top.
 
     Returns whether sessions are left that might take more if others made way elsewhere.
@@ -100,8 +119,8 @@ def serve(net, flow, top, level, sink, again, work_limit):  # type: ignore[no-un
     return hindered(net, flow, top)
 
 
-@njit(**OPTIONS)
-def keep(net, flow, running, level, available):  # type: ignore[no-untyped-def]
+@compiled
+def keep(net: Net, flow: Flow, running: Ints, level: Words, available: Ints) -> None:
     """Begin a level with what the running plan has in its slots, as far as it still fits."""
     words = flow.can_add.shape[1]
     for i in range(net.base.size):

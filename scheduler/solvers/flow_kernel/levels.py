@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
 from scheduler.solvers.flow_kernel.bits import NONE, bit, positive
+from scheduler.solvers.flow_kernel.compiling import compiled
 from scheduler.solvers.flow_kernel.fill import keep, serve
 from scheduler.solvers.flow_kernel.push import add_load, largest_flow
-from scheduler.solvers.flow_kernel.records import OPTIONS
+from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Words
 
 
-@njit(**OPTIONS)
-def share_out(net, flow, upper, available, level, quota):  # type: ignore[no-untyped-def]
+@compiled
+def share_out(
+    net: Net, flow: Flow, upper: Ints, available: Ints, level: Words, quota: Ints
+) -> None:
     """What each node above the blocks may still pass, split pro rata to its children's room."""
     for t in range(available.size):
         if level[t >> 6] & bit(t) == NONE:
@@ -33,8 +36,8 @@ def share_out(net, flow, upper, available, level, quota):  # type: ignore[no-unt
                 child = net.end[child]
 
 
-@njit(**OPTIONS)
-def carry_up(net, flow, top, before, after, available):  # type: ignore[no-untyped-def]
+@compiled
+def carry_up(net: Net, flow: Flow, top: int, before: Ints, after: Ints, available: Ints) -> None:
     """Book what a block took at its top on the nodes up to the root."""
     for t in range(available.size):
         amount = before[t] - after[t]
@@ -46,8 +49,8 @@ def carry_up(net, flow, top, before, after, available):  # type: ignore[no-untyp
             available[t] -= amount
 
 
-@njit(**OPTIONS)
-def something_full(flow, upper, opened, available):  # type: ignore[no-untyped-def]
+@compiled
+def something_full(flow: Flow, upper: Ints, opened: NDArray[np.bool_], available: Ints) -> bool:
     """Whether a node above the blocks is full: only then can a way through another block help."""
     for t in range(available.size):
         if opened[t] and (available[t] == 0 or flow.room[0, t] == 0):
@@ -58,8 +61,8 @@ def something_full(flow, upper, opened, available):  # type: ignore[no-untyped-d
     return False
 
 
-@njit(**OPTIONS)
-def headroom(net, flow, top, level, available, before):  # type: ignore[no-untyped-def]
+@compiled
+def headroom(net: Net, flow: Flow, top: int, level: Words, available: Ints, before: Ints) -> None:
     """What a block can still send to the root in the slots of a level."""
     for t in range(available.size):
         amount = 0
@@ -72,8 +75,10 @@ def headroom(net, flow, top, level, available, before):  # type: ignore[no-untyp
         before[t] = amount
 
 
-@njit(**OPTIONS)
-def run_levels(net, flow, tops, upper, opens, running, work_limit):  # type: ignore[no-untyped-def]
+@compiled
+def run_levels(
+    net: Net, flow: Flow, tops: Ints, upper: Ints, opens: Ints, running: Ints, work_limit: int
+) -> None:
     """The largest flow of each level, keeping the totals of those before.
 
     ``opens[k, t]`` is what may be bought at level k's price in slot t, beyond cheaper levels.
@@ -117,8 +122,10 @@ def run_levels(net, flow, tops, upper, opens, running, work_limit):  # type: ign
             return
 
 
-@njit(**OPTIONS)
-def through_root(net, flow, level, available, before, sink, work_limit):  # type: ignore[no-untyped-def]
+@compiled
+def through_root(
+    net: Net, flow: Flow, level: Words, available: Ints, before: Ints, sink: Ints, work_limit: int
+) -> None:
     """Finish a level over the whole tree."""
     headroom(net, flow, 0, level, available, before)
     sink[:] = before

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from scheduler.solvers.flow_kernel.bits import NONE, bit
-from scheduler.solvers.flow_kernel.records import OPTIONS
+from scheduler.solvers.flow_kernel.compiling import compiled
+from scheduler.solvers.flow_kernel.records import Floats, Flow, Ints, Net
 
 
-@njit(**OPTIONS)
-def bound_entries(edges_s, start_s, end_s, first, last, base, max_w, most):  # type: ignore[no-untyped-def]
+@compiled
+def bound_entries(
+    edges_s: Ints,
+    start_s: Ints,
+    end_s: Ints,
+    first: Ints,
+    last: Ints,
+    base: Ints,
+    max_w: Floats,
+    most: Ints,
+) -> None:
     """Most energy of each entry: power times the seconds of the slot inside the window."""
     for i in range(first.size):
         for t in range(first[i], last[i]):
@@ -18,8 +27,19 @@ def bound_entries(edges_s, start_s, end_s, first, last, base, max_w, most):  # t
             most[base[i] + t] = np.int64(max_w[i] * max(seconds, 0) + 1e-6)
 
 
-@njit(**OPTIONS)
-def bound_nodes(cap_w, slot_s, parent, leaf, first, last, base, most, owed, cap):  # type: ignore[no-untyped-def]
+@compiled
+def bound_nodes(
+    cap_w: Floats,
+    slot_s: Ints,
+    parent: Ints,
+    leaf: Ints,
+    first: Ints,
+    last: Ints,
+    base: Ints,
+    most: Ints,
+    owed: Ints,
+    cap: Ints,
+) -> None:
     """Capacity of each node and slot, no larger than what the sessions below can take."""
     n, slots = cap.shape
     cap[:] = 0
@@ -38,8 +58,8 @@ def bound_nodes(cap_w, slot_s, parent, leaf, first, last, base, most, owed, cap)
                 cap[v, t] = np.int64(allowed)
 
 
-@njit(**OPTIONS)
-def blocks(end, session_from, session_to, size):  # type: ignore[no-untyped-def]
+@compiled
+def blocks(end: Ints, session_from: Ints, session_to: Ints, size: int) -> tuple[Ints, Ints, Ints]:
     """Largest subtrees of at most ``size`` sessions, the nodes above them, each session's block."""
     n = end.size
     tops, upper = np.empty(n, np.int64), np.empty(n, np.int64)
@@ -59,8 +79,8 @@ def blocks(end, session_from, session_to, size):  # type: ignore[no-untyped-def]
     return tops[:some], upper[:above], block
 
 
-@njit(**OPTIONS)
-def empty_flow(net, flow):  # type: ignore[no-untyped-def]
+@compiled
+def empty_flow(net: Net, flow: Flow) -> None:
     """Set the flow to nothing: all rooms free, every session wanting all it is owed."""
     for i in range(net.base.size):
         flow.left[i] = net.owed[i]

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from scheduler.solvers.flow_kernel.bits import NONE, bit, lowest, put
-from scheduler.solvers.flow_kernel.records import OPTIONS
+from scheduler.solvers.flow_kernel.compiling import compiled, inlined
+from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Words
 from scheduler.solvers.flow_kernel.search import search
 
 _NOWHERE = -(1 << 40)
 
 
-@njit(inline="always")
-def add_energy(energy, can_add, can_cut, entry, i, slot, most, amount):  # type: ignore[no-untyped-def]
+@inlined
+def add_energy(
+    energy: Ints,
+    can_add: Words,
+    can_cut: Words,
+    entry: int,
+    i: int,
+    slot: int,
+    most: int,
+    amount: int,
+) -> None:
     """Give session i so much more in a slot."""
     now = energy[entry] + amount
     energy[entry] = now
@@ -21,8 +30,10 @@ def add_energy(energy, can_add, can_cut, entry, i, slot, most, amount):  # type:
     put(can_cut, i, slot, now > 0)
 
 
-@njit(inline="always")
-def add_load(room, can_rise, carries, cap, v, slot, amount):  # type: ignore[no-untyped-def]
+@inlined
+def add_load(
+    room: Ints, can_rise: Words, carries: Words, cap: Ints, v: int, slot: int, amount: int
+) -> None:
     """Send so much more through node v in a slot."""
     now = room[v, slot] - amount
     room[v, slot] = now
@@ -30,8 +41,21 @@ def add_load(room, can_rise, carries, cap, v, slot, amount):  # type: ignore[no-
     put(carries, v, slot, now < cap[v, slot])
 
 
-@njit(**OPTIONS)
-def push(net, flow, top, layers, to_slots, sink, open_slots, want, give, source, best, base):  # type: ignore[no-untyped-def]
+@compiled
+def push(
+    net: Net,
+    flow: Flow,
+    top: int,
+    layers: Words,
+    to_slots: bool,
+    sink: Ints,
+    open_slots: Words,
+    want: Ints,
+    give: Ints,
+    source: int,
+    best: int,
+    base: int,
+) -> None:
     """Push from one session along shortest ways until it is content or cut off.
 
     A step of a way is a tree node (its number) or a session (-1 - its number) in a slot.
@@ -135,8 +159,18 @@ def push(net, flow, top, layers, to_slots, sink, open_slots, want, give, source,
         flow.work[top] += 1
 
 
-@njit(**OPTIONS)
-def largest_flow(net, flow, top, to_slots, sink, open_slots, want, give, work_limit):  # type: ignore[no-untyped-def]
+@compiled
+def largest_flow(
+    net: Net,
+    flow: Flow,
+    top: int,
+    to_slots: bool,
+    sink: Ints,
+    open_slots: Words,
+    want: Ints,
+    give: Ints,
+    work_limit: int,
+) -> None:
     """Dinic's maximum flow in the subtree of ``top`` from what sessions want to the sinks.
 
     With ``to_slots`` the sinks are the slots' amounts ``sink`` at ``top`` and ``want`` is

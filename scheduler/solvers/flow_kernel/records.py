@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
-OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
-"""How every function of the kernel is compiled."""
+Floats = NDArray[np.float64]
+Flags = NDArray[np.int8]
 
 
 class Net(NamedTuple):
@@ -58,7 +58,7 @@ class Flow(NamedTuple):
     can_rise: Words
     carries: Words
     distance: Ints
-    blocked: NDArray[np.int8]
+    blocked: Flags
     front: Ints
     next_front: Ints
     path_node: Ints

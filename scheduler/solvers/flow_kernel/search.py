@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from scheduler.solvers.flow_kernel.bits import NONE
-from scheduler.solvers.flow_kernel.records import OPTIONS
+from scheduler.solvers.flow_kernel.compiling import compiled
+from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Words
 
 
-@njit(**OPTIONS)
-def search(net, flow, top, to_slots, open_slots, want, give, layers, seen):  # type: ignore[no-untyped-def]
+@compiled
+def search(
+    net: Net,
+    flow: Flow,
+    top: int,
+    to_slots: bool,
+    open_slots: Words,
+    want: Ints,
+    give: Ints,
+    layers: Words,
+    seen: Words,
+) -> tuple[int, Words]:
     """Layers below ``top`` until a session that wants more is met.
 
     Sinks are the slots ``open_slots`` at ``top``, or the sessions that can ``give``. Layer d
