@@ -149,7 +149,7 @@ def _opens(problem: Problem, net: Net) -> Ints:
     amount = open_w * problem.horizon.slot_s
     grid = np.isinf(amount)
     whole = np.floor(np.where(grid, 0.0, amount) + 1e-6).astype(np.int64)
-    return np.where(grid, net.cap[0], np.minimum(whole, net.cap[0]))
+    return np.asarray(np.where(grid, net.cap[0], np.minimum(whole, net.cap[0])), dtype=np.int64)
 
 
 def _running(problem: Problem) -> Ints:
