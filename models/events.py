@@ -108,6 +108,7 @@ class PileMeasured(Received):
     vehicle: bool
     soc: float | None = None
     fault: str | None = None
+    currents_a: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,7 @@ class NodeMeasured(Received):
     power_kw: float
     import_kwh: float | None = None
     export_kwh: float | None = None
+    currents_a: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

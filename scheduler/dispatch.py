@@ -9,7 +9,7 @@ from models.horizon import epoch_s
 from models.pile import Pile
 from models.session import after
 from models.site import Site
-from models.units import POWER_EPSILON_KW
+from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.fold_sessions import DRAWS_KW
 from scheduler.state import PileState, SessionRecord
@@ -44,7 +44,7 @@ def learn_unused(draft: Draft, site: Site, mono_s: float) -> None:
         if 0 <= pile.probe_mono_s <= mono_s and pile.learned_kw is not None:
             _probe(draft, session, record, name, pile)
             continue
-        if not pile.sent or pile.wanted_kw <= DRAWS_KW or pile.unacked:
+        if not pile.sent or pile.wanted_kw <= DRAWS_KW or _on_its_way(pile):
             _mark(draft, name, pile, -1.0)
             continue
         if pile.power_kw >= UNDER_SHARE * pile.wanted_kw:
@@ -56,6 +56,13 @@ def learn_unused(draft: Draft, site: Site, mono_s: float) -> None:
         if mono_s - pile.below_since_mono_s < UNUSED_AFTER_S:
             continue
         _give_back(draft, session, record, name, pile, nameplate, mono_s)
+
+
+def _on_its_way(pile: PileState) -> bool:
+    """True while another power than the one wanted may still reach the pile, or just did."""
+    return any(s.power_kw != pile.wanted_kw for s in pile.unacked) or (
+        pile.measured_mono_s < pile.changed_mono_s
+    )
 
 
 def _mark(draft: Draft, name: str, pile: PileState, since: float) -> None:
@@ -98,6 +105,10 @@ def _give_back(
     draft.news = True
 
 
+def _owes(record: SessionRecord) -> bool:
+    return record.delivered_kwh < record.request.energy_kwh - ENERGY_EPSILON_KWH
+
+
 def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
     """Power wanted at each pile with a vehicle, kW, by plan and by operators' orders."""
     plan = draft.plan
@@ -105,13 +116,26 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
     out: dict[str, float] = {}
     pile_session: dict[str, str] = draft.get("pile_session")
     overrides = draft.get("overrides")
+    lost: bool = draft.get("solver_lost")
+    over = plan is not None and at >= plan.end_s
     for name, session in pile_session.items():
         record = draft.sessions[session]
         pile = draft.piles[name]
         nameplate = site.pile_by_id[name]
+        override = overrides.get(name)
+        at_once = record.request.mode == "now" or (
+            override is not None and override.kind == "charge_now"
+        )
         want = 0.0
-        if record.state != "full" and plan is not None and session in plan.sessions:
-            want = plan.sessions[session].at(at)
+        if record.state != "full" and _owes(record):
+            if at_once or (lost and (plan is None or over or session not in plan.sessions)):
+                # Whoever is to charge at once, or has no plan when no plan can be had, asks for
+                # all; the kernel serves by priority and urgency.
+                want = nameplate.max_kw
+            elif plan is not None and session in plan.sessions:
+                want = plan.sessions[session].at(at)
+            if record.request.max_kw is not None:
+                want = min(want, record.request.max_kw)
         if want <= POWER_EPSILON_KW:
             want = 0.0
         elif want < nameplate.min_kw:
@@ -120,8 +144,7 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
             want = nameplate.min_kw
         if pile.learned_kw is not None:
             want = min(want, pile.learned_kw)
-        override = overrides.get(name)
-        if override is not None and (override.until is None or now < override.until):
+        if override is not None:
             if override.kind == "hold_kw":
                 want = min(override.hold_kw or 0.0, nameplate.max_kw)
             elif override.kind == "out_of_service":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from models.events import LimitPushed
 from models.plan import Plan
 from scheduler.effects import Effect
 from scheduler.state import PileState, SessionRecord, SiteState
@@ -27,6 +28,8 @@ class Draft:
         self.effects: list[Effect] = []
         self.news = False
         self.born: set[str] = set()
+        self.withdrawn: list[LimitPushed] = []
+        self.announced: dict[str, list[tuple[str, SessionRecord]]] | None = None
 
     def get(self, name: str) -> Any:
         """Current value of a field."""

@@ -7,12 +7,15 @@ from datetime import datetime
 
 from models.events import Event, Solved, SolveFailed
 from models.site import Site
-from scheduler import report, step
+from scheduler import step
+from scheduler.alerts import watch
+from scheduler.answers import answer_limits
 from scheduler.draft import Draft
 from scheduler.effects import Effect
 from scheduler.fold import fold
 from scheduler.problem import Problem
 from scheduler.state import PileState, Recovered, SiteState
+from scheduler.takeover import adopt
 from scheduler.timers import age, next_due_s
 from tariffs.tariff import Tariff
 
@@ -66,7 +69,7 @@ class Engine:
                 hold_until_mono_s=mono_s,
                 piles=piles,
             )
-        return step.adopt(recovered.state, self.site, now=now, mono_s=mono_s, epoch=epoch)
+        return adopt(recovered.state, self.site, now=now, mono_s=mono_s, epoch=epoch)
 
     def receive(
         self, state: SiteState, events: Sequence[Event]
@@ -78,7 +81,8 @@ class Engine:
         state : SiteState
             The state before.
         events : sequence of Event
-            At least one, in the order they were taken in; all carry both clocks.
+            At least one; all carry both clocks. The order does not matter, but for the time it
+            takes a limit to be seen.
 
         Returns
         -------
@@ -90,8 +94,8 @@ class Engine:
             Monotonic time at which the engine wants a ``Ticked`` if nothing else comes.
         """
         draft = Draft(state)
-        draft.put("now", events[-1].now)
-        draft.put("mono_s", events[-1].mono_s)
+        latest = max(events, key=lambda e: e.mono_s)
+        step.pass_time(state, draft, latest.now, latest.mono_s)
         for event in events:
             if isinstance(event, Solved):
                 self._solved(draft, event)
@@ -100,11 +104,12 @@ class Engine:
             else:
                 fold(draft, event, self.site)
         age(draft, self.site)
-        step.control(draft, self.site)
+        picture = step.control(draft, self.site)
         problem = step.plan_if_wanted(draft, self.site, self.tariff)
         if problem is not None:
             self._problem = problem
-        report.publish(draft, self.site)
+        answer_limits(draft, self.site, picture)
+        watch(draft, self.site, picture)
         return draft.freeze(), tuple(draft.effects), next_due_s(draft, self.site)
 
     def _solved(self, draft: Draft, event: Solved) -> None:
@@ -119,11 +124,4 @@ class Engine:
     def _failed(self, draft: Draft, event: SolveFailed) -> None:
         if event.digest != draft.get("solving"):
             return
-        draft.put("solving", None)
-        report.raise_alert(
-            draft,
-            "solver_lost",
-            self.site.name,
-            f"the solving process gave no answer ({event.reason}); the last plan goes on",
-            f"求解进程无结果({event.reason}),继续执行上一计划",
-        )
+        step.plan_failed(draft, self.site, event.reason)

@@ -4,8 +4,10 @@ per topic the higher (epoch, seq) wins, everything else is dropped without a tra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from models.events import (
@@ -29,10 +31,17 @@ from models.site import Site
 from scheduler import fold_sessions as on_session
 from scheduler.draft import Draft
 from scheduler.effects import Persist, Rejected
-from scheduler.state import LimitRecord, NodeState, PileState, SentSetpoint
+from scheduler.state import LimitRecord, NodeState, PileState
+from scheduler.view import HEARTBEAT_LOST_S
 
 HEARTBEAT_VOID_S = 30.0
 """A heartbeat older than this when it arrives counts as none (contract)."""
+
+NAMES_MAX = 256
+"""Forecast series and tariffs that a site keeps; names beyond are refused, memory is bounded."""
+
+SEEN_MAX = 20_000
+"""Topics whose last stamp is remembered, beside those of piles and nodes."""
 
 Handler = Callable[[Draft, Any, Site], None]
 
@@ -46,13 +55,16 @@ def fold(draft: Draft, event: Event, site: Site) -> None:
         key = _topic(event)
         if draft.get("seen").get(key, (-1, -1)) >= event.stamp:
             return
-        problem = _unknown(event, site)
+        problem = _unknown(draft, event, site)
         if problem is not None:
             draft.emit(problem)
             return
         if isinstance(event, SessionRequested) and on_session.refused(draft, event, site):
             return
-        draft.own("seen")[key] = event.stamp
+        seen = draft.own("seen")
+        seen[key] = event.stamp
+        if len(seen) > SEEN_MAX + 3 * len(site.piles):
+            _forget(draft)
         if not isinstance(event, _SAMPLED):
             draft.emit(Persist(event=event))
     handler(draft, event, site)
@@ -62,8 +74,32 @@ _SAMPLED = (PileMeasured, NodeMeasured, Heartbeat, PileAcked)
 """Not journalled one by one: the next one says it again."""
 
 
+def _forget(draft: Draft) -> None:
+    """Drop the oldest stamps of sessions and limits that are over."""
+    seen, sessions, limits = draft.own("seen"), draft.sessions, draft.get("limits")
+    over = [
+        topic
+        for topic in seen
+        if (topic.startswith("session/") and topic[8:] not in sessions)
+        or (topic.startswith("grid/limit/") and not _known_limit(limits, topic))
+    ]
+    for topic in over[: max(len(over) // 2, 1)]:
+        del seen[topic]
+
+
+def _known_limit(limits: dict[str, dict[str, LimitRecord]], topic: str) -> bool:
+    _, _, node, limit = topic.split("/")
+    return limit in limits.get(node, {})
+
+
 def _topic(event: Received) -> str:
     match event:
+        case PileMeasured():
+            return f"pile/{event.pile}/telemetry"
+        case PileAcked():
+            return f"pile/{event.pile}/ack"
+        case NodeMeasured():
+            return f"node/{event.node}/telemetry"
         case LimitPushed():
             return f"grid/limit/{event.node}/{event.limit}"
         case Heartbeat():
@@ -76,22 +112,17 @@ def _topic(event: Received) -> str:
             return f"session/{event.session}"
         case PileBorn():
             return f"pile/{event.pile}/birth"
-        case PileMeasured():
-            return f"pile/{event.pile}/telemetry"
-        case PileAcked():
-            return f"pile/{event.pile}/ack"
-        case NodeMeasured():
-            return f"node/{event.node}/telemetry"
         case ForecastPushed():
             return f"forecast/{event.series}"
         case Overridden():
             return f"override/{event.target}"
         case Emergency():
-            return f"emergency/{event.zone}"
+            # By who: another role's word neither clears it nor uses up its counter.
+            return f"emergency/{event.zone}/{event.who}"
     raise AssertionError(f"no topic for {type(event).__name__}")
 
 
-def _unknown(event: Received, site: Site) -> Rejected | None:
+def _unknown(draft: Draft, event: Received, site: Site) -> Rejected | None:
     """A message about something the site does not have."""
     pile = getattr(event, "pile", None)
     if pile is not None and pile not in site.pile_by_id:
@@ -127,6 +158,26 @@ def _unknown(event: Received, site: Site) -> Rejected | None:
             field="zone",
             reason=f"{event.zone!r} is neither the site nor one of its nodes",
         )
+    for kind, kept in ((ForecastPushed, "forecasts"), (PricesPushed, "prices")):
+        if isinstance(event, kind):
+            name = event.series if isinstance(event, ForecastPushed) else event.tariff
+            known = draft.get(kept)
+            if name not in known and len(known) >= NAMES_MAX:
+                return Rejected(
+                    topic=_topic(event),
+                    code="out_of_range",
+                    field=kept,
+                    reason=f"the site keeps {NAMES_MAX} {kept}, and {name!r} would be one more",
+                )
+    if isinstance(event, Emergency) and event.cleared:
+        others = [e.who for e in draft.get("emergencies").values() if e.zone == event.zone]
+        if others and event.who not in others:
+            return Rejected(
+                topic=_topic(event),
+                code="contradiction",
+                field="who",
+                reason=f"raised by {', '.join(sorted(others))}, and cleared by nobody else",
+            )
     return None
 
 
@@ -135,21 +186,34 @@ def _limit(draft: Draft, event: LimitPushed, site: Site) -> None:
     of_node = dict(limits.get(event.node, {}))
     if event.revoked:
         of_node.pop(event.limit, None)
+        draft.withdrawn.append(event)
     else:
         of_node[event.limit] = LimitRecord(
             pushed=event, received_at=event.now, received_mono_s=event.mono_s
         )
-    limits[event.node] = of_node
-    latest = draft.get("limit_issued_at")
-    if latest is None or event.issued_at > latest:
-        draft.put("limit_issued_at", event.issued_at)
-    draft.put("next_limit_edge_s", 0)
+    if of_node:
+        limits[event.node] = of_node
+    else:
+        limits.pop(event.node, None)
+    last: datetime | None = draft.get("silent_after")
+    silence_s = math.inf if last is None else (event.issued_at - last).total_seconds()
+    if draft.get("stale") and silence_s > HEARTBEAT_LOST_S:
+        draft.put("limit_since_silence", True)
+    draft.put("next_limit_edge_s", 0.0)
     draft.news = True
 
 
 def _heartbeat(draft: Draft, event: Heartbeat, site: Site) -> None:
-    if (event.now - event.issued_at).total_seconds() > HEARTBEAT_VOID_S:
+    """A heartbeat counts when it is fresh by the wall clock or, since that one steps, by the
+    monotonic clock against an earlier one that was surely fresh.
+    """
+    issued_s = event.issued_at.timestamp()
+    sure = abs(event.now.timestamp() - issued_s) <= HEARTBEAT_VOID_S
+    offset: float | None = draft.get("heartbeat_offset_s")
+    if not sure and (offset is None or abs(event.mono_s + offset - issued_s) > HEARTBEAT_VOID_S):
         return
+    if sure:
+        draft.put("heartbeat_offset_s", issued_s - event.mono_s)
     draft.put("heartbeat_mono_s", event.mono_s)
     draft.put("heartbeat_issued_at", event.issued_at)
 
@@ -171,7 +235,7 @@ def _forecast(draft: Draft, event: ForecastPushed, site: Site) -> None:
 
 def _override(draft: Draft, event: Overridden, site: Site) -> None:
     overrides = draft.own("overrides")
-    if event.kind == "clear":
+    if event.kind == "clear" or (event.until is not None and event.until <= event.now):
         overrides.pop(event.target, None)
     else:
         overrides[event.target] = event
@@ -180,29 +244,29 @@ def _override(draft: Draft, event: Overridden, site: Site) -> None:
 
 def _emergency(draft: Draft, event: Emergency, site: Site) -> None:
     emergencies = draft.own("emergencies")
-    if not event.cleared:
-        emergencies[event.zone] = event
-    elif event.zone in emergencies and emergencies[event.zone].who == event.who:
-        del emergencies[event.zone]
+    key = f"{event.zone}|{event.who}"
+    if event.cleared:
+        emergencies.pop(key, None)
+    else:
+        emergencies[key] = event
     draft.news = True
 
 
 def _born(draft: Draft, event: PileBorn, site: Site) -> None:
-    pile = site.pile_by_id[event.pile]
+    """A pile has started: it holds nothing of ours, and takes its fallback by itself.
+
+    What is still on its way to it may yet be obeyed, so that stays counted.
+    """
     before: PileState = draft.piles.get(event.pile, PileState())
-    fallback = SentSetpoint(
-        stamp=(0, 0),
-        power_kw=pile.fallback_kw,
-        sent_mono_s=event.mono_s,
-        holds_until_mono_s=float("inf"),
-    )
     draft.own("piles")[event.pile] = replace(
         before,
         born=True,
         heard_mono_s=event.mono_s,
-        acked=fallback,
+        acked=None,
+        lease_mono_s=-1.0,
         renewed_mono_s=-1.0,
         sent=False,
+        ignored=0,
     )
     draft.born.add(event.pile)
 
@@ -212,7 +276,9 @@ def _measured(draft: Draft, event: PileMeasured, site: Site) -> None:
     draft.own("piles")[event.pile] = replace(
         before,
         heard_mono_s=event.mono_s,
+        measured_mono_s=event.mono_s,
         power_kw=event.power_kw,
+        currents_a=event.currents_a,
         register_kwh=event.energy_kwh,
         vehicle=event.vehicle,
         fault=event.fault,
@@ -223,32 +289,41 @@ def _measured(draft: Draft, event: PileMeasured, site: Site) -> None:
 
 
 def _acked(draft: Draft, event: PileAcked, site: Site) -> None:
+    """A pile took a setpoint, or will not.
+
+    An acknowledged setpoint counts in full even where the pile says it applied less: it may
+    take the rest at any time.
+    """
     before: PileState = draft.piles.get(event.pile, PileState())
     sent = next((s for s in before.unacked if s.stamp == event.setpoint), None)
+    if sent is None and before.acked is not None and before.acked.stamp == event.setpoint:
+        sent = before.acked
     if sent is None:
-        renewed = before.acked is not None and before.acked.stamp == event.setpoint
-        if not renewed:
-            return
-        draft.own("piles")[event.pile] = replace(before, heard_mono_s=event.mono_s)
+        return
+    if event.applied_kw is None:
+        draft.own("piles")[event.pile] = replace(before, ignored=before.ignored + 1)
         return
     later = tuple(s for s in before.unacked if s.stamp > event.setpoint)
-    if event.applied_kw is None:
-        draft.own("piles")[event.pile] = replace(
-            before, heard_mono_s=event.mono_s, ignored=before.ignored + 1
-        )
-        return
-    applied = replace(sent, power_kw=max(event.applied_kw, 0.0))
     draft.own("piles")[event.pile] = replace(
-        before, heard_mono_s=event.mono_s, acked=applied, unacked=later, ignored=0
+        before,
+        acked=replace(sent, power_kw=max(event.applied_kw, sent.power_kw)),
+        lease_mono_s=sent.sent_mono_s,
+        unacked=later,
+        ignored=0,
     )
 
 
 def _node(draft: Draft, event: NodeMeasured, site: Site) -> None:
     before: NodeState | None = draft.get("nodes").get(event.node)
-    heard = NodeState(heard_mono_s=event.mono_s, power_kw=event.power_kw, fresh=True)
-    if before is not None:
-        heard = replace(before, heard_mono_s=event.mono_s, power_kw=event.power_kw, fresh=True)
-    draft.own("nodes")[event.node] = heard
+    if before is None:
+        before = NodeState(heard_mono_s=event.mono_s, power_kw=event.power_kw)
+    draft.own("nodes")[event.node] = replace(
+        before,
+        heard_mono_s=event.mono_s,
+        power_kw=event.power_kw,
+        currents_a=event.currents_a,
+        fresh=True,
+    )
 
 
 _HANDLERS: dict[type[Event], Handler] = {

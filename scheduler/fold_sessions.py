@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from models.site import Site
 from models.units import ENERGY_EPSILON_KWH
 from scheduler.draft import Draft
 from scheduler.effects import Rejected, SessionStatus
+from scheduler.fixed import fixed
 from scheduler.learned import Taken, remember
 from scheduler.state import PileState, SessionRecord
 
@@ -21,6 +23,13 @@ DRAWS_KW = 0.05
 EARLY_ARRIVAL = timedelta(hours=2)
 """A vehicle that comes at most so much before its announced arrival is the announced one."""
 
+NEVER = (-1, -1)
+GONE = (2**62, 0)
+"""Stamps of tombstones: below every request's, and above, where the vehicle itself has left."""
+
+REGISTER_SLACK_KWH = 1.0
+"""A register may say so much more than power times time."""
+
 TOMBSTONES = 4096
 """How many ended sessions are remembered against late requests."""
 
@@ -29,11 +38,14 @@ def requested(draft: Draft, event: SessionRequested, site: Site) -> None:
     """A request: new, changed, or adopting the walk-in that already charges at its pile."""
     request = event.request
     sessions = draft.own("sessions")
+    draft.announced = None
+    if request.session in draft.get("tombstones"):
+        del draft.own("tombstones")[request.session]
     known = sessions.get(request.session)
     if known is not None:
-        sessions[request.session] = replace(
-            known, request=request, state=after(known.state, "vehicle"), status_digest=""
-        )
+        # Only a full vehicle is woken: one that was announced has not come by being asked for.
+        state = after(known.state, "vehicle") if known.state == "full" else known.state
+        sessions[request.session] = replace(known, request=request, state=state, status_digest="")
         draft.news = True
         return
     pile = draft.piles.get(request.pile, PileState())
@@ -72,7 +84,7 @@ def _refusal(draft: Draft, event: SessionRequested, site: Site) -> tuple[str, st
     request = event.request
     if request.pile not in site.pile_by_id:
         return "unknown_pile", f"{request.pile!r} is no pile of site {site.name}"
-    if request.session in draft.get("tombstones"):
+    if draft.get("tombstones").get(request.session, NEVER) > event.stamp:
         return "session_ended", f"session {request.session} has already ended"
     if request.departure <= event.now:
         return "departure_past", f"the departure {request.departure.isoformat()} has passed"
@@ -100,7 +112,7 @@ def ended(draft: Draft, event: SessionEnded, site: Site) -> None:
 
 def _bury(draft: Draft, session: str, stamp: tuple[int, int]) -> None:
     tombstones = draft.own("tombstones")
-    tombstones[session] = stamp
+    tombstones[session] = max(stamp, tombstones.get(session, NEVER))
     if len(tombstones) > TOMBSTONES:
         seen = draft.own("seen")
         for old in list(tombstones)[: TOMBSTONES // 2]:
@@ -139,7 +151,7 @@ def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -
     session = draft.get("pile_session").get(event.pile)
     if session is not None and not event.vehicle:
         close(draft, session, "vehicle left")
-        _bury(draft, session, event.stamp)
+        _bury(draft, session, GONE)
         return
     if session is None:
         if event.vehicle:
@@ -147,9 +159,13 @@ def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -
         return
     record = draft.sessions[session]
     base = record.base_register_kwh
-    if base is None or event.energy_kwh < base + record.delivered_kwh - ENERGY_EPSILON_KWH:
-        # A register that runs backwards belongs to a rebooted or replaced meter: go on from
-        # what was delivered so far.
+    if (
+        base is None
+        or event.energy_kwh < base + record.delivered_kwh - ENERGY_EPSILON_KWH
+        or event.energy_kwh > base + record.delivered_kwh + _possible_kwh(event, site, before)
+    ):
+        # A register that runs backwards, or faster than the pile can, belongs to a rebooted or
+        # replaced meter: go on from what was delivered so far.
         base = event.energy_kwh - record.delivered_kwh
     delivered = event.energy_kwh - base
     state = after(record.state, "power" if event.power_kw > DRAWS_KW else "no_power")
@@ -164,15 +180,34 @@ def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -
         )
 
 
+def _announced(draft: Draft, pile: str) -> list[tuple[str, SessionRecord]]:
+    """Announced sessions of a pile; all are looked up once a drain, for a thousand piles ask."""
+    if draft.announced is None:
+        draft.announced = {}
+        for session, record in draft.sessions.items():
+            if record.state == "announced":
+                draft.announced.setdefault(record.request.pile, []).append((session, record))
+    sessions = draft.sessions
+    return [(s, r) for s, r in draft.announced.get(pile, ()) if sessions.get(s) is r]
+
+
+def _possible_kwh(event: PileMeasured, site: Site, before: PileState) -> float:
+    """The most a register can have grown since the last reading, kWh; inf after a restart."""
+    if before.measured_mono_s < 0:
+        return math.inf
+    hours = (event.mono_s - before.measured_mono_s) / 3600.0
+    return REGISTER_SLACK_KWH + 1.5 * site.pile_by_id[event.pile].max_kw * hours
+
+
 def _plugged_in(draft: Draft, event: PileMeasured, site: Site) -> None:
     """A vehicle appears: the announced one, or a walk-in under the site's rule."""
     announced = sorted(
         (r.request.arrival, s)
-        for s, r in draft.sessions.items()
-        if r.request.pile == event.pile
-        and r.state == "announced"
-        and r.request.arrival <= event.now + EARLY_ARRIVAL
+        for s, r in _announced(draft, event.pile)
+        if r.request.arrival <= event.now + EARLY_ARRIVAL
     )
+    if not announced and site.walk_in is None:
+        return
     sessions = draft.own("sessions")
     if announced:
         session = announced[0][1]
@@ -183,7 +218,8 @@ def _plugged_in(draft: Draft, event: PileMeasured, site: Site) -> None:
             base_register_kwh=event.energy_kwh,
         )
     elif site.walk_in is not None:
-        session = f"walk-in-{event.pile}-{epoch_s(event.now)}"[:64]
+        place = event.pile if len(event.pile) <= 40 else str(fixed(site).piles[event.pile].index)
+        session = f"walk-in-{place}-{epoch_s(event.now)}"
         count = draft.get("session_count") + 1
         draft.put("session_count", count)
         record = SessionRecord(

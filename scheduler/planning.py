@@ -19,7 +19,7 @@ from scheduler.draft import Draft
 from scheduler.learned import LikelyEnergy
 from scheduler.problem import Fleet, FloatArray, PhaseLimit, Problem
 from scheduler.state import PileState, SessionRecord
-from scheduler.view import base_now_kw, counted_silent_kw, is_silent, limit_now_kw, margin_of
+from scheduler.view import base_now_kw, limit_now_kw, look, margin_of, phase_room_a
 from tariffs.tariff import Tariff
 
 OVERSTAY = timedelta(minutes=15)
@@ -115,7 +115,7 @@ def build_problem(draft: Draft, site: Site, tariff: Tariff) -> Problem:
         buy_per_kwh=np.asarray(prices.buy_per_kwh, dtype=np.float64),
         sell_per_kwh=np.asarray(prices.sell_per_kwh, dtype=np.float64),
         surplus_kw=np.zeros(horizon.n),
-        phase_limits=_phase_limits(site, horizon),
+        phase_limits=_phase_limits(draft, site, horizon),
     )
     plan = draft.plan
     if plan is None or not fleet.n:
@@ -193,13 +193,7 @@ def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
     """Power left for sessions at each node and slot, kW >= 0."""
     now, mono_s = draft.get("now"), draft.get("mono_s")
     m = len(site.network.nodes)
-    counted = [0.0] * m
-    for name, pile in draft.piles.items():
-        if not is_silent(pile, site, mono_s):
-            continue
-        silent_kw = counted_silent_kw(pile, site.pile_by_id[name], mono_s, site.lease_s)
-        for v in site.network.path[site.pile_node[name]]:
-            counted[v] += silent_kw
+    counted = look(draft, site).silent_kw
     caps = np.empty((m, horizon.n))
     limits = draft.get("limits")
     starts = [instant_of(s) for s in horizon.edges_s[:-1]]
@@ -210,6 +204,10 @@ def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
         else:
             limit = np.full(horizon.n, limit_now_kw(draft, site, v, now))
         base = _base_ahead(draft, site, v, horizon, starts, now, mono_s)
+        if np.isinf(base).any():
+            # A meter that has never spoken leaves nothing, also where nothing limits the node.
+            caps[v] = 0.0
+            continue
         caps[v] = np.maximum(limit - base - margin_of(draft, site, v) - counted[v], 0.0)
     return caps
 
@@ -244,13 +242,15 @@ def _base_ahead(
     return forecast
 
 
-def _phase_limits(site: Site, horizon: Horizon) -> tuple[PhaseLimit, ...]:
+def _phase_limits(draft: Draft, site: Site, horizon: Horizon) -> tuple[PhaseLimit, ...]:
     out = []
     for v, node in enumerate(site.network.nodes):
-        if node.limit_a is None:
+        room = phase_room_a(draft, site, v)
+        if node.limit_a is None or room is None:
             continue
-        for phase, amps in enumerate(node.limit_a):
-            out.append(PhaseLimit(node=v, phase=phase, cap_a=np.full(horizon.n, amps)))
+        for phase, amps in enumerate(room):
+            cap = np.full(horizon.n, min(max(amps, 0.0), node.limit_a[phase]))
+            out.append(PhaseLimit(node=v, phase=phase, cap_a=cap))
     return tuple(out)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,27 +12,25 @@ from models.events import Solved
 from models.horizon import instant_of
 from models.plan import Plan, SessionPlan
 from models.site import Site
-from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
+from models.units import POWER_EPSILON_KW
 from scheduler.draft import Draft
-from scheduler.effects import Alert, LimitAnswer, PlanSummary, SessionStatus
+from scheduler.effects import Alert, PlanSummary, SessionStatus
+from scheduler.fixed import fixed
 from scheduler.problem import FloatArray, Problem
-from scheduler.state import LimitRecord, SessionRecord
-from scheduler.view import base_now_kw, limit_now_kw
+from scheduler.state import SessionRecord
+from scheduler.view import in_emergency
 
 SHORT_KWH = 0.1
 """A session is called short from here on."""
 
-REACHED_TOLERANCE_KW = 0.05
-"""A limit counts as reached when the metered power is at most so much above it."""
 
-
-def reason_code(draft: Draft, pile: str, power_kw: float) -> str:
+def reason_code(draft: Draft, site: Site, pile: str, power_kw: float) -> str:
     """Why a pile holds its power: one word of a fixed list (wire types carry the list)."""
+    if draft.get("emergencies") and in_emergency(draft, site, fixed(site).piles[pile].path):
+        return "emergency"
     session = draft.get("pile_session").get(pile)
     if session is None:
         return "no_session"
-    if draft.get("emergencies"):
-        return "emergency"
     if pile in draft.get("overrides"):
         return "override"
     record: SessionRecord = draft.sessions[session]
@@ -171,75 +168,3 @@ def _status_digest(status: SessionStatus) -> str:
     ready = "" if status.ready_at is None else str(int(status.ready_at.timestamp()) // 900)
     promised = "" if status.promised_kwh is None else f"{status.promised_kwh:.1f}"
     return f"{status.state}|{promised}|{ready}|{status.short_kwh:.1f}"
-
-
-def publish(draft: Draft, site: Site) -> None:
-    """Answer the grid company's limits, and raise or clear the alerts that state alone tells."""
-    if draft.get("stale"):
-        raise_alert(
-            draft,
-            "heartbeat_lost",
-            site.name,
-            "the grid company is silent; the failsafe limit holds",
-            "电网侧心跳中断,执行安全限值",
-        )
-    else:
-        clear_alert(draft, "heartbeat_lost", site.name)
-    _answer_limits(draft, site)
-
-
-def _answer_limits(draft: Draft, site: Site) -> None:
-    now: datetime = draft.get("now")
-    for node, records in draft.get("limits").items():
-        for name, record in records.items():
-            if record.reached_at is not None or now < record.pushed.valid_from:
-                continue
-            _answer(draft, site, node, name, record, now)
-
-
-def _answer(
-    draft: Draft, site: Site, node: str, name: str, record: LimitRecord, now: datetime
-) -> None:
-    v = site.network.index[node]
-    limit = limit_now_kw(draft, site, v, now)
-    if math.isinf(limit):
-        return
-    base = base_now_kw(draft, site, v, now, draft.get("mono_s"))
-    under = [p for p in draft.piles if v in site.network.path[site.pile_node[p]]]
-    drawn = base + sum(draft.piles[p].power_kw for p in under)
-    sent = base + sum(draft.piles[p].wanted_kw for p in under)
-    applied = record.applied_at
-    before = record.before_kw if applied is not None else drawn
-    if applied is None and sent <= limit + REACHED_TOLERANCE_KW:
-        applied = now
-    reached = now if applied is not None and drawn <= limit + REACHED_TOLERANCE_KW else None
-    unreachable = None
-    if base > limit + ENERGY_EPSILON_KWH:
-        ahead = record.pushed.valid_until
-        unreachable = (ahead - now).total_seconds() if ahead is not None else 0.0
-    key = f"{applied is not None}|{reached is not None}|{unreachable is not None}"
-    if key == record.answered:
-        return
-    updated = replace(
-        record,
-        applied_at=applied,
-        reached_at=reached,
-        before_kw=before,
-        shed_kw=max(before - sent, 0.0),
-        answered=key,
-    )
-    of_node = dict(draft.own("limits")[node])
-    of_node[name] = updated
-    draft.own("limits")[node] = of_node
-    draft.emit(
-        LimitAnswer(
-            node=node,
-            limit=name,
-            received_at=record.received_at,
-            applied_at=applied,
-            reached_at=reached,
-            shed_kw=updated.shed_kw,
-            unreachable_for_s=unreachable,
-            binding_piles=tuple(p for p in under if draft.piles[p].wanted_kw > 0),
-        )
-    )

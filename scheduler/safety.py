@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from models.units import POWER_EPSILON_KW
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outlet:
-    """A steerable pile, as the kernel sees it.
+    """A steerable pile, as the kernel sees it; made anew on every drain and never changed.
 
     Parameters
     ----------
@@ -45,6 +45,9 @@ class Outlet:
         Current on each of them per kW.
     may_rise : bool
         False while nothing may be raised (a take-over, an emergency, a silent pile).
+    floor_kw : float
+        What it draws whatever it is told, kW >= 0: a pile that ignores or exceeds its setpoint
+        counts as measured, and the others give way.
     """
 
     path: tuple[int, ...]
@@ -58,6 +61,7 @@ class Outlet:
     phases: tuple[int, ...]
     amps_per_kw: float
     may_rise: bool
+    floor_kw: float = 0.0
 
 
 @dataclass(slots=True)
@@ -105,12 +109,12 @@ class Budget:
 def possible_kw(outlet: Outlet, power_kw: float) -> float:
     """The largest power the pile can hold that is not above ``power_kw``: toward zero."""
     power = min(power_kw, outlet.max_kw)
+    if not power >= POWER_EPSILON_KW:
+        return 0.0
     if outlet.step_kw > 0:
         steps = math.floor(power / outlet.step_kw + 1e-9)
         power = min(steps * outlet.step_kw, power)
-    if power < outlet.min_kw - POWER_EPSILON_KW or power < POWER_EPSILON_KW:
-        return 0.0
-    return power
+    return 0.0 if power < max(outlet.min_kw, POWER_EPSILON_KW) - POWER_EPSILON_KW else power
 
 
 def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> list[float]:
@@ -131,12 +135,17 @@ def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> 
         A setpoint for each outlet, kW, 0 or at least its minimum, never above what is wanted.
     """
     final = budget.copy()
+    for outlet in outlets:
+        final.take(outlet, outlet.floor_kw)
     granted = [0.0] * len(outlets)
     for i in order:
         outlet = outlets[i]
-        power = possible_kw(outlet, min(outlet.want_kw, final.room_kw(outlet)))
+        if outlet.want_kw <= 0.0:
+            continue
+        room = final.room_kw(outlet) + outlet.floor_kw
+        power = possible_kw(outlet, min(outlet.want_kw, room))
         granted[i] = power
-        final.take(outlet, power)
+        final.take(outlet, max(power - outlet.floor_kw, 0.0))
     moving = budget.copy()
     for outlet in outlets:
         moving.take(outlet, outlet.held_kw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -36,21 +37,31 @@ class SentSetpoint:
 class PileState:
     """What is known of a pile.
 
-    ``acked`` is the setpoint it acknowledged last; ``unacked`` those sent since and not yet
-    acknowledged, oldest first; ``wanted_kw`` what was sent last, when ``sent`` is true.
+    ``heard_mono_s`` is when it last measured or was born; ``measured_mono_s`` when it last
+    measured. ``acked`` is the setpoint it acknowledged last, ``lease_mono_s`` when the last
+    message it acknowledged was sent; ``unacked`` are those sent since and not yet acknowledged,
+    oldest first, each of less power than the one before (an older one of no more power than a
+    newer one says nothing: it ends sooner). ``wanted_kw`` is what was sent last, when ``sent``
+    is true; ``before_kw`` what was sent before, until ``changed_mono_s``.
     ``below_since_mono_s``: since when the vehicle draws less than its setpoint; ``learned_kw``
     what it was then seen to take, until it is probed again at ``probe_mono_s``.
+    ``ignored``: setpoints refused in a row.
     """
 
     born: bool = False
     heard_mono_s: float = -1.0
+    measured_mono_s: float = -1.0
     power_kw: float = 0.0
+    currents_a: tuple[float, float, float] | None = None
     register_kwh: float | None = None
     vehicle: bool = False
     fault: str | None = None
     acked: SentSetpoint | None = None
+    lease_mono_s: float = -1.0
     unacked: tuple[SentSetpoint, ...] = ()
     wanted_kw: float = 0.0
+    before_kw: float = 0.0
+    changed_mono_s: float = -1.0
     renewed_mono_s: float = -1.0
     below_since_mono_s: float = -1.0
     learned_kw: float | None = None
@@ -83,17 +94,26 @@ class SessionRecord:
 class NodeState:
     """What a node's meter said last, and the base load it means.
 
-    ``rise_kw`` is the largest rise seen between two readings, ``peak_kw`` the highest base
-    load; ``fresh`` until the reading has been taken into the base load.
+    ``base_kw`` counts now; ``fall_kw`` is the highest reading below it since ``fall_mono_s``,
+    which becomes the base load once it has lasted; ``over_mono_s`` since when the meter shows
+    more than base load and piles explain. ``rise_kw`` is the largest rise seen between two
+    readings, ``peak_kw`` the highest base load; ``fresh`` until the reading has been taken
+    into the base load. ``base_a`` is the base load by phase, where the meter tells currents.
     """
 
     heard_mono_s: float
     power_kw: float
+    currents_a: tuple[float, float, float] | None = None
     base_kw: float = 0.0
+    base_a: tuple[float, float, float] | None = None
+    fall_kw: float = 0.0
+    fall_mono_s: float = -1.0
+    over_mono_s: float = -1.0
     rise_kw: float = 0.0
     fresh: bool = False
     base_mono_s: float = -1.0
     peak_kw: float = 0.0
+    implausible: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,7 @@ class LimitRecord:
     reached_at: datetime | None = None
     shed_kw: float = 0.0
     before_kw: float = 0.0
+    unreachable_for_s: float | None = None
     answered: str = ""
 
 
@@ -114,8 +135,14 @@ class LimitRecord:
 class SiteState:
     """Everything the engine knows.
 
-    ``history`` is what ended sessions asked and took; ``seen`` holds the highest (epoch, seq) of every topic; ``started_mono_s`` the start of this
-    run; ``hold_until_mono_s`` until when nothing may rise (one lease after a take-over).
+    ``history`` is what ended sessions asked and took. ``seen`` holds the highest (epoch, seq)
+    of every topic; ``started_mono_s`` the start of this run; ``hold_until_mono_s`` until when
+    nothing may rise (one lease after a take-over). ``heartbeat_offset_s`` is the grid
+    company's clock minus our monotonic one, by the last heartbeat that was surely fresh;
+    ``silent_after`` is when the last heartbeat before the silence was issued (None: there never
+    was one) and ``limit_since_silence``: a limit issued after the silence began has come. ``emergencies``
+    are kept by ``zone|who``: only who raised one clears it. ``solver_lost``: the last call for
+    a plan was not answered, so vehicles without a plan are served by urgency alone.
     """
 
     now: datetime
@@ -137,15 +164,19 @@ class SiteState:
     emergencies: dict[str, Emergency] = field(default_factory=dict)
     seen: dict[str, Stamp] = field(default_factory=dict)
     heartbeat_issued_at: datetime | None = None
-    limit_issued_at: datetime | None = None
-    heartbeat_mono_s: float = -1.0
+    heartbeat_mono_s: float = -math.inf
+    heartbeat_offset_s: float | None = None
     stale: bool = False
-    silent_since: datetime | None = None
+    silent_after: datetime | None = None
+    limit_since_silence: bool = False
     plan: Plan | None = None
     solving: str | None = None
+    solving_mono_s: float = -1.0
+    solver_lost: bool = False
     plan_wanted: bool = True
     next_slot_s: int = 0
-    next_limit_edge_s: int = 0
+    next_limit_edge_s: float = 0.0
+    next_session_edge_s: float = 0.0
     session_count: int = 0
     history: tuple[Taken, ...] = ()
     alerts: dict[str, datetime] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,208 +13,201 @@ from models.horizon import epoch_s
 from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler import report
+from scheduler.base_load import measure_base
 from scheduler.dispatch import learn_unused, wants
 from scheduler.draft import Draft
-from scheduler.effects import SetpointSent, Solve
+from scheduler.effects import Solve
+from scheduler.fixed import FixedPile, fixed
 from scheduler.planning import build_problem, plan_of
 from scheduler.problem import Problem
 from scheduler.safety import Outlet, enforce
-from scheduler.state import PileState, SentSetpoint, SessionRecord, SiteState
-from scheduler.timers import renewal_due_s
-from scheduler.view import (
-    MESSAGE_EXPIRY_S,
-    budget_now,
-    counted_silent_kw,
-    held_kw,
-    in_emergency,
-    is_silent,
-    measure_base,
-)
+from scheduler.sending import SETTLED_S, send
+from scheduler.state import PileState, SessionRecord, SiteState
+from scheduler.timers import RISE_GAP_S, SOLVER_RETRY_S, solver_deadline_s
+from scheduler.view import Picture, budget_now, held_kw, in_emergency, lease_runs, look
 from tariffs.tariff import Tariff
 
+LAXITY_STEP_H = 0.25
+"""Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
 
-def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: int) -> SiteState:
-    """Take over from a stored state: the same plan goes on and no setpoint jumps.
+EXCESS_SHARE = 0.005
+"""Of a pile's power: a reading so much above its setpoint is within its meter's error."""
 
-    Monotonic times of another run mean nothing here: every lease counts as just sent, every
-    pile as just heard, and nothing rises for one lease.
+
+def pass_time(state: SiteState, draft: Draft, now: datetime, mono_s: float) -> None:
+    """Set both clocks. When the wall clock stepped, everything that hangs on it is looked at
+    anew; the monotonic clock never goes back.
     """
-    piles: dict[str, PileState] = {}
-    for pile in site.piles:
-        old = state.piles.get(pile.id, PileState())
-        until = mono_s + MESSAGE_EXPIRY_S + site.lease_s
-        piles[pile.id] = replace(
-            old,
-            heard_mono_s=mono_s if old.heard_mono_s >= 0 else -1.0,
-            acked=None
-            if old.acked is None
-            else replace(old.acked, sent_mono_s=mono_s, holds_until_mono_s=until),
-            unacked=tuple(
-                replace(s, sent_mono_s=mono_s, holds_until_mono_s=until) for s in old.unacked
-            ),
-            renewed_mono_s=-1.0,
-            below_since_mono_s=-1.0,
-            probe_mono_s=mono_s + 60.0 if old.learned_kw is not None else -1.0,
-        )
-    return replace(
-        state,
-        now=now,
-        mono_s=mono_s,
-        epoch=epoch,
-        seq=0,
-        started_mono_s=mono_s,
-        hold_until_mono_s=mono_s + site.lease_s,
-        piles=piles,
-        nodes={
-            k: replace(n, heard_mono_s=mono_s, base_mono_s=-1.0) for k, n in state.nodes.items()
-        },
-        heartbeat_mono_s=mono_s if state.heartbeat_mono_s >= 0 else -1.0,
-        solving=None,
-        plan_wanted=True,
-        next_slot_s=0,
-        next_limit_edge_s=0,
-    )
+    draft.put("now", now)
+    draft.put("mono_s", max(mono_s, state.mono_s))
+    stepped_s = (now - state.now).total_seconds() - (mono_s - state.mono_s)
+    if abs(stepped_s) > CLOCK_STEP_S:
+        draft.put("next_slot_s", 0)
+        draft.put("next_limit_edge_s", 0.0)
+        draft.put("next_session_edge_s", 0.0)
+        draft.news = True
 
 
-def control(draft: Draft, site: Site) -> None:
+CLOCK_STEP_S = 5.0
+"""Wall and monotonic clock apart by more than this: the wall clock was set."""
+
+
+def control(draft: Draft, site: Site) -> Picture:
     """Setpoints of this drain: what the plan wants, after the safety kernel."""
     now: datetime = draft.get("now")
     mono_s: float = draft.get("mono_s")
-    silent = _silent(draft, site, mono_s)
-    measure_base(draft, site, silent, mono_s)
+    picture = look(draft, site)
+    measure_base(draft, site, picture)
     learn_unused(draft, site, mono_s)
     wanted = wants(draft, site, now)
     may_rise = mono_s >= draft.get("hold_until_mono_s")
+    stopping = bool(draft.get("emergencies"))
+    known, silent = fixed(site).piles, picture.silent
     names: list[str] = []
     outlets: list[Outlet] = []
-    keys: list[tuple[float, ...]] = []
-    pile_session = draft.get("pile_session")
     for name, pile in draft.piles.items():
-        if name in silent and not pile.sent:
+        one = known[name]
+        if name in silent:
+            if pile.sent:
+                names.append(name)
+                outlets.append(_outlet(one, pile, 0.0, 0.0, 0.0, may_rise=False))
             continue
-        nameplate = site.pile_by_id[name]
-        path = site.network.path[site.pile_node[name]]
-        want = wanted.get(name, 0.0)
-        stopped = in_emergency(draft, site, path)
-        if stopped:
-            want = 0.0
-        quiet = name in silent
+        stopped = stopping and in_emergency(draft, site, one.path)
+        floor = floor_kw(pile, one, mono_s, site.lease_s)
+        if floor:
+            picture.floors[name] = floor
+        fell = pile.before_kw > pile.wanted_kw and mono_s - pile.changed_mono_s < RISE_GAP_S
         names.append(name)
         outlets.append(
-            Outlet(
-                path=path,
-                want_kw=0.0 if quiet else want,
-                held_kw=0.0 if quiet else held_kw(pile, nameplate, mono_s, site.lease_s),
-                sent_kw=pile.wanted_kw if pile.sent else 0.0,
-                min_kw=nameplate.min_kw,
-                max_kw=nameplate.max_kw,
-                step_kw=nameplate.step_kw,
-                factor=nameplate.count_factor(site.voltage_tolerance),
-                phases=tuple(p - 1 for p in nameplate.phases)
-                if nameplate.current == "ac"
-                else (0, 1, 2),
-                amps_per_kw=nameplate.amps_per_kw,
-                may_rise=may_rise and not stopped and not quiet,
+            _outlet(
+                one,
+                pile,
+                0.0 if stopped else wanted.get(name, 0.0),
+                held_kw(pile, one.pile, mono_s, site.lease_s, one.factor),
+                floor,
+                may_rise=may_rise and not stopped and not fell,
             )
         )
-        keys.append(_rank(draft, pile_session.get(name), now))
-    order = sorted(range(len(outlets)), key=lambda i: (keys[i], i))
-    powers = enforce(outlets, order, budget_now(draft, site, silent))
-    _send(draft, site, names, powers, mono_s)
+    budget = budget_now(draft, site, picture)
+    powers = enforce(outlets, _order(draft, names, now), budget)
+    send(draft, site, names, powers, silent)
+    return picture
 
 
-def _silent(draft: Draft, site: Site, mono_s: float) -> dict[str, float]:
-    """Silent piles and what each counts, kW."""
-    return {
-        name: counted_silent_kw(pile, site.pile_by_id[name], mono_s, site.lease_s)
-        for name, pile in draft.piles.items()
-        if is_silent(pile, site, mono_s)
-    }
+def _outlet(
+    one: FixedPile,
+    pile: PileState,
+    want_kw: float,
+    held_kw: float,
+    floor_kw: float,
+    *,
+    may_rise: bool,
+) -> Outlet:
+    plate = one.pile
+    return Outlet(
+        one.path,
+        want_kw,
+        held_kw,
+        pile.wanted_kw if pile.sent else 0.0,
+        plate.min_kw,
+        plate.max_kw,
+        plate.step_kw,
+        one.factor,
+        one.phases,
+        one.amps_per_kw,
+        may_rise,
+        floor_kw,
+    )
 
 
-def _rank(draft: Draft, session: str | None, now: datetime) -> tuple[float, ...]:
-    """Who is served first under a shortage: priority, then least laxity."""
-    if session is None:
-        return (10.0, 0.0)
-    record = draft.sessions[session]
-    request = record.request
-    left_h = (request.departure - now).total_seconds() / 3600.0
-    owed = max(request.energy_kwh - record.delivered_kwh, 0.0)
-    return (-float(request.priority), left_h - owed / 7.0)
+def floor_kw(pile: PileState, one: FixedPile, mono_s: float, lease_s: float) -> float:
+    """What a pile draws whatever it was told, as a setpoint, kW; 0 while it obeys.
+
+    A reading taken before the pile had its declared time to respond is held against what it
+    was told before.
+    """
+    if pile.power_kw <= 0.0:
+        return 0.0
+    allowed = pile.wanted_kw if pile.sent else 0.0
+    if pile.measured_mono_s < pile.changed_mono_s + one.pile.response_s + SETTLED_S:
+        allowed = max(allowed, pile.before_kw)
+    if allowed < one.pile.fallback_kw and not lease_runs(pile, mono_s, lease_s):
+        allowed = one.pile.fallback_kw
+    if pile.power_kw <= allowed * one.factor + EXCESS_SHARE * one.pile.max_kw:
+        return 0.0
+    return pile.power_kw / one.factor
 
 
-def _send(draft: Draft, site: Site, names: list[str], powers: list[float], mono_s: float) -> None:
-    """Emit the setpoints that changed, decreases first, and renew the leases that are due."""
-    index = {p: k for k, p in enumerate(draft.piles)}
-    falling: list[SetpointSent] = []
-    rising: list[SetpointSent] = []
-    for name, power in zip(names, powers, strict=True):
-        pile: PileState = draft.piles[name]
-        reborn = name in draft.born
-        changed = not pile.sent or abs(power - pile.wanted_kw) > POWER_EPSILON_KW
-        # Without a vehicle, and with a fallback of 0, a lease that runs out changes nothing.
-        idle = not pile.vehicle and site.pile_by_id[name].fallback_kw == 0 and power == 0
-        due = pile.sent and mono_s >= renewal_due_s(index[name], pile.renewed_mono_s, site.lease_s)
-        if not (changed or reborn or (due and not idle)):
-            if due and idle:
-                draft.own("piles")[name] = replace(pile, renewed_mono_s=mono_s)
+def _order(draft: Draft, names: list[str], now: datetime) -> list[int]:
+    """Who is served first under a shortage: priority, then least laxity, then who charges."""
+    pile_session: dict[str, str] = draft.get("pile_session")
+    at = now.timestamp()
+    keys: list[tuple[float, ...]] = []
+    for k, name in enumerate(names):
+        session = pile_session.get(name)
+        if session is None:
+            keys.append((10.0, 0.0, 0.0, k))
             continue
-        renewal = not changed and not reborn
-        rises = power > (pile.wanted_kw if pile.sent else 0.0) + POWER_EPSILON_KW
-        seq = draft.get("seq") + 1
-        draft.put("seq", seq)
-        stamp = (draft.get("epoch"), seq)
-        effect = SetpointSent(
-            pile=name,
-            stamp=stamp,
-            power_kw=power,
-            lease_s=site.lease_s,
-            fallback_kw=site.pile_by_id[name].fallback_kw,
-            reason=report.reason_code(draft, name, power),
-            after_commit=rises,
-            renewal=renewal,
-        )
-        (rising if rises else falling).append(effect)
-        sent = SentSetpoint(
-            stamp=stamp,
-            power_kw=power,
-            sent_mono_s=mono_s,
-            holds_until_mono_s=mono_s + MESSAGE_EXPIRY_S + site.lease_s,
-        )
-        kept = tuple(s for s in pile.unacked if s.holds_until_mono_s > mono_s)
-        if renewal and pile.acked is not None and not kept:
-            draft.own("piles")[name] = replace(
-                pile, acked=replace(sent, power_kw=pile.acked.power_kw), renewed_mono_s=mono_s
-            )
-            continue
-        draft.own("piles")[name] = replace(
-            pile,
-            unacked=(*kept, sent),
-            wanted_kw=power,
-            renewed_mono_s=mono_s,
-            sent=True,
-        )
-    for effect in (*falling, *rising):
-        draft.emit(effect)
+        record = draft.sessions[session]
+        request = record.request
+        left_h = (request.departure.timestamp() - at) / 3600.0
+        owed = max(request.energy_kwh - record.delivered_kwh, 0.0)
+        laxity_h = left_h - owed / TYPICAL_KW
+        charges = 0.0 if draft.piles[name].wanted_kw > 0 else 1.0
+        keys.append((-float(request.priority), math.floor(laxity_h / LAXITY_STEP_H), charges, k))
+    return sorted(range(len(names)), key=keys.__getitem__)
+
+
+TYPICAL_KW = 7.0
+"""Power by which laxity is judged: that of the usual AC pile."""
 
 
 def plan_if_wanted(draft: Draft, site: Site, tariff: Tariff) -> Problem | None:
     """Ask for a plan when there is news and none is being made."""
+    mono_s: float = draft.get("mono_s")
+    asked: float = draft.get("solving_mono_s")
     if draft.news and not draft.get("plan_wanted"):
         draft.put("plan_wanted", True)
-    if not draft.get("plan_wanted") or draft.get("solving") is not None:
+    if draft.get("solving") is not None:
+        if mono_s - asked < solver_deadline_s(site):
+            return None
+        plan_failed(draft, site, "no answer in time")
+    if not draft.get("plan_wanted"):
+        return None
+    if draft.get("solver_lost") and mono_s - asked < SOLVER_RETRY_S:
         return None
     draft.put("plan_wanted", False)
     problem = build_problem(draft, site, tariff)
     if problem.fleet.n == 0:
         return None
     draft.put("solving", problem.digest)
+    draft.put("solving_mono_s", mono_s)
     draft.emit(Solve(problem=problem, now=draft.get("now"), reason="news"))
     return problem
 
 
+def plan_failed(draft: Draft, site: Site, reason: str) -> None:
+    """No plan came: the last one goes on, urgency serves the rest, and it is tried again."""
+    draft.put("solving", None)
+    draft.put("solver_lost", True)
+    draft.put("plan_wanted", True)
+    report.raise_alert(
+        draft,
+        "solver_lost",
+        site.name,
+        f"the solving process gave no answer ({reason}); the last plan goes on",
+        f"求解进程无结果({reason}),继续执行上一计划",
+    )
+
+
 def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site) -> None:
     """A solver's answer becomes the running plan, and promises are given from it."""
+    if len(answer.energy_kwh) != int(problem.offsets[-1]) or not all(
+        math.isfinite(e) and e >= -POWER_EPSILON_KW for e in answer.energy_kwh
+    ):
+        plan_failed(draft, site, "an answer that is no plan")
+        return
+    draft.put("solver_lost", False)
     plan = plan_of(problem, answer)
     draft.put("plan", plan)
     sessions = draft.own("sessions")

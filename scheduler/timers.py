@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from models.horizon import epoch_s, instant_of, local_grid_s
 from models.limits import limit_edges
 from models.site import Site
 from scheduler.dispatch import UNUSED_AFTER_S
 from scheduler.draft import Draft
-from scheduler.view import HEARTBEAT_LOST_S, MISSED_PERIODS
+from scheduler.fold_sessions import close
+from scheduler.view import HEARTBEAT_LOST_S, MESSAGE_EXPIRY_S, MISSED_PERIODS
 
 _LOOK_AHEAD_S = 7200
+
+RISE_GAP_S = 2.0
+"""A pile that was just lowered is not raised again sooner: a limit that flaps costs few pauses."""
+
+RETRIES_S = 25.0
+"""A setpoint that nobody acknowledges is said again after each message expiry, so long."""
+
+SOLVER_RETRY_S = 15.0
+"""After a plan that did not come, the next one is asked for so much later."""
+
+LIMIT_KEPT = timedelta(days=1)
+"""How long a limit that has ended is still known by name."""
+
+SOONEST_S = 0.02
+"""The engine never asks to be woken sooner."""
 
 
 def renewal_due_s(index: int, renewed_mono_s: float, lease_s: float) -> float:
@@ -21,8 +37,15 @@ def renewal_due_s(index: int, renewed_mono_s: float, lease_s: float) -> float:
     return renewed_mono_s + lease_s / 3.0 * spread
 
 
+def solver_deadline_s(site: Site) -> float:
+    """Time after which a call for a plan counts as lost, s: the host's own deadline, twice."""
+    return 2.0 * site.deadline_s + 5.0
+
+
 def age(draft: Draft, site: Site) -> None:
-    """What time alone changes: slot edges, limit edges, the grid company's silence."""
+    """What time alone changes: slot edges, limit and session edges, orders that have run out,
+    the grid company's silence.
+    """
     now: datetime = draft.get("now")
     mono_s: float = draft.get("mono_s")
     now_s = epoch_s(now)
@@ -30,31 +53,74 @@ def age(draft: Draft, site: Site) -> None:
         edges = local_grid_s(now_s, now_s + _LOOK_AHEAD_S, site.horizon.slot_minutes, site.zone)
         draft.put("next_slot_s", int(edges[edges > now_s][0]))
         draft.news = True
-    if now_s >= draft.get("next_limit_edge_s"):
-        pushed = [r.pushed for of_node in draft.get("limits").values() for r in of_node.values()]
-        ahead = limit_edges(pushed, now, instant_of(now_s + 86_400))
-        draft.put("next_limit_edge_s", epoch_s(ahead[0]) if ahead else now_s + 86_400)
+    if now.timestamp() >= draft.get("next_limit_edge_s"):
+        _limit_edge(draft, now, now_s)
+    if draft.news or now.timestamp() >= draft.get("next_session_edge_s"):
+        _session_edge(draft, now)
+    expired = [
+        target
+        for target, order in draft.get("overrides").items()
+        if order.until is not None and order.until <= now
+    ]
+    for target in expired:
+        del draft.own("overrides")[target]
         draft.news = True
     if any(n.heartbeat == "required" for n in site.network.nodes):
-        _heartbeat(draft, now, mono_s)
+        _heartbeat(draft, mono_s)
 
 
-def _heartbeat(draft: Draft, now: datetime, mono_s: float) -> None:
+def _limit_edge(draft: Draft, now: datetime, now_s: int) -> None:
+    """A limit begins, changes or ends; those over for long are forgotten."""
+    for node, of_node in list(draft.get("limits").items()):
+        kept = {
+            name: r
+            for name, r in of_node.items()
+            if r.pushed.valid_until is None or now < r.pushed.valid_until + LIMIT_KEPT
+        }
+        if len(kept) != len(of_node):
+            draft.own("limits")[node] = kept
+    pushed = [r.pushed for of_node in draft.get("limits").values() for r in of_node.values()]
+    ahead = limit_edges(pushed, now, instant_of(now_s + 86_400))
+    draft.put("next_limit_edge_s", ahead[0].timestamp() if ahead else now_s + 86_400.0)
+    draft.news = True
+
+
+def _session_edge(draft: Draft, now: datetime) -> None:
+    """Somebody was to come or to go: plan anew; who never came is not waited for any longer."""
+    at, ahead = now.timestamp(), math.inf
+    for session, record in list(draft.sessions.items()):
+        departure = record.request.departure.timestamp()
+        if departure > at:
+            arrival = record.request.arrival.timestamp()
+            ahead = min(ahead, arrival if arrival > at else departure)
+        elif record.state == "announced":
+            close(draft, session, "the vehicle did not come")
+    if draft.get("next_session_edge_s") <= at:
+        draft.news = True
+    draft.put("next_session_edge_s", ahead)
+
+
+def _heartbeat(draft: Draft, mono_s: float) -> None:
+    """Failsafe after silence; left with a heartbeat and a limit issued after it began.
+
+    Before the first heartbeat ever heard nothing went silent, so it alone is enough.
+    """
     heard: float = draft.get("heartbeat_mono_s")
-    alive = heard >= 0 and mono_s - heard <= HEARTBEAT_LOST_S
+    alive = mono_s - heard <= HEARTBEAT_LOST_S
     stale: bool = draft.get("stale")
     if not alive and not stale:
         draft.put("stale", True)
-        if heard >= 0:
-            draft.put("silent_since", now)
+        draft.put("silent_after", draft.get("heartbeat_issued_at"))
+        draft.put("limit_since_silence", False)
         draft.news = True
-    elif alive and stale:
-        silent_since: datetime | None = draft.get("silent_since")
-        issued: datetime | None = draft.get("limit_issued_at")
-        if silent_since is None or (issued is not None and issued > silent_since):
-            draft.put("stale", False)
-            draft.put("silent_since", None)
-            draft.news = True
+    elif alive and stale and _may_leave(draft):
+        draft.put("stale", False)
+        draft.put("limit_since_silence", False)
+        draft.news = True
+
+
+def _may_leave(draft: Draft) -> bool:
+    return draft.get("silent_after") is None or bool(draft.get("limit_since_silence"))
 
 
 def next_due_s(draft: Draft, site: Site) -> float:
@@ -62,30 +128,50 @@ def next_due_s(draft: Draft, site: Site) -> float:
     now: datetime = draft.get("now")
     mono_s: float = draft.get("mono_s")
     now_s = now.timestamp()
-    due = mono_s + max(draft.get("next_slot_s") - now_s, 0.0)
-    due = min(due, mono_s + max(draft.get("next_limit_edge_s") - now_s, 0.0))
+    ahead: float = min(
+        draft.get("next_slot_s"), draft.get("next_limit_edge_s"), draft.get("next_session_edge_s")
+    )
+    for order in draft.get("overrides").values():
+        if order.until is not None:
+            ahead = min(ahead, order.until.timestamp())
+    due = mono_s + max(ahead - now_s, 0.0)
     heard: float = draft.get("heartbeat_mono_s")
-    if heard >= 0 and not draft.get("stale"):
+    if math.isfinite(heard) and not draft.get("stale"):
         due = min(due, heard + HEARTBEAT_LOST_S + 0.001)
     hold: float = draft.get("hold_until_mono_s")
     if hold > mono_s:
         due = min(due, hold)
+    asked: float = draft.get("solving_mono_s")
+    if draft.get("solving") is not None:
+        due = min(due, asked + solver_deadline_s(site))
+    elif draft.get("solver_lost"):
+        due = min(due, max(asked + SOLVER_RETRY_S, mono_s + 1.0))
+    due = min(due, _piles_due_s(draft, site, mono_s))
+    return max(due, mono_s + SOONEST_S)
+
+
+def _piles_due_s(draft: Draft, site: Site, mono_s: float) -> float:
+    """When the first pile wants something: silence, renewal, saying again, learning."""
     silence = MISSED_PERIODS * site.telemetry_period_s
+    due = math.inf
     for k, pile in enumerate(draft.piles.values()):
-        if pile.heard_mono_s >= 0 and mono_s - pile.heard_mono_s <= silence:
-            due = min(due, pile.heard_mono_s + silence + 0.001)
-        if pile.sent:
-            due = min(due, renewal_due_s(k, pile.renewed_mono_s, site.lease_s))
+        heard = pile.heard_mono_s
+        if heard >= 0 and mono_s - heard <= silence:
+            due = min(due, heard + silence + 0.001)
+        if not pile.sent:
+            continue
+        due = min(due, renewal_due_s(k, pile.renewed_mono_s, site.lease_s))
+        since = mono_s - pile.changed_mono_s
+        if since < RISE_GAP_S and pile.before_kw > pile.wanted_kw:
+            due = min(due, pile.changed_mono_s + RISE_GAP_S)
         if pile.below_since_mono_s >= 0:
             due = min(due, pile.below_since_mono_s + UNUSED_AFTER_S)
         if pile.probe_mono_s >= 0:
             due = min(due, pile.probe_mono_s)
-        for sent in pile.unacked:
-            if sent.holds_until_mono_s > mono_s:
-                due = min(due, sent.holds_until_mono_s)
-    for record in draft.sessions.values():
-        for instant in (record.request.arrival, record.request.departure):
-            ahead = instant.timestamp() - now_s
-            if ahead > 0:
-                due = min(due, mono_s + ahead)
-    return due if math.isfinite(due) else mono_s + 60.0
+        if pile.unacked:
+            if since < RETRIES_S:
+                due = min(due, pile.renewed_mono_s + MESSAGE_EXPIRY_S)
+            for sent in pile.unacked:
+                if sent.holds_until_mono_s > mono_s:
+                    due = min(due, sent.holds_until_mono_s)
+    return due

@@ -1,16 +1,17 @@
-"""What the state means right now: silent piles, base load, limits in force, power held."""
+"""What the state means right now: silent piles, limits in force, power held, what is left."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from models.calendar_rules import envelope_kw
-from models.limits import effective_import_kw
+from models.limits import effective_export_kw, effective_import_kw
 from models.pile import Pile
 from models.site import Site
 from scheduler.draft import Draft
+from scheduler.fixed import fixed
 from scheduler.safety import Budget
 from scheduler.state import NodeState, PileState
 
@@ -23,8 +24,46 @@ MESSAGE_EXPIRY_S = 5.0
 HEARTBEAT_LOST_S = 120.0
 """Silence of the grid company after which the failsafe holds (contract)."""
 
-BASE_RISE_WINDOW_S = 30.0
-"""Two meter readings further apart than this teach nothing about how fast base load rises."""
+
+@dataclass(slots=True)
+class Picture:
+    """One look at all piles.
+
+    Parameters
+    ----------
+    silent : dict
+        Silent piles, and what each counts at its nodes, kW.
+    talking_kw, silent_kw : list of float
+        By node: measured power of talking piles, counted power of silent ones, kW.
+    floors : dict
+        Piles that draw more than they were told, and what they draw, as a setpoint, kW.
+    """
+
+    silent: dict[str, float]
+    talking_kw: list[float]
+    silent_kw: list[float]
+    floors: dict[str, float] = field(default_factory=dict)
+
+
+def look(draft: Draft, site: Site) -> Picture:
+    """Who talks and who is silent, and their sums at every node."""
+    mono_s: float = draft.get("mono_s")
+    known = fixed(site).piles
+    heard_after = mono_s - MISSED_PERIODS * site.telemetry_period_s
+    m = len(site.network.nodes)
+    silent: dict[str, float] = {}
+    talking, counted = [0.0] * m, [0.0] * m
+    for name, pile in draft.piles.items():
+        one = known[name]
+        if pile.heard_mono_s < 0 or pile.heard_mono_s < heard_after:
+            kw = silent[name] = counted_silent_kw(pile, one.pile, mono_s, site) * one.factor
+            if kw:
+                for v in one.path:
+                    counted[v] += kw
+        elif pile.power_kw:
+            for v in one.path:
+                talking[v] += pile.power_kw
+    return Picture(silent, talking, counted)
 
 
 def is_silent(pile: PileState, site: Site, mono_s: float) -> bool:
@@ -34,92 +73,74 @@ def is_silent(pile: PileState, site: Site, mono_s: float) -> bool:
     return mono_s - pile.heard_mono_s > MISSED_PERIODS * site.telemetry_period_s
 
 
-def held_kw(pile: PileState, nameplate: Pile, mono_s: float, lease_s: float) -> float:
-    """The most a pile may be drawing now (I1), kW."""
-    held = max(pile.power_kw, 0.0)
-    if pile.acked is not None:
+def held_kw(
+    pile: PileState, nameplate: Pile, mono_s: float, lease_s: float, factor: float
+) -> float:
+    """The most a pile may be drawing now (I1), as a setpoint, kW.
+
+    The larger of the last acknowledged setpoint, every setpoint that may still be obeyed, the
+    last measured power and, unless an acknowledged lease surely runs, its fallback. Times
+    ``factor`` it is at least what was measured.
+    """
+    held = pile.power_kw / factor if pile.power_kw > 0 else 0.0
+    acked = pile.acked
+    if acked is not None and mono_s < acked.holds_until_mono_s and acked.power_kw > held:
+        held = acked.power_kw
+    for sent in pile.unacked:
+        if mono_s < sent.holds_until_mono_s and sent.power_kw > held:
+            held = sent.power_kw
+    if nameplate.fallback_kw > held and not lease_runs(pile, mono_s, lease_s):
+        held = nameplate.fallback_kw
+    return held
+
+
+def lease_runs(pile: PileState, mono_s: float, lease_s: float) -> bool:
+    """True while an acknowledged setpoint's lease has surely not run out at the pile."""
+    return pile.lease_mono_s >= 0 and mono_s - pile.lease_mono_s < lease_s
+
+
+def counted_silent_kw(pile: PileState, nameplate: Pile, mono_s: float, site: Site) -> float:
+    """What a silent pile may be set to, kW: its commissioned power, its fallback, or what a
+    lease still allows.
+    """
+    held = max(nameplate.offline_kw, nameplate.fallback_kw)
+    if pile.acked is not None and mono_s < pile.acked.holds_until_mono_s:
         held = max(held, pile.acked.power_kw)
     for sent in pile.unacked:
         if mono_s < sent.holds_until_mono_s:
             held = max(held, sent.power_kw)
-    lapsed = pile.renewed_mono_s < 0 or mono_s - pile.renewed_mono_s >= lease_s
-    if lapsed:
-        held = max(held, nameplate.fallback_kw if pile.vehicle else 0.0)
     return held
 
 
-def counted_silent_kw(pile: PileState, nameplate: Pile, mono_s: float, lease_s: float) -> float:
-    """What a silent pile counts, kW: its commissioned power, or what a lease still allows."""
-    if pile.heard_mono_s < 0:
-        return nameplate.offline_kw
-    held = 0.0
-    if pile.acked is not None and mono_s < pile.acked.holds_until_mono_s:
-        held = pile.acked.power_kw
-    for sent in pile.unacked:
-        if mono_s < sent.holds_until_mono_s:
-            held = max(held, sent.power_kw)
-    return max(held, nameplate.offline_kw)
+def meter_talks(node: NodeState | None, site: Site, mono_s: float) -> bool:
+    """True while a node's meter has missed no more telemetry than it may."""
+    if node is None:
+        return False
+    return mono_s - node.heard_mono_s <= MISSED_PERIODS * site.telemetry_period_s
 
 
-def measure_base(draft: Draft, site: Site, silent: dict[str, float], mono_s: float) -> None:
-    """Learn the base load of each node whose meter has just spoken.
-
-    Base load = node meter - measured power of talking piles - what silent piles explain of the
-    unexplained rest (I1).
-    """
-    if site.base_load != "meter":
-        return
-    fresh = [k for k, n in draft.get("nodes").items() if n.fresh]
-    if not fresh:
-        return
-    talking, counted = _sums(draft, site, silent)
-    nodes = draft.own("nodes")
-    for name in fresh:
-        v = site.network.index[name]
-        node: NodeState = nodes[name]
-        rest = node.power_kw - talking[v]
-        base = rest - min(counted[v], max(rest, 0.0))
-        rise = node.rise_kw
-        if node.base_mono_s >= 0 and mono_s - node.base_mono_s <= BASE_RISE_WINDOW_S:
-            rise = max(rise, base - node.base_kw)
-        nodes[name] = replace(
-            node,
-            base_kw=base,
-            rise_kw=rise,
-            base_mono_s=mono_s,
-            peak_kw=max(node.peak_kw, base),
-            fresh=False,
-        )
-
-
-def _sums(draft: Draft, site: Site, silent: dict[str, float]) -> tuple[list[float], list[float]]:
-    m = len(site.network.nodes)
-    talking, counted = [0.0] * m, [0.0] * m
-    for name, pile in draft.piles.items():
-        for v in site.network.path[site.pile_node[name]]:
-            if name in silent:
-                counted[v] += silent[name]
-            else:
-                talking[v] += pile.power_kw
-    return talking, counted
+def stated_base_kw(site: Site, v: int, now: datetime) -> float:
+    """Base load that the site states for a node, kW; 0 where it states none."""
+    return envelope_kw(site.envelope, now, site.zone) if v == 0 and site.envelope else 0.0
 
 
 def base_now_kw(draft: Draft, site: Site, v: int, now: datetime, mono_s: float) -> float:
     """Base load at a node now, kW: by meter, else by the stated envelope.
 
-    A meter that has never spoken leaves nothing for the piles below it; one that has fallen
-    silent counts as the highest base load it has seen.
+    A meter counts also where the site states its base load, when it shows more. One that has
+    fallen silent counts as the highest base load it has seen; one that should be there and has
+    never spoken leaves nothing for the piles below it, unless an envelope is stated.
     """
-    if site.base_load == "none":
-        return 0.0
-    if site.base_load == "envelope":
-        return envelope_kw(site.envelope, now, site.zone) if v == 0 else 0.0
     node: NodeState | None = draft.get("nodes").get(site.network.ids[v])
+    talks = meter_talks(node, site, mono_s)
+    if site.base_load != "meter":
+        stated = stated_base_kw(site, v, now) if site.base_load == "envelope" else 0.0
+        return max(stated, node.base_kw) if node is not None and talks else stated
     if node is None:
-        return math.inf if v == 0 else 0.0
-    if mono_s - node.heard_mono_s > MISSED_PERIODS * site.telemetry_period_s:
-        return node.peak_kw
-    return node.base_kw
+        return math.inf if v == 0 and not site.envelope else stated_base_kw(site, v, now)
+    if talks:
+        return node.base_kw
+    return max(node.peak_kw, stated_base_kw(site, v, now))
 
 
 def margin_of(draft: Draft, site: Site, v: int) -> float:
@@ -131,11 +152,12 @@ def margin_of(draft: Draft, site: Site, v: int) -> float:
 
 
 def limit_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
-    """The effective import limit of a node at an instant, kW; 0 in an emergency."""
+    """The effective import limit of a node at an instant, kW."""
     node = site.network.nodes[v]
-    records = draft.get("limits").get(node.id, {})
+    records = draft.get("limits").get(node.id)
     stale = draft.get("stale") and site.network.heartbeat_of(v) == "required"
-    limit = effective_import_kw(node, [r.pushed for r in records.values()], at, stale=stale)
+    pushed = [r.pushed for r in records.values()] if records else []
+    limit = effective_import_kw(node, pushed, at, stale=stale)
     override = draft.get("overrides").get(node.id)
     if override is not None and (override.until is None or at < override.until):
         if override.kind == "hold_kw":
@@ -145,30 +167,63 @@ def limit_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
     return limit
 
 
+def export_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
+    """What may flow back at a node at an instant, a magnitude, kW."""
+    node = site.network.nodes[v]
+    records = draft.get("limits").get(node.id)
+    stale = draft.get("stale") and site.network.heartbeat_of(v) == "required"
+    pushed = [r.pushed for r in records.values()] if records else []
+    return effective_export_kw(node, pushed, at, stale=stale)
+
+
 def in_emergency(draft: Draft, site: Site, path: tuple[int, ...]) -> bool:
     """True when a fire or a ground fault is reported for the site or a node on the path."""
-    zones = draft.get("emergencies")
-    if not zones:
+    emergencies = draft.get("emergencies")
+    if not emergencies:
         return False
+    zones = {e.zone for e in emergencies.values()}
     return site.name in zones or any(site.network.ids[v] in zones for v in path)
 
 
-def budget_now(draft: Draft, site: Site, silent: dict[str, float]) -> Budget:
+def phase_room_a(draft: Draft, site: Site, v: int) -> list[float] | None:
+    """Current left on each phase of a node beside its base load, A; None: no limit there.
+
+    Where the meter tells no currents the base load counts as evenly spread.
+    """
+    node = site.network.nodes[v]
+    if node.limit_a is None:
+        return None
+    now, mono_s = draft.get("now"), draft.get("mono_s")
+    amps_per_kw = 1000.0 / (3.0 * fixed(site).volts[v])
+    spare = margin_of(draft, site, v) * amps_per_kw
+    heard: NodeState | None = draft.get("nodes").get(node.id)
+    if heard is not None and heard.base_a is not None and meter_talks(heard, site, mono_s):
+        return [a - b - spare for a, b in zip(node.limit_a, heard.base_a, strict=True)]
+    base = max(base_now_kw(draft, site, v, now, mono_s), 0.0)
+    if math.isinf(base):
+        return [0.0, 0.0, 0.0]
+    return [a - base * amps_per_kw - spare for a in node.limit_a]
+
+
+def budget_now(draft: Draft, site: Site, picture: Picture) -> Budget:
     """What limits leave for the steerable piles now."""
     now, mono_s = draft.get("now"), draft.get("mono_s")
-    _, counted = _sums(draft, site, silent)
+    parts = fixed(site)
     kw: list[float] = []
     amps: list[list[float] | None] = []
-    for v, node in enumerate(site.network.nodes):
+    for v in range(len(site.network.nodes)):
         limit = limit_now_kw(draft, site, v, now)
         base = base_now_kw(draft, site, v, now, mono_s)
-        kw.append(limit - base - margin_of(draft, site, v) - counted[v])
-        amps.append(None if node.limit_a is None else list(node.limit_a))
-    for name, silent_kw in silent.items():
-        pile = site.pile_by_id[name]
-        for v in site.network.path[site.pile_node[name]]:
+        margin = margin_of(draft, site, v)
+        # A meter that never spoke leaves nothing, also where nothing limits the node.
+        left = -math.inf if base == math.inf else limit - base - margin - picture.silent_kw[v]
+        kw.append(left)
+        amps.append(phase_room_a(draft, site, v))
+    for name, silent_kw in picture.silent.items():
+        pile = parts.piles[name]
+        for v in pile.path:
             at_node = amps[v]
             if at_node is not None:
                 for phase in pile.phases:
-                    at_node[phase - 1] -= silent_kw * pile.amps_per_kw
+                    at_node[phase] -= silent_kw / pile.factor * pile.amps_per_kw
     return Budget(kw, amps)

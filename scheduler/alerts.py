@@ -1,0 +1,148 @@
+"""Alerts that the state alone tells: raised once, cleared once, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from models.site import Site
+from scheduler.draft import Draft
+from scheduler.fixed import fixed
+from scheduler.report import clear_alert, raise_alert
+from scheduler.sending import SETTLED_S
+from scheduler.state import NodeState
+from scheduler.view import (
+    MISSED_PERIODS,
+    Picture,
+    export_now_kw,
+    limit_now_kw,
+    margin_of,
+    meter_talks,
+    stated_base_kw,
+)
+
+REFUSED_TIMES = 3
+"""So many setpoints refused in a row are worth an alert."""
+
+UNREGISTERED_KW = 1.0
+"""A stated base load that the meter shows wrong by less is right."""
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "heartbeat_lost": (
+        "the grid company is silent; the failsafe limit holds until a heartbeat and a new limit",
+        "电网侧心跳中断,执行安全限值,直至恢复心跳并收到新限值",
+    ),
+    "pile_silent": (
+        "no telemetry; it counts with what it may draw unseen; check its power and its network",
+        "充电桩失联,按其可能功率计入;请检查供电与网络",
+    ),
+    "pile_ignores": (
+        "draws power against its setpoint; others give way; take it out of service",
+        "充电桩不执行功率设定,其他桩已让出功率;请停用检修",
+    ),
+    "pile_exceeds": (
+        "draws more than its setpoint; it counts as measured; check its calibration",
+        "充电桩实际功率超过设定,按实测计入;请校准",
+    ),
+    "pile_refuses": (
+        "refuses its setpoints; see its reason in the journal",
+        "充电桩拒绝功率设定;请查看日志中的原因",
+    ),
+    "pile_fault": ("reports a fault and gets no power", "充电桩报告故障,已停止供电"),
+    "meter_lost": (
+        "the meter is silent; the highest base load seen counts; check the meter",
+        "电表失联,按已知最高基础负荷计入;请检查电表",
+    ),
+    "meter_implausible": (
+        "the meter shows more fed back than can be generated; its sign is likely wrong",
+        "电表读数反向功率超过可发电功率,方向可能接反",
+    ),
+    "unregistered_load": (
+        "the meter shows load that the site does not state; it counts; register it",
+        "电表显示未登记负荷,已计入;请登记",
+    ),
+    "limit_exceeded": (
+        "the meter shows more than the limit; piles have been lowered",
+        "实测功率超过限值,已降低充电功率",
+    ),
+    "export_exceeded": (
+        "more is fed back than may be; curtail generation",
+        "反送功率超过限值;请限制发电",
+    ),
+}
+
+
+def watch(draft: Draft, site: Site, picture: Picture) -> None:
+    """Raise what is wrong now, clear what is over."""
+    wrong: dict[str, set[str]] = {kind: set() for kind in TEXTS}
+    if draft.get("stale"):
+        wrong["heartbeat_lost"].add(site.name)
+    _piles(draft, site, picture, wrong)
+    _meters(draft, site, wrong)
+    alerts = draft.get("alerts")
+    over = [key for key in alerts if _is_over(key, wrong)]
+    for kind, places in wrong.items():
+        if places:
+            _raise(draft, kind, sorted(p for p in places if f"{kind}/{p}" not in alerts))
+    for key in over:
+        kind, _, where = key.partition("/")
+        clear_alert(draft, kind, where)
+
+
+def _is_over(key: str, wrong: dict[str, set[str]]) -> bool:
+    kind, _, where = key.partition("/")
+    return kind in wrong and where not in wrong[kind]
+
+
+def _raise(draft: Draft, kind: str, places: Iterable[str]) -> None:
+    text, text_zh = TEXTS[kind]
+    for where in places:
+        raise_alert(draft, kind, where, text, text_zh)
+
+
+def _piles(draft: Draft, site: Site, picture: Picture, wrong: dict[str, set[str]]) -> None:
+    mono_s: float = draft.get("mono_s")
+    began: float = draft.get("started_mono_s")
+    patience = MISSED_PERIODS * site.telemetry_period_s
+    piles, known = draft.piles, fixed(site).piles
+    if mono_s - began > patience:
+        wrong["pile_silent"].update(picture.silent)
+    for name, drawn in picture.floors.items():
+        pile, one = piles[name], known[name]
+        if pile.measured_mono_s < pile.changed_mono_s + one.pile.response_s + SETTLED_S:
+            continue
+        near = pile.wanted_kw > 0 and drawn <= 1.25 * pile.wanted_kw
+        wrong["pile_exceeds" if near else "pile_ignores"].add(name)
+    for name, pile in piles.items():
+        if pile.fault is not None:
+            wrong["pile_fault"].add(name)
+        if pile.ignored >= REFUSED_TIMES:
+            wrong["pile_refuses"].add(name)
+
+
+def _meters(draft: Draft, site: Site, wrong: dict[str, set[str]]) -> None:
+    now, mono_s = draft.get("now"), draft.get("mono_s")
+    nodes: dict[str, NodeState] = draft.get("nodes")
+    patience = MISSED_PERIODS * site.telemetry_period_s
+    root = site.network.ids[0]
+    if (
+        site.base_load == "meter"
+        and root not in nodes
+        and mono_s - draft.get("started_mono_s") > patience
+    ):
+        wrong["meter_lost"].add(root)
+    for name, node in nodes.items():
+        v = site.network.index[name]
+        if not meter_talks(node, site, mono_s):
+            wrong["meter_lost"].add(name)
+            continue
+        if node.implausible:
+            wrong["meter_implausible"].add(name)
+            continue
+        if site.base_load != "meter":
+            stated = stated_base_kw(site, v, now) if site.base_load == "envelope" else 0.0
+            if node.base_kw > stated + margin_of(draft, site, v) + UNREGISTERED_KW:
+                wrong["unregistered_load"].add(name)
+        if node.power_kw > limit_now_kw(draft, site, v, now) * 1.01 + UNREGISTERED_KW:
+            wrong["limit_exceeded"].add(name)
+        if -node.power_kw > export_now_kw(draft, site, v, now) + UNREGISTERED_KW:
+            wrong["export_exceeded"].add(name)

@@ -1,0 +1,166 @@
+"""Answers to the grid company's limits: received, applied, reached by the meter, unreachable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from models.limits import export_of, import_of
+from models.site import Site
+from models.units import POWER_EPSILON_KW
+from scheduler.draft import Draft
+from scheduler.effects import LimitAnswer
+from scheduler.fixed import fixed
+from scheduler.report import clear_alert, raise_alert
+from scheduler.state import LimitRecord, NodeState
+from scheduler.view import Picture, base_now_kw, meter_talks
+
+REACHED_TOLERANCE_KW = 0.05
+"""A limit counts as reached when the metered power is at most so much above it."""
+
+
+def answer_limits(draft: Draft, site: Site, picture: Picture) -> None:
+    """Tell the grid company how far each of its limits has come."""
+    now: datetime = draft.get("now")
+    out_of_reach: dict[str, float] = {}
+    for node, records in draft.get("limits").items():
+        for name, record in records.items():
+            done = _answer(draft, site, picture, node, name, record)
+            if done is None:
+                continue
+            if done.unreachable_for_s is not None:
+                out_of_reach[node] = max(out_of_reach.get(node, 0.0), done.unreachable_for_s)
+            if done.answered != record.answered:
+                of_node = dict(draft.own("limits")[node])
+                of_node[name] = done
+                draft.own("limits")[node] = of_node
+                draft.emit(_told(draft, site, node, name, done))
+    for event in draft.withdrawn:
+        draft.emit(
+            LimitAnswer(
+                node=event.node,
+                limit=event.limit,
+                received_at=event.now,
+                applied_at=now,
+                reached_at=now,
+                shed_kw=0.0,
+                unreachable_for_s=None,
+                binding_piles=(),
+            )
+        )
+    _alerts(draft, out_of_reach)
+
+
+def _alerts(draft: Draft, out_of_reach: dict[str, float]) -> None:
+    kind = "limit_unreachable"
+    for node, seconds in out_of_reach.items():
+        raise_alert(
+            draft,
+            kind,
+            node,
+            f"what cannot be steered is above the limit alone, for {seconds:.0f} s more; shed "
+            "other load or ask the grid company",
+            f"不可控负荷已超过限值,还将持续 {seconds:.0f} 秒;请切除其他负荷或联系电网公司",
+        )
+    for key in [k for k in draft.get("alerts") if k.startswith(f"{kind}/")]:
+        node = key.partition("/")[2]
+        if node not in out_of_reach:
+            clear_alert(draft, kind, node)
+
+
+def _answer(
+    draft: Draft, site: Site, picture: Picture, node: str, name: str, record: LimitRecord
+) -> LimitRecord | None:
+    """The record as it stands now; None once it is over."""
+    now: datetime = draft.get("now")
+    pushed = record.pushed
+    if pushed.valid_until is not None and now >= pushed.valid_until:
+        return None
+    if now < pushed.valid_from:
+        return replace(record, answered="received")
+    limit, export = import_of(pushed, now), export_of(pushed, now)
+    word = f"{limit}|{export}"
+    if record.answered.startswith(word) and record.reached_at is not None:
+        return None
+    if not record.answered.startswith(word):
+        record = replace(record, applied_at=None, reached_at=None)
+    v = site.network.index[node]
+    drawn, sent, fixed_kw = _powers(draft, site, picture, v, record.received_mono_s)
+    before = record.before_kw if record.applied_at is not None else drawn
+    top = float("inf") if limit is None else max(limit, 0.0)
+    bottom = float("-inf") if export is None else -max(export, 0.0)
+    applied = record.applied_at
+    if applied is None and sent <= top + REACHED_TOLERANCE_KW:
+        applied = now
+    within = bottom - REACHED_TOLERANCE_KW <= drawn <= top + REACHED_TOLERANCE_KW
+    fresh = _metered_since(draft, site, node, record.received_mono_s)
+    reached = now if applied is not None and within and fresh else None
+    unreachable = None
+    if reached is None and not bottom - POWER_EPSILON_KW <= fixed_kw <= top + POWER_EPSILON_KW:
+        unreachable = _seconds_left(site, record, now)
+    return replace(
+        record,
+        applied_at=applied,
+        reached_at=reached,
+        before_kw=before,
+        shed_kw=max(before - sent, 0.0),
+        unreachable_for_s=unreachable,
+        answered=f"{word}|{applied is not None}|{reached is not None}|{unreachable is not None}",
+    )
+
+
+def _powers(
+    draft: Draft, site: Site, picture: Picture, v: int, since_mono_s: float
+) -> tuple[float, float, float]:
+    """Power drawn, power after the setpoints sent, and what cannot be steered, kW.
+
+    What cannot be steered may also lie below zero (PV): then it is what is fed back when the
+    piles take all they were given.
+    """
+    now, mono_s = draft.get("now"), draft.get("mono_s")
+    base = base_now_kw(draft, site, v, now, mono_s)
+    parts, piles = fixed(site), draft.piles
+    measured, sent, floors = 0.0, 0.0, 0.0
+    for name in parts.under[v]:
+        pile = piles[name]
+        measured += pile.power_kw
+        sent += pile.wanted_kw if pile.sent else 0.0
+        floors += picture.floors.get(name, 0.0) * parts.piles[name].factor
+    node: NodeState | None = draft.get("nodes").get(site.network.ids[v])
+    drawn = base + measured
+    if node is not None and meter_talks(node, site, mono_s) and node.heard_mono_s >= since_mono_s:
+        drawn = node.power_kw
+    stuck = base + picture.silent_kw[v] + floors
+    return drawn, base + sent, stuck if stuck >= 0 else min(base + sent, 0.0)
+
+
+def _metered_since(draft: Draft, site: Site, node: str, since_mono_s: float) -> bool:
+    """False while a meter lives here and has not spoken since; without one the piles count."""
+    heard: NodeState | None = draft.get("nodes").get(node)
+    if heard is None or not meter_talks(heard, site, draft.get("mono_s")):
+        return True
+    return heard.heard_mono_s >= since_mono_s
+
+
+def _seconds_left(site: Site, record: LimitRecord, now: datetime) -> float:
+    """For how long the limit cannot be met, as far as can be seen, s."""
+    ends = [s for s, _ in record.pushed.slots if s > now]
+    if record.pushed.valid_until is not None:
+        ends.append(record.pushed.valid_until)
+    if not ends:
+        return site.horizon.hours * 3600.0
+    return (min(ends) - now).total_seconds()
+
+
+def _told(draft: Draft, site: Site, node: str, name: str, record: LimitRecord) -> LimitAnswer:
+    under = fixed(site).under[site.network.index[node]]
+    return LimitAnswer(
+        node=node,
+        limit=name,
+        received_at=record.received_at,
+        applied_at=record.applied_at,
+        reached_at=record.reached_at,
+        shed_kw=record.shed_kw,
+        unreachable_for_s=record.unreachable_for_s,
+        binding_piles=tuple(p for p in under if draft.piles[p].wanted_kw > 0),
+    )

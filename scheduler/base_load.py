@@ -1,0 +1,159 @@
+"""Base load from meters: what flows through a node and is not explained by piles (I1).
+
+A meter and the piles below it do not speak in the same instant. Two guards keep that from being
+taken for base load that came or went:
+
+* a rise within what piles are allowed and have not yet reported is theirs, until they report
+  or the meter shows the limit reached;
+* a fall counts only after it has lasted, since a vehicle that stops is seen by the meter first.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from models.site import Site
+from scheduler.draft import Draft
+from scheduler.fixed import fixed
+from scheduler.state import NodeState
+from scheduler.view import Picture, held_kw, limit_now_kw
+
+RISE_WINDOW_S = 30.0
+"""Two meter readings further apart than this teach nothing about how fast base load rises."""
+
+RISE_HALF_LIFE_S = 7 * 86_400.0
+"""A learned rise loses half of itself in so long."""
+
+FALL_SLACK_S = 5.0
+"""A fall has lasted after one telemetry period of the piles and so much for the way here."""
+
+SAME_KW = 0.05
+"""Readings closer than this are the same."""
+
+Phases = tuple[float, float, float]
+
+
+def measure_base(draft: Draft, site: Site, picture: Picture) -> None:
+    """Learn the base load of each node whose meter has just spoken."""
+    fresh = [k for k, n in draft.get("nodes").items() if n.fresh]
+    for name in fresh:
+        draft.own("nodes")[name] = _measured(draft, site, picture, name)
+
+
+def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeState:
+    node: NodeState = draft.get("nodes")[name]
+    mono_s: float = draft.get("mono_s")
+    v = site.network.index[name]
+    most_fed_in = fixed(site).generation_kw[v]
+    # More flows back than can be generated below: the sign is wrong, the size may be right.
+    implausible = node.power_kw < -most_fed_in - max(SAME_KW, 0.02 * most_fed_in)
+    power = abs(node.power_kw) if implausible else node.power_kw
+    rest = power - picture.talking_kw[v]
+    silent_kw = picture.silent_kw[v]
+    node = replace(node, fresh=False, implausible=implausible)
+    if node.base_mono_s < 0:
+        base = max(rest - min(silent_kw, max(rest, 0.0)), -most_fed_in)
+        return _with_phases(
+            draft, site, v, replace(node, base_kw=base, peak_kw=max(node.peak_kw, base)), picture
+        )
+    over = rest - node.base_kw
+    over -= min(silent_kw, max(over, 0.0))
+    since = -1.0
+    waiting: tuple[str, ...] = ()
+    if over > SAME_KW:
+        since = node.over_mono_s if node.over_mono_s >= 0 else mono_s
+        room = limit_now_kw(draft, site, v, draft.get("now")) - power
+        if room >= 0:
+            waiting = _not_yet_reported(draft, site, v, since)
+            over -= min(over, _allowed_kw(draft, site, waiting))
+    base = max(node.base_kw + over, -most_fed_in)
+    node = replace(node, over_mono_s=since)
+    return _with_phases(draft, site, v, _settled(node, base, site, mono_s), picture, waiting)
+
+
+def _settled(node: NodeState, base: float, site: Site, mono_s: float) -> NodeState:
+    """Rises count at once, falls when they have lasted; the largest rise is remembered."""
+    gap_s = mono_s - node.base_mono_s
+    rise = node.rise_kw * math.exp(-math.log(2.0) * max(gap_s, 0.0) / RISE_HALF_LIFE_S)
+    if base >= node.base_kw:
+        if gap_s <= RISE_WINDOW_S:
+            lowest = node.fall_kw if node.fall_mono_s >= 0 else node.base_kw
+            rise = max(rise, base - min(lowest, node.base_kw))
+        return replace(
+            node,
+            base_kw=base,
+            fall_mono_s=-1.0,
+            rise_kw=rise,
+            base_mono_s=mono_s,
+            peak_kw=max(node.peak_kw, base),
+        )
+    if node.fall_mono_s < 0:
+        return replace(node, fall_kw=base, fall_mono_s=mono_s, rise_kw=rise, base_mono_s=mono_s)
+    highest = max(node.fall_kw, base)
+    if mono_s - node.fall_mono_s < site.telemetry_period_s + FALL_SLACK_S:
+        return replace(node, fall_kw=highest, rise_kw=rise, base_mono_s=mono_s)
+    return replace(
+        node, base_kw=highest, fall_kw=base, fall_mono_s=mono_s, rise_kw=rise, base_mono_s=mono_s
+    )
+
+
+def _not_yet_reported(draft: Draft, site: Site, v: int, since_mono_s: float) -> tuple[str, ...]:
+    """Piles under a node whose last reading is older than the rise that the meter shows."""
+    piles = draft.piles
+    return tuple(
+        name for name in fixed(site).under[v] if 0 <= piles[name].measured_mono_s < since_mono_s
+    )
+
+
+def _allowed_kw(draft: Draft, site: Site, names: tuple[str, ...]) -> float:
+    """What these piles may draw beyond what they reported, kW."""
+    mono_s: float = draft.get("mono_s")
+    known = fixed(site).piles
+    total = 0.0
+    for name in names:
+        pile, one = draft.piles[name], known[name]
+        held = held_kw(pile, one.pile, mono_s, site.lease_s, one.factor)
+        total += max(held * one.factor - pile.power_kw, 0.0)
+    return total
+
+
+def _with_phases(
+    draft: Draft,
+    site: Site,
+    v: int,
+    node: NodeState,
+    picture: Picture,
+    waiting: tuple[str, ...] = (),
+) -> NodeState:
+    """Base load by phase, where the meter tells currents, A."""
+    if node.base_mono_s < 0:
+        node = replace(node, base_mono_s=draft.get("mono_s"))
+    if node.currents_a is None:
+        return node if node.base_a is None else replace(node, base_a=None)
+    known, mono_s = fixed(site).piles, draft.get("mono_s")
+    rest = list(node.currents_a)
+    allowed = [0.0, 0.0, 0.0]
+    late = set(waiting)
+    for name in fixed(site).under[v]:
+        pile, one = draft.piles[name], known[name]
+        if name in picture.silent:
+            continue
+        for phase in one.phases:
+            drawn = (
+                pile.power_kw * one.amps_per_kw
+                if pile.currents_a is None
+                else pile.currents_a[phase]
+            )
+            rest[phase] -= drawn
+            if name in late:
+                held = held_kw(pile, one.pile, mono_s, site.lease_s, one.factor)
+                allowed[phase] += max(held * one.amps_per_kw - drawn, 0.0)
+    before = node.base_a or (0.0, 0.0, 0.0)
+    falling = node.fall_mono_s >= 0 and node.fall_mono_s != mono_s
+    out = []
+    for phase in range(3):
+        over = max(rest[phase] - before[phase], 0.0)
+        now_a = max(rest[phase] - min(over, allowed[phase]), 0.0)
+        out.append(max(now_a, before[phase]) if falling else now_a)
+    return replace(node, base_a=(out[0], out[1], out[2]))

@@ -1,0 +1,85 @@
+"""Taking over from a stored state: the same plan goes on and no setpoint jumps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from models.site import Site
+from scheduler.state import PileState, SessionRecord, SiteState
+from scheduler.view import MESSAGE_EXPIRY_S
+
+PROBE_AFTER_S = 60.0
+"""What vehicles were seen to take is probed again so long after a take-over."""
+
+
+def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: int) -> SiteState:
+    """The state of a new run.
+
+    Monotonic times of another run mean nothing here: every lease counts as just sent, every
+    pile as just heard, and nothing rises for one lease. The grid company's silence goes on
+    through the time we were away. What the site no longer has is left out.
+    """
+    away_s = max((now - state.now).total_seconds(), 0.0)
+    silence_s = state.mono_s - state.heartbeat_mono_s + away_s
+    nodes = site.network.index
+    sessions = {k: r for k, r in state.sessions.items() if r.request.pile in site.pile_by_id}
+    return replace(
+        state,
+        now=now,
+        mono_s=mono_s,
+        epoch=epoch,
+        seq=0,
+        started_mono_s=mono_s,
+        hold_until_mono_s=mono_s + site.lease_s,
+        piles={p.id: _pile(state.piles.get(p.id), site, mono_s) for p in site.piles},
+        sessions=sessions,
+        pile_session=_pile_sessions(state, sessions),
+        limits={k: v for k, v in state.limits.items() if k in nodes},
+        overrides={k: v for k, v in state.overrides.items() if k in nodes or k in site.pile_by_id},
+        nodes={
+            k: replace(
+                n, heard_mono_s=mono_s, base_mono_s=mono_s, fall_mono_s=-1.0, over_mono_s=-1.0
+            )
+            for k, n in state.nodes.items()
+            if k in nodes
+        },
+        heartbeat_mono_s=mono_s - silence_s,
+        heartbeat_offset_s=None,
+        solving=None,
+        solver_lost=False,
+        plan_wanted=True,
+        next_slot_s=0,
+        next_limit_edge_s=0,
+        next_session_edge_s=0.0,
+    )
+
+
+def _pile_sessions(state: SiteState, sessions: dict[str, SessionRecord]) -> dict[str, str]:
+    return {p: s for p, s in state.pile_session.items() if s in sessions}
+
+
+def _pile(old: PileState | None, site: Site, mono_s: float) -> PileState:
+    if old is None:
+        return PileState()
+    until = mono_s + MESSAGE_EXPIRY_S + site.lease_s
+    acked = old.acked
+    if acked is not None:
+        # Older than what is still on its way: that one is not the setpoint that runs.
+        sent = mono_s - 0.001 if old.unacked else mono_s
+        acked = replace(acked, sent_mono_s=sent, holds_until_mono_s=until)
+    return replace(
+        old,
+        heard_mono_s=mono_s if old.heard_mono_s >= 0 else -1.0,
+        measured_mono_s=-1.0,
+        acked=acked,
+        lease_mono_s=-1.0,
+        unacked=tuple(
+            replace(s, sent_mono_s=mono_s, holds_until_mono_s=until) for s in old.unacked
+        ),
+        before_kw=max([old.wanted_kw, *(s.power_kw for s in old.unacked)]),
+        changed_mono_s=mono_s,
+        renewed_mono_s=-1.0,
+        below_since_mono_s=-1.0,
+        probe_mono_s=mono_s + PROBE_AFTER_S if old.learned_kw is not None else -1.0,
+    )
