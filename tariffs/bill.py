@@ -17,7 +17,7 @@ from tariffs.power_factor import PowerFactorRule
 from tariffs.tariff import Steps, Tariff
 
 CENT = Decimal("0.01")
-_MWH_PER_KWH = 1_000_000
+_UWH_PER_KWH = 1_000_000_000
 _MAX_PRICES = 12
 
 
@@ -215,22 +215,22 @@ def _add_lines(
     sign: int,
 ) -> None:
     """Cut stretches at price edges, sum per account, period and price, append the lines."""
-    row, step, mwh = _cut(steps, starts_s, ends_s, energy_kwh)
+    row, step, uwh = _cut(steps, starts_s, ends_s, energy_kwh)
     labels: dict[tuple[str, float], int] = {}
     code = np.empty(steps.starts_s.size, dtype=np.int64)
     for k, key in enumerate(zip(steps.period.tolist(), prices.tolist(), strict=True)):
         code[k] = labels.setdefault(key, len(labels))
     keys, where = np.unique(owner[row] * len(labels) + code[step], return_inverse=True)
     total = np.zeros(keys.size, dtype=np.int64)
-    np.add.at(total, where, mwh)
+    np.add.at(total, where, uwh)
     named = list(labels)
     money = [_decimal(price, 9) for _, price in named]
     several: dict[tuple[int, str], list[tuple[Decimal, Decimal]]] = {}
-    for key, amount_mwh in zip(keys.tolist(), total.tolist(), strict=True):
-        if amount_mwh:
+    for key, amount_uwh in zip(keys.tolist(), total.tolist(), strict=True):
+        if amount_uwh:
             account, label = divmod(key, len(labels))
             several.setdefault((account, named[label][0]), []).append(
-                (Decimal(amount_mwh) / _MWH_PER_KWH, money[label])
+                (Decimal(amount_uwh) / _UWH_PER_KWH, money[label])
             )
     for (account, period), entries in several.items():
         if len(entries) > _MAX_PRICES:
@@ -247,10 +247,10 @@ def _add_lines(
 def _cut(
     steps: Steps, starts_s: IntArray, ends_s: IntArray, energy_kwh: FloatArray
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Pieces of stretches within one step each: row, step, whole milliwatt-hours.
+    """Pieces of stretches within one step each: row, step, whole microwatt-hours.
 
     A stretch over a price edge is shared by time; the pieces of a stretch add up exactly to its
-    energy rounded to the milliwatt-hour.
+    energy rounded to the microwatt-hour.
     """
     first = np.searchsorted(steps.starts_s, starts_s, side="right") - 1
     last = np.searchsorted(steps.starts_s, ends_s, side="left") - 1
@@ -261,7 +261,7 @@ def _cut(
     bounds = np.append(steps.starts_s, steps.end_s)
     upto = np.minimum(bounds[step + 1], ends_s[row])
     share = (upto - starts_s[row]) / (ends_s - starts_s)[row]
-    whole = np.rint(energy_kwh * _MWH_PER_KWH)
+    whole = np.rint(energy_kwh * _UWH_PER_KWH)
     reached = np.rint(whole[row] * share).astype(np.int64)
     before = np.where(offset == 0, 0, np.roll(reached, 1))
     return row, step, reached - before

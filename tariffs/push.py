@@ -57,6 +57,6 @@ def in_force(
     """
     books = sorted(chosen, key=lambda pair: pair[0])
     tariff = Dated(site_tariff, tuple(books)) if books else site_tariff
-    for event in sorted(pushed, key=lambda e: e.issued_at):
+    for event in sorted(pushed, key=lambda e: (e.issued_at, e.stamp)):
         tariff = push_series(tariff, series_of(event))
     return tariff
