@@ -140,7 +140,8 @@ def _status(record: SessionRecord, part: SessionPlan, cost: float, why: str) -> 
     short = record.short_kwh if record.short_kwh > SHORT_KWH else 0.0
     most = max(part.power_kw, default=0.0)
     later: datetime | None = None
-    if short and most > 0:
+    # A plan may hold next to no power; a stay longer by a week is no offer.
+    if short and most * OFFER_AT_MOST_H >= short:
         later = request.departure + timedelta(hours=short / most)
     return SessionStatus(
         session=request.session,
