@@ -20,6 +20,9 @@ from scheduler.problem import FloatArray, Problem
 from scheduler.state import SessionRecord
 from scheduler.view import in_emergency
 
+OFFER_AT_MOST_H = 168.0
+"""A later departure is offered up to so many hours."""
+
 SHORT_KWH = 0.1
 """A session is called short from here on."""
 
