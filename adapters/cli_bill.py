@@ -123,6 +123,11 @@ def _savings(
     return found
 
 
+def _price(value: Decimal) -> str:
+    """Four places, and as many more as the price has."""
+    return max(f"{value:.4f}", f"{value:.9f}".rstrip("0"), key=len)
+
+
 def _cents(value: Decimal) -> str:
     return f"{value:.2f}"
 
@@ -154,13 +159,12 @@ def _show(bills: dict[str, Bill], savings: list[dict[str, Any]], month: str) -> 
     for head in ("quantity", "unit", "price", "amount"):
         table.add_column(head, justify="right")
     for line in site.lines:
-        price = "" if line.price is None else f"{line.price:.4f}"
         table.add_row(
             line.rule,
             line.period,
             f"{line.quantity:.3f}",
             line.unit,
-            price,
+            "" if line.price is None else _price(line.price),
             f"{line.amount:.2f}",
         )
     table.add_row("total", "", f"{site.energy_kwh:.3f}", "kWh", "", str(site.total))

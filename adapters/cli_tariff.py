@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.progress import track
 from rich.table import Table
 
 from adapters.books import (
@@ -20,7 +21,7 @@ from adapters.books import (
     read_books,
     read_holiday_overrides,
 )
-from adapters.cli_output import print_document, say, tables
+from adapters.cli_output import messages, print_document, say, tables
 from adapters.draw_day import bar_chart, day_bands, plot_file
 from adapters.tariff_settings import read_settings_file
 from models.errors import TariffError
@@ -133,9 +134,7 @@ def check(
     books = list(read_books().values()) if file is None else [read_book_file(file)]
     zones = [ZoneInfo(z) for z in _DST_ZONES]
     found = []
-    for i, book in enumerate(books, start=1):
-        if len(books) > 1 and sys.stderr.isatty():
-            say(f"[{i}/{len(books)}] {book.get('name')}")
+    for book in track(books, "checking", console=messages, transient=True):
         calendar = calendar_of(book, "default", "statutory", None)
         found.append(check_book(book, calendar, first=_FIRST, last=_LAST, zones=zones))
     families = _family_problems()

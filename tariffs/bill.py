@@ -18,6 +18,7 @@ from tariffs.tariff import Steps, Tariff
 
 CENT = Decimal("0.01")
 _UWH_PER_KWH = 1_000_000_000
+_NANO = 1_000_000_000
 _MAX_PRICES = 12
 
 
@@ -224,23 +225,22 @@ def _add_lines(
     total = np.zeros(keys.size, dtype=np.int64)
     np.add.at(total, where, uwh)
     named = list(labels)
-    money = [_decimal(price, 9) for _, price in named]
-    several: dict[tuple[int, str], list[tuple[Decimal, Decimal]]] = {}
+    nano = [round(price * _NANO) for _, price in named]
+    sums: dict[tuple[int, str], list[tuple[int, int]]] = {}
     for key, amount_uwh in zip(keys.tolist(), total.tolist(), strict=True):
         if amount_uwh:
             account, label = divmod(key, len(labels))
-            several.setdefault((account, named[label][0]), []).append(
-                (Decimal(amount_uwh) / _UWH_PER_KWH, money[label])
-            )
-    for (account, period), entries in several.items():
+            sums.setdefault((account, named[label][0]), []).append((amount_uwh, nano[label]))
+    for (account, period), entries in sums.items():
         if len(entries) > _MAX_PRICES:
-            quantity = sum((q for q, _ in entries), Decimal(0))
-            amount = sum((q * p for q, p in entries), Decimal(0))
+            quantity = Decimal(sum(q for q, _ in entries)).scaleb(-9)
+            amount = Decimal(sum(q * p for q, p in entries)).scaleb(-18)
             lines[account].append(BillLine(rule, period, quantity, "kWh", None, sign * amount))
             continue
-        for quantity, price in entries:
+        for whole, price in entries:
+            quantity, money = (Decimal(v).scaleb(-9).normalize() for v in (whole, price))
             lines[account].append(
-                BillLine(rule, period, quantity, "kWh", price, sign * quantity * price)
+                BillLine(rule, period, quantity, "kWh", money, sign * quantity * money)
             )
 
 

@@ -86,16 +86,17 @@ class PriceSeries:
 
     def covered(self, start_s: int, end_s: int) -> list[tuple[int, int]]:
         """Stretches of [start_s, end_s) that have a price, merged where they touch."""
-        found: list[tuple[int, int]] = []
         lo = int(np.searchsorted(self.ends_s, start_s, side="right"))
         hi = int(np.searchsorted(self.starts_s, end_s, side="left"))
-        for a, b in zip(self.starts_s[lo:hi].tolist(), self.ends_s[lo:hi].tolist(), strict=True):
-            a, b = max(a, start_s), min(b, end_s)
-            if found and found[-1][1] == a:
-                found[-1] = (found[-1][0], b)
-            else:
-                found.append((a, b))
-        return found
+        if hi <= lo:
+            return []
+        starts, ends = self.starts_s[lo:hi], self.ends_s[lo:hi]
+        apart = np.flatnonzero(starts[1:] != ends[:-1])
+        begins = starts[np.concatenate([[0], apart + 1])]
+        stops = ends[np.concatenate([apart, [hi - lo - 1]])]
+        return [
+            (max(int(a), start_s), min(int(b), end_s)) for a, b in zip(begins, stops, strict=True)
+        ]
 
     @property
     def tells_sell(self) -> bool:
