@@ -33,6 +33,9 @@ AGED_S = 1.0
 """A drain that took longer than this was frozen on the way: it is judged again before it speaks."""
 
 REJECTED_PER_S = 5.0
+KEPT_AT_LEAST_S = 10.0
+"""A state older than this is never the newest on disk."""
+
 HELD_AT_MOST_S = 5.0
 """An increase that has waited longer for the disk is let go; the next renewal says it again."""
 
@@ -99,6 +102,8 @@ class Host:
         self._unanswered: dict[str, Stamp] = {}
         self._mute: set[str] = set()
         self._store_broken = False
+        self._kept_mono_s = clock.mono_s()
+        self._kept = self._milestone()
         self._rejected_budget = REJECTED_PER_S
         self._rejected_mono_s = clock.mono_s()
         self._suppressed = 0
@@ -183,12 +188,22 @@ class Host:
             else:
                 publish.extend(self._remember(p) for p in encode(self._site, effect))
         batch = None
-        if kept or sent:
+        if kept or sent or self._worth_keeping(mono_s):
+            self._kept_mono_s, self._kept = mono_s, self._milestone()
             batch = Batch(self._token, now, tuple(kept), tuple(sent), self.state)
         if waiting:
             self._held_acks.append(_Held(self._token, mono_s, tuple(waiting)))
         acks = (*loose, *by_event.values())
         return Outcome(tuple(publish), acks, batch, solve, due, mono_s)
+
+    def _milestone(self) -> tuple[object, ...]:
+        """What must not be forgotten though no message says it again: plan, and who is where."""
+        plan = self.state.plan
+        return (None if plan is None else plan.digest, self.state.pile_session)
+
+    def _worth_keeping(self, mono_s: float) -> bool:
+        """Whether the state itself has to be written, though nothing was promised in this drain."""
+        return mono_s - self._kept_mono_s > KEPT_AT_LEAST_S or self._milestone() != self._kept
 
     def _hold(self, effect: SetpointSent, mono_s: float) -> bool:
         """Whether a setpoint waits for the disk; a newer word for a pile replaces a waiting one."""

@@ -23,7 +23,7 @@ from scheduler.state import SiteState
 
 log = logging.getLogger("valleyfill.store")
 
-SNAPSHOT_PERIOD_S = 10.0
+SNAPSHOTS_KEPT = 3
 JOURNAL_KEPT = 200_000
 PLANS_KEPT = timedelta(days=7)
 RETRY_S = 1.0
@@ -46,7 +46,7 @@ class Batch:
     setpoints : tuple of SetpointSent
         Last one of each pile is kept.
     state : SiteState
-        After the drain; written now and then as a snapshot.
+        After the drain; the newest of a commit is written as its snapshot.
     """
 
     token: int
@@ -83,7 +83,6 @@ class Writer:
         self._waiting: list[Batch] = []
         self._stopping = False
         self._broken = False
-        self._snapshot_due_s = 0.0
         self._digest = ""
         self._lock = threading.Lock()
         self._beat_s = time.monotonic()
@@ -156,7 +155,7 @@ class Writer:
                 batches, self._waiting = self._waiting, []
                 last = self._stopping
             try:
-                self._commit(batches, snapshot=last)
+                self._commit(batches)
             except Exception as problem:
                 self._not_written(batches, problem)
                 if last:
@@ -179,11 +178,8 @@ class Writer:
             if not self._stopping:
                 self._ready.wait(RETRY_S)
 
-    def _commit(self, batches: list[Batch], *, snapshot: bool) -> None:
+    def _commit(self, batches: list[Batch]) -> None:
         end = batches[-1]
-        plan = end.state.plan
-        digest = plan.digest if plan is not None else ""
-        due = snapshot or digest != self._digest or time.monotonic() >= self._snapshot_due_s
         with self._lock:
             base = self._base
             base.execute("BEGIN IMMEDIATE")
@@ -200,15 +196,12 @@ class Writer:
                         for s in b.setpoints
                     ],
                 )
-                if due:
-                    self._snapshot(end)
+                self._snapshot(end)
                 base.execute("COMMIT")
             except BaseException:
                 base.execute("ROLLBACK")
                 raise
-        if due:
-            self._digest = digest
-            self._snapshot_due_s = time.monotonic() + SNAPSHOT_PERIOD_S
+        self._digest = "" if end.state.plan is None else end.state.plan.digest
 
     def _snapshot(self, end: Batch) -> None:
         base, at = self._base, end.now.isoformat()
@@ -217,7 +210,10 @@ class Writer:
             "VALUES (?, (SELECT coalesce(max(id), 0) FROM journal), ?)",
             (at, pack_state(end.state)),
         )
-        base.execute("DELETE FROM snapshots WHERE id <= (SELECT max(id) FROM snapshots) - 3")
+        base.execute(
+            "DELETE FROM snapshots WHERE id <= (SELECT max(id) FROM snapshots) - ?",
+            (SNAPSHOTS_KEPT,),
+        )
         base.execute(
             "DELETE FROM journal WHERE id <= (SELECT max(id) FROM journal) - ? "
             "AND id <= (SELECT min(upto) FROM snapshots)",
