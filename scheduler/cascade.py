@@ -102,9 +102,7 @@ def _attempt(problem: Problem, name: str, solver: Solver, work_limit: int) -> So
 
 def _keep_running(problem: Problem, answer: Solution, running: FloatArray | None) -> Solution:
     """The running plan under the answer's name where it is feasible and just as good."""
-    if answer.status != "optimal" or running is None:
-        return answer
-    if running.shape != answer.energy_kwh.shape:
+    if running is None or running.shape != answer.energy_kwh.shape:
         return answer
     kept = dataclasses.replace(answer, energy_kwh=running)
     as_good = _as_good(problem, running, answer.energy_kwh)

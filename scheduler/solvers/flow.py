@@ -13,16 +13,25 @@ from numpy.typing import NDArray
 
 from scheduler.flowtree import FlowTree, flow_tree, price_levels
 from scheduler.problem import Problem
-from scheduler.rows import tapered_entries
-from scheduler.solution import Solution, SolverError
+from scheduler.rows import taper_share, tapered_entries
+from scheduler.solution import Solution, SolverError, Status
 from scheduler.solvers.flow_kernel.exchange import settle
 from scheduler.solvers.flow_kernel.levels import run_levels
 from scheduler.solvers.flow_kernel.prepare import blocks, bound_entries, bound_nodes, empty_flow
 from scheduler.solvers.flow_kernel.records import Flow, Ints, Net
+from scheduler.solvers.flow_kernel.taper import bend, cut_to_curve, reachable
 from scheduler.weights import has_taper
 
 _WS_PER_KWH = 3_600_000.0
+_TAPER_ROUNDS = 30
+_TAIL_WS = 180_000
+"""0.05 kWh."""
+_WITHIN_WS = 1
+_LOSS = 1e-3
+_SAME_KWH = 1e-3
+_PROVED = 1e-7
 BLOCK_SESSIONS = 128
+"""Subtrees up to this size are solved on their own first."""
 
 
 def solve(problem: Problem, *, work_limit: int) -> Solution:
@@ -45,37 +54,109 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
     SolverError
         If the problem leaves the flow, or the limit is passed.
     """
-    entries = int(problem.offsets[-1])
-    if entries == 0:
+    if problem.offsets[-1] == 0:
         return Solution(np.zeros(0), "optimal", "flow", 0.0, 0)
-    if bool(problem.fleet.earliest.any()):
-        raise SolverError("a session that charges at once whatever the price is no flow")
+    run = _Run(problem, int(min(work_limit, 2**62)))
     if has_taper(problem) and tapered_entries(problem).size:
-        raise SolverError("a taper binds")
-    tree = flow_tree(problem)
-    flow, work = _run(problem, tree, work_limit)
-    return Solution(flow.energy / _WS_PER_KWH, "optimal", "flow", 0.0, work)
+        return run.under_taper()
+    return run.solve("optimal", 0.0)
 
 
-def _run(problem: Problem, tree: FlowTree, work_limit: int) -> tuple[Flow, int]:
-    """The kernel's flow for a problem, and the work it took."""
-    net, order = _net(problem, tree)
-    tops, upper, block = blocks(net.end, net.session_from, net.session_to, BLOCK_SESSIONS)
-    start_s = np.maximum(problem.fleet.start_s, problem.horizon.start_s)[order]
-    stay_s = problem.fleet.end_s[order] - start_s
-    laxity_s = stay_s - problem.fleet.energy_kwh[order] / problem.fleet.max_kw[order] * 3600.0
-    net.turn[:] = np.lexsort((laxity_s, block))
-    flow = _flow(net, int(problem.offsets[-1]))
-    empty_flow(net, flow)
-    opens = _opens(problem, net)
-    running = _running(problem)
-    limit = int(min(work_limit, 2**62))
-    run_levels(net, flow, tops, upper, opens, running, limit)
-    settle(net, flow, tops, upper.size > 0, limit)
-    work = int(flow.work.sum())
-    if work > limit:
-        raise SolverError(f"more than {limit} units of work")
-    return flow, work
+class _Run:
+    """One problem in the kernel's terms; solved once, or again after bounds have changed."""
+
+    def __init__(self, problem: Problem, limit: int) -> None:
+        self._problem, self._limit = problem, limit
+        self._net, self._order = _net(problem, flow_tree(problem))
+        net = self._net
+        self._tops, self._upper, block = blocks(
+            net.end, net.session_from, net.session_to, BLOCK_SESSIONS
+        )
+        fleet, order = problem.fleet, self._order
+        start_s = np.maximum(fleet.start_s, problem.horizon.start_s)[order]
+        needed_s = fleet.energy_kwh[order] / fleet.max_kw[order] * 3600.0
+        net.turn[:] = np.lexsort((fleet.end_s[order] - start_s - needed_s, block))
+        self._opens = _opens(problem, net)
+        self._running = _running(problem)
+        self._early = fleet.earliest[order]
+        self._work = 0
+
+    def solve(self, status: Status, gap: float) -> Solution:
+        """The flow within the present bounds."""
+        self._flow = _flow(self._net, int(self._problem.offsets[-1]))
+        net, flow, limit = self._net, self._flow, self._limit
+        empty_flow(net, flow)
+        opens = self._opens
+        if self._early.any():
+            opens = self._place_early(net, flow)
+        run_levels(net, flow, self._tops, self._upper, opens, self._running, limit)
+        if self._early.any() and flow.left.any():
+            raise SolverError("not all fits beside a session that charges at once")
+        settle(net, flow, self._tops, self._upper.size > 0, limit)
+        self._work += int(flow.work.sum())
+        if self._work > limit:
+            raise SolverError(f"more than {limit} units of work")
+        return self._solution(status, gap)
+
+    def _place_early(self, net: Net, flow: Flow) -> Ints:
+        """Sessions that charge at once take the earliest slots, as levels of their own, and stay.
+
+        Returns what the price levels still open beside them.
+        """
+        later = flow.left.copy()
+        later[self._early] = 0
+        flow.left[~self._early] = 0
+        each_slot = np.diag(net.cap[0])
+        nothing = np.zeros(0, dtype=np.int64)
+        run_levels(net, flow, self._tops, self._upper, each_slot, nothing, self._limit)
+        flow.can_add[self._early] = 0
+        flow.can_cut[self._early] = 0
+        if flow.left.any():
+            raise SolverError("a session that charges at once does not fit")
+        flow.left[:] = later
+        flow.blocked[:] = 0
+        drawn = net.cap[0] - flow.room[0]
+        opens = self._opens.copy()
+        for level in opens:
+            used = np.minimum(level, drawn)
+            level -= used
+            drawn = drawn - used
+        return opens
+
+    def _solution(self, status: Status, gap: float) -> Solution:
+        return Solution(self._flow.energy / _WS_PER_KWH, status, "flow", gap, self._work)
+
+    def under_taper(self) -> Solution:
+        """The flow bent under the tapers, held to the bound of the flow without them.
+
+        Raises
+        ------
+        SolverError
+            If more than a thousandth of the energy is lost on the way.
+        """
+        problem, net = self._problem, self._net
+        share = taper_share(problem)
+        room = problem.fleet.taper_room_kwh[self._order] * _WS_PER_KWH
+        room[np.isinf(problem.fleet.taper_per_h[self._order])] = np.inf
+        reachable(net, share, room, _TAIL_WS)
+        relaxed = self.solve("optimal", 0.0)
+        level = np.argmax(self._opens > 0, axis=0)
+        rounds = 0
+        while rounds < _TAPER_ROUNDS and bend(
+            net, self._flow, share, room, level, self._early, _WITHIN_WS
+        ):
+            rounds += 1
+            self.solve("feasible", float("nan"))
+        cut_to_curve(net, self._flow.energy, share, room)
+        found = self._solution("feasible", float("nan"))
+        bound_kwh, bound = float(relaxed.energy_kwh.sum()), relaxed.cost(problem)
+        missing_kwh = bound_kwh - float(found.energy_kwh.sum())
+        if missing_kwh > _LOSS * bound_kwh:
+            raise SolverError(f"the tapers cost {missing_kwh:.3f} kWh")
+        if missing_kwh > _SAME_KWH or bound <= 0:
+            return found
+        gap = max(found.cost(problem) / bound - 1.0, 0.0)
+        return self._solution("optimal" if gap < _PROVED else "gap", gap)
 
 
 def _net(problem: Problem, tree: FlowTree) -> tuple[Net, NDArray[np.intp]]:

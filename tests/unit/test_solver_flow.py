@@ -119,3 +119,56 @@ def test_one_changed_session_changes_few_others():
     assert flow.solve(changed, work_limit=ALL).cost(changed) == pytest.approx(
         best.cost(changed), rel=1e-7
     )
+
+
+def tapering_fleet(n: int, share_of_room: float):
+    rng = np.random.default_rng(11)
+    room = rng.uniform(80, 300, n)
+    rows = [
+        session(a, d, 120.0, share_of_room * r, taper_per_h=1.5, taper_room_kwh=r)
+        for a, d, r in zip(rng.uniform(0, 8, n), rng.uniform(13, 17, n), room, strict=True)
+    ]
+    price = [0.7] * 8 + [1.2] * 16 + [0.3] * 40 + [0.7] * 8
+    return problem_of(rows, price=price, cap_kw=n * 40.0, edges_h=np.arange(73) / 4)
+
+
+def test_a_fleet_that_ends_below_its_taper_s_tail_is_proved_optimal():
+    problem = tapering_fleet(20, 0.9)
+    answer = flow.solve(problem, work_limit=ALL)
+    best = highs.solve(problem, work_limit=ALL)
+    assert answer.status == "optimal"
+    assert verify(problem, answer).ok
+    assert answer.cost(problem) == pytest.approx(best.cost(problem), rel=1e-6)
+
+
+def test_a_fleet_that_fills_up_stays_under_its_tapers_close_to_the_optimum():
+    problem = tapering_fleet(20, 1.0)
+    answer = flow.solve(problem, work_limit=ALL)
+    best = highs.solve(problem, work_limit=ALL)
+    assert answer.status == "feasible"
+    assert verify(problem, answer).ok
+    assert answer.short_kwh(problem).sum() <= best.short_kwh(problem).sum() + 20 * 0.05
+    assert answer.cost(problem) <= best.cost(problem) * 1.015
+
+
+def test_who_charges_at_once_does_so_beside_others():
+    problem = problem_of(
+        [session(0, 4, 10.0, 15.0, earliest=True), session(0, 4, 10.0, 20.0)],
+        price=[4.0, 3.0, 2.0, 1.0],
+        cap_kw=10.0,
+        sell=[0.5] * 4,
+        surplus_kw=[12.0, 0.0, 0.0, 0.0],
+    )
+    answer = flow.solve(problem, work_limit=ALL)
+    assert answer.energy_kwh == pytest.approx([10, 5, 0, 0, 0, 0, 10, 10])
+    assert answer.cost(problem) == pytest.approx(highs.solve(problem, work_limit=ALL).cost(problem))
+
+
+def test_who_charges_at_once_leaves_a_shortage_to_the_next_rung():
+    problem = problem_of(
+        [session(0, 1, 10.0, 10.0, earliest=True), session(0, 1, 10.0, 10.0, priority=9)],
+        price=[1.0],
+        cap_kw=10.0,
+    )
+    with pytest.raises(SolverError, match="at once"):
+        flow.solve(problem, work_limit=ALL)

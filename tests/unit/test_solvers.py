@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scheduler.problem import Fleet, PhaseLimit, Problem
-from scheduler.solvers import first_come, greedy, highs, uncontrolled
+from scheduler.solvers import first_come, flow, greedy, highs, uncontrolled
 from scheduler.verify import verify
 from tests.problems import problem_of, session
 
@@ -19,14 +19,14 @@ def given(problem: Problem, energy: np.ndarray) -> np.ndarray:
     return np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
 
 
-@pytest.mark.parametrize("solver", [highs, greedy])
+@pytest.mark.parametrize("solver", [highs, greedy, flow])
 def test_charges_in_the_cheapest_hours(solver):
     problem = problem_of([session(0, 4, 10.0, 20.0)], price=[3.0, 1.0, 2.0, 1.0])
     energy = solver.solve(problem, work_limit=ALL).energy_kwh
     assert energy == pytest.approx([0.0, 10.0, 0.0, 10.0])
 
 
-@pytest.mark.parametrize("solver", [highs, greedy])
+@pytest.mark.parametrize("solver", [highs, greedy, flow])
 def test_equal_prices_mean_early(solver):
     problem = problem_of([session(0, 4, 10.0, 20.0)], price=[1.0, 1.0, 1.0, 1.0])
     energy = solver.solve(problem, work_limit=ALL).energy_kwh
@@ -45,7 +45,7 @@ def test_a_shared_limit_moves_the_patient_session():
     assert by_slot == pytest.approx([10.0, 10.0, 0.0])
 
 
-@pytest.mark.parametrize("solver", [highs, greedy])
+@pytest.mark.parametrize("solver", [highs, greedy, flow])
 def test_the_larger_priority_is_served_when_both_do_not_fit(solver):
     problem = problem_of(
         [session(0, 1, 10.0, 10.0, priority=2), session(0, 1, 10.0, 10.0, priority=7)],
@@ -69,14 +69,14 @@ def test_a_promise_stands_before_a_larger_priority():
     assert given(problem, energy) == pytest.approx([6.0, 6.0])
 
 
-@pytest.mark.parametrize("solver", [highs, greedy])
+@pytest.mark.parametrize("solver", [highs, greedy, flow])
 def test_who_wants_power_now_gets_it_whatever_the_price(solver):
     problem = problem_of([session(0, 4, 10.0, 20.0, earliest=True)], price=[9.0, 8.0, 1.0, 1.0])
     energy = solver.solve(problem, work_limit=ALL).energy_kwh
     assert energy == pytest.approx([10.0, 10.0, 0.0, 0.0])
 
 
-@pytest.mark.parametrize("solver", [highs, greedy, first_come, uncontrolled])
+@pytest.mark.parametrize("solver", [highs, greedy, flow, first_come, uncontrolled])
 def test_the_taper_is_kept_and_known(solver):
     k, room = 1.0, 20.0
     problem = problem_of(
@@ -113,7 +113,7 @@ def test_pv_surplus_is_used_before_a_cheaper_looking_hour():
         assert solution.cost(problem) == pytest.approx(4 * 0.5 + 6 * 1.0)
 
 
-@pytest.mark.parametrize("solver", [highs, greedy, first_come])
+@pytest.mark.parametrize("solver", [highs, greedy, flow, first_come])
 def test_a_phase_limit_binds_only_piles_on_that_phase(solver):
     base = problem_of(
         [

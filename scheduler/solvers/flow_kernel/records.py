@@ -16,6 +16,7 @@ Words = NDArray[np.uint64]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.int8]
+Bools = NDArray[np.bool_]
 
 
 class Net(NamedTuple):
