@@ -45,7 +45,18 @@ def bill(
     zone = file.site.zone
     year, number = _month(month)
     held = load_book(tariff or file.site.tariff, holidays=holidays, settings=file.tariff_settings)
-    bills = {"site": month_bill(held, read_meter(registers), year=year, month=number, zone=zone)}
+    own_terms = file.tariff_settings
+    bills = {
+        "site": month_bill(
+            held,
+            read_meter(registers),
+            year=year,
+            month=number,
+            zone=zone,
+            consumed_before_kwh=own_terms.consumed_kwh,
+            power_factor=own_terms.power_factor,
+        )
+    }
     savings: list[dict[str, Any]] = []
     if sessions is not None:
         own = _sessions_of_month(read_session_meters(sessions), file.site, year, number)

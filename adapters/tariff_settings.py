@@ -16,6 +16,7 @@ from tariffs.kinds.flat import Flat
 from tariffs.kinds.time_of_use import TimeOfUse
 from tariffs.kinds.with_fees import Fee
 from tariffs.period_prices import Component, PeriodPrices, ScopedValues
+from tariffs.power_factor import PowerFactorRule
 from tariffs.scope import DAY_MINUTES, Scope, clock_ranges
 from tariffs.sell import Sell
 from tariffs.settings import TariffSettings
@@ -40,6 +41,7 @@ KEYS = (
     "peaks_kw",
     "consumed_kwh",
     "fees",
+    "power_factor",
 )
 
 
@@ -86,6 +88,7 @@ def tariff_settings(data: Any, *, currency: str, where: str = "tariff") -> Tarif
         },
         consumed_kwh=table.number("consumed_kwh", 0.0),
         fees=tuple(_fee(t, currency) for t in _parts(table, "fees", _FEE)),
+        power_factor=_power_factor(table),
     )
 
 
@@ -131,6 +134,21 @@ def _exemption(table: Table) -> Exemption:
         table.day("since") if "since" in table else None,
         table.day("until") if "until" in table else None,
     )
+
+
+def _power_factor(table: Table) -> PowerFactorRule | None:
+    """Two lists of equal length: power factors, and the share each adds to the bill."""
+    if "power_factor" not in table:
+        return None
+    part = Table(
+        table.get("power_factor"),
+        table.at("power_factor"),
+        ("power_factors", "shares", "below_share"),
+    )
+    at, shares = part.numbers("power_factors"), part.numbers("shares")
+    if len(at) != len(shares):
+        raise ConfigurationError("is not as long as power_factors", where=part.at("shares"))
+    return PowerFactorRule(tuple(zip(at, shares, strict=True)), part.number("below_share"))
 
 
 def _fee(table: Table, currency: str) -> Fee:

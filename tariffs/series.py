@@ -84,6 +84,15 @@ class PriceSeries:
             np.concatenate([kept.sell_per_kwh, newer.sell_per_kwh])[order],
         )
 
+    def since(self, instant_s: int) -> PriceSeries | None:
+        """Without what ended at or before an instant; None when nothing is left."""
+        lo = int(np.searchsorted(self.ends_s, instant_s, side="right"))
+        if lo == self.starts_s.size:
+            return None
+        return PriceSeries(
+            self.starts_s[lo:], self.ends_s[lo:], self.buy_per_kwh[lo:], self.sell_per_kwh[lo:]
+        )
+
     def covered(self, start_s: int, end_s: int) -> list[tuple[int, int]]:
         """Stretches of [start_s, end_s) that have a price, merged where they touch."""
         lo = int(np.searchsorted(self.ends_s, start_s, side="right"))

@@ -11,6 +11,7 @@ from models.errors import TariffError
 from tariffs.demand_rules import BillingChoice, Exemption
 from tariffs.kinds.with_fees import Fee
 from tariffs.period_prices import Component
+from tariffs.power_factor import PowerFactorRule
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class TariffSettings:
         Drawn so far in the period of consumption tiers, kWh.
     fees : tuple of Fee
         Service fee, discounts, coupons, green premium.
+    power_factor : PowerFactorRule or None
+        力调电费 by its table; None: not billed.
     """
 
     customer_class: str = ""
@@ -72,6 +75,7 @@ class TariffSettings:
     peaks_kw: Mapping[tuple[int, int], float] = field(default_factory=dict)
     consumed_kwh: float = 0.0
     fees: tuple[Fee, ...] = ()
+    power_factor: PowerFactorRule | None = None
 
     def __post_init__(self) -> None:
         if self.installed_kva is not None and not self.installed_kva > 0:

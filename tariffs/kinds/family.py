@@ -74,12 +74,18 @@ class Family(Tariff):
     def demand_terms(
         self, start: datetime, end: datetime, *, zone: ZoneInfo
     ) -> tuple[DemandTerm, ...]:
-        """The terms of every version that holds somewhere in [start, end)."""
-        return tuple(
-            term
-            for v, lo, hi in self._parts(epoch_s(start), epoch_s(end), zone)
-            for term in v.tariff.demand_terms(instant_of(lo), instant_of(hi), zone=zone)
-        )
+        """Each month's terms, from the version in force at its beginning."""
+        found: list[DemandTerm] = []
+        for v in self.versions:
+            lo = _midnight(v.valid_from, zone) if v.valid_from else None
+            hi = _midnight(v.valid_until, zone) if v.valid_until else None
+            found.extend(
+                term
+                for term in v.tariff.demand_terms(start, end, zone=zone)
+                if (lo is None or term.month_start_s >= lo)
+                and (hi is None or term.month_start_s < hi)
+            )
+        return tuple(found)
 
     def notes(self, start: datetime, end: datetime, *, zone: ZoneInfo) -> tuple[TariffNote, ...]:
         """The notes of every version that holds somewhere in [start, end), each once."""

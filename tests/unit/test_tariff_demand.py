@@ -14,7 +14,11 @@ from models.horizon import Horizon, epoch_s
 from tariffs.calendar import NoHolidays
 from tariffs.day_rule import Band, DayRule, DayWindow
 from tariffs.demand import DemandTerm, peak_of
+from tariffs.demand_room import room_kw, unavoidable_peak_kw
 from tariffs.demand_rules import BillingChoice, DemandRule, Exemption, SiteDemand, month_term
+from tariffs.kinds.family import Family, Version
+from tariffs.kinds.flat import Flat
+from tariffs.kinds.two_part import TwoPart
 from tariffs.scope import Scope
 from tariffs.settings import TariffSettings
 
@@ -193,3 +197,42 @@ def test_nonsense_is_refused() -> None:
         DemandTerm("x", 0, 1, 0.0, ((5.0, 1.0), (5.0, 1.0)))
     with pytest.raises(InvalidValueError):
         DemandTerm("x", 0, 1, 0.0, (), interval_s=900, slide_s=420)
+
+
+def room(slide_s: int, now_min: float, power_kw: list[float], level_kw: float) -> float:
+    starts = epoch_s(JULY) + 60 * np.arange(len(power_kw), dtype=np.int64)
+    term = july(DemandRule("需量", "peak", 1.0, slide_s=slide_s), SiteDemand())
+    now_s = epoch_s(JULY) + int(now_min * 60)
+    return room_kw(term, now_s, starts, starts + 60, np.array(power_kw), level_kw)
+
+
+def test_room_in_a_block_is_what_the_block_has_left() -> None:
+    assert room(900, 10, [60.0] * 10, 50.0) == pytest.approx((50 * 15 - 600) / 5)
+    assert room(900, 15, [60.0] * 15, 50.0) == pytest.approx(50.0)
+
+
+def test_room_under_a_sliding_window_holds_every_running_mean() -> None:
+    past = [90.0] * 5 + [30.0] * 10
+    left = room(60, 15, past, 50.0)
+    future = past + [left] * 15
+    means = [np.mean(future[k : k + 15]) for k in range(1, 16)]
+    assert max(means) == pytest.approx(50.0)
+    assert room(60, 15, [90.0] * 15, 50.0) < 0
+
+
+def test_the_unavoidable_peak_is_averaged_over_the_interval() -> None:
+    term = july(DemandRule("需量", "peak", 1.0), SiteDemand())
+    horizon = Horizon.between(JULY, JULY + timedelta(minutes=30), slot_minutes=5, zone=ZONE)
+    load = np.array([0.0, 90.0, 0.0, 30.0, 30.0, 30.0])
+    assert unavoidable_peak_kw(term, horizon, load) == pytest.approx(40.0)
+
+
+def test_a_family_takes_a_months_terms_from_the_version_at_its_beginning() -> None:
+    def version(price: float) -> TwoPart:
+        energy = Flat(f"at {price:g}", "CNY", 0.5, 0.0)
+        return TwoPart(energy, (DemandRule("需量", "peak", price),), SiteDemand())
+
+    change = date(2026, 7, 10)
+    family = Family("f", (Version(version(1.0), None, change), Version(version(2.0), change, None)))
+    terms = family.demand_terms(JULY, JULY + timedelta(days=40), zone=ZONE)
+    assert [t.money(1.0) for t in terms] == [1.0, 2.0]

@@ -139,6 +139,15 @@ def test_discounts_coupons_and_carbon_add_up() -> None:
     assert tariff.prices(horizon).sell_per_kwh.tolist() == [0.08, 0.08]
 
 
+def test_prices_that_are_over_can_be_let_go() -> None:
+    series = hours(NOON, 1.0, 2.0)
+    begin = int(NOON.timestamp())
+    kept = series.since(begin + 3600)
+    assert kept is not None
+    assert kept.buy_per_kwh.tolist() == [2.0]
+    assert series.since(begin + 7200) is None
+
+
 def test_nonsense_is_refused() -> None:
     with pytest.raises(InvalidValueError):
         hours(NOON, float("nan"))
