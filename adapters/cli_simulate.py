@@ -67,7 +67,7 @@ def simulate(
         for path in sessions
         for s in _read(path, zone, depot=depot, battery_kwh=battery_kwh, first=first, last=last)
     ]
-    with _Bar() as bar:
+    with Bar() as bar:
         figures = run_simulation(
             file.site,
             held,
@@ -90,7 +90,7 @@ def simulate(
     if as_json:
         print_document(document)
     else:
-        show_figures(document)
+        show_figures(document, title=f"{file.site.name}, {requests.value} requests")
 
 
 def _midnight(day: datetime, zone: ZoneInfo) -> datetime:
@@ -121,7 +121,7 @@ def _read(
     return list(read_sessions(path, zone=zone))
 
 
-class _Bar:
+class Bar:
     """Progress on standard error, once something takes longer than two seconds."""
 
     def __init__(self) -> None:
@@ -136,9 +136,8 @@ class _Bar:
         self._began = time.monotonic()
         self._shown = False
         self._task = self._progress.add_task("", total=1.0)
-        self._what = ""
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,15 +151,12 @@ class _Bar:
                 return
             self._progress.start()
             self._shown = True
-        if what != self._what:
-            self._progress.reset(self._task, description=what)
-            self._what = what
-        self._progress.update(self._task, completed=share)
+        self._progress.update(self._task, description=what, completed=share)
 
 
-def show_figures(document: dict[str, Any]) -> None:
+def show_figures(document: dict[str, Any], *, title: str) -> None:
     """The figures for people."""
-    table = Table("figure", "value", title=f"{document['site']}, {document['requests']}")
+    table = Table("figure", "value", title=title)
     for key, value in document.items():
         if isinstance(value, dict):
             text = ", ".join(f"{k} {_number(v)}" for k, v in value.items())

@@ -114,9 +114,9 @@ def simulate(
             f"no session arrives from {start.isoformat()} to {end.isoformat()}",
             fix="choose --from and --to inside the file",
         )
-    prices = _prices(site, tariff, outcome.replay)
-    figures = _figures(outcome)
-    figures |= _baselines(site, outcome, prices, tell)
+    prices = prices_of(site, tariff, outcome.replay)
+    figures = figures_of(outcome)
+    figures |= baselines_of(site, outcome, prices, tell)
     if losses:
         figures |= _losses(site, tariff, sessions, start, end, rungs, tell)
     figures["wall_s"] = time.perf_counter() - began
@@ -137,7 +137,7 @@ def _closed_loop(
     if not replay.vehicles:
         empty = Trace(sessions=(), verdicts=(), limits={}, base=[])
         return Outcome(replay, empty, 0.0)
-    begin, until = start.timestamp(), _last_s(replay)
+    begin, until = start.timestamp(), last_s(replay)
     trace = run(
         Engine(site, tariff),
         VirtualDepot(site, replay.vehicles, start_s=begin),
@@ -145,24 +145,31 @@ def _closed_loop(
         solve=cascade_of(*rungs),
         progress=lambda at: tell(f"run, {words}", (at - begin) / (until - begin)),
     )
-    cost = _prices(site, tariff, replay).of_pieces(_all_pieces(trace))
-    return Outcome(replay, trace, cost)
+    return outcome_of(replay, trace, prices_of(site, tariff, replay))
 
 
-def _last_s(replay: Replay) -> float:
+def last_s(replay: Replay) -> float:
+    """When the last vehicle has left, epoch seconds."""
     return max(v.departure_s for v in replay.vehicles) + 1.0
 
 
-def _prices(site: Site, tariff: Tariff, replay: Replay) -> PriceSum:
+def prices_of(site: Site, tariff: Tariff, replay: Replay) -> PriceSum:
+    """Prices over the whole of a replay."""
     first = min(v.arrival_s for v in replay.vehicles)
-    return PriceSum(tariff, first - 86_400, _last_s(replay) + 86_400, site.zone)
+    return PriceSum(tariff, first - 86_400, last_s(replay) + 86_400, site.zone)
+
+
+def outcome_of(replay: Replay, trace: Trace, prices: PriceSum) -> Outcome:
+    """A run with what its energy costs."""
+    return Outcome(replay, trace, prices.of_pieces(_all_pieces(trace)))
 
 
 def _all_pieces(trace: Trace) -> list[Piece]:
     return [p for s in trace.sessions for p in s.pieces]
 
 
-def _figures(outcome: Outcome) -> dict[str, Any]:
+def figures_of(outcome: Outcome) -> dict[str, Any]:
+    """The figures of a run alone."""
     trace, replay = outcome.trace, outcome.replay
     solve_ms = np.array(trace.solve_ms or (0.0,))
     return {
@@ -193,9 +200,10 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _baselines(site: Site, outcome: Outcome, prices: PriceSum, tell: Progress) -> dict[str, Any]:
+def baselines_of(site: Site, outcome: Outcome, prices: PriceSum, tell: Progress) -> dict[str, Any]:
+    """The figures of what others would have done with the same cars."""
     vehicles = outcome.replay.vehicles
-    begin, until = min(v.arrival_s for v in vehicles) - 1.0, _last_s(outcome.replay)
+    begin, until = min(v.arrival_s for v in vehicles) - 1.0, last_s(outcome.replay)
 
     def make(quirks: dict[str, Quirk]) -> VirtualDepot:
         return VirtualDepot(site, vehicles, start_s=begin, quirks=quirks)
