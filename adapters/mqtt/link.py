@@ -10,6 +10,7 @@ the connection sends to itself.
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -50,6 +51,14 @@ class Will:
 
 def _properties(kind: int) -> Any:
     return Properties(kind)  # type: ignore[no-untyped-call]
+
+
+def _without_delay(_client: Client, _user: object, end: Any) -> None:
+    """A setpoint is a small packet: it must not wait for company (up to 40 ms)."""
+    try:
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except (OSError, AttributeError) as problem:
+        log.debug("no TCP_NODELAY: %s", problem)
 
 
 class Link:
@@ -267,6 +276,7 @@ class Link:
         client.max_inflight_messages = self._window
         client.connect_timeout = 5.0
         generation = self._generation + 1
+        client.on_socket_open = _without_delay
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe

@@ -40,6 +40,7 @@ SITE = "yard"
 _BROKER = """\
 listener {port} 127.0.0.1
 allow_anonymous true
+set_tcp_nodelay true
 max_inflight_messages 0
 max_queued_messages 100000
 persistence false
@@ -159,6 +160,10 @@ class Peer:
             self.heard.append((message.topic, message.payload))
             self.on_message(message.topic, message.payload)
 
+        def at_once(_c: Client, _u: Any, end: Any) -> None:
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        client.on_socket_open = at_once
         client.on_connect = on_connect
         client.on_message = on_message
         client.reconnect_delay_set(1, 1)
