@@ -1,0 +1,90 @@
+"""``valleyfill bench``: the figures, as a table for people or one JSON document for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import churn as churn_bench
+from benchmarks import latency as latency_bench
+from benchmarks import step as step_bench
+
+app = typer.Typer(help="Measure: latency, churn, a whole step.", no_args_is_help=False)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer and smaller rows: under a minute.")]
+
+_MESSAGES = Console(stderr=True)
+
+
+@app.callback(invoke_without_command=True)
+def figures(context: typer.Context, as_json: Json = False, quick: Quick = False) -> None:
+    """A whole step and the control process, as the issue "A depot's day" asks for them."""
+    if context.invoked_subcommand is not None:
+        return
+    out: dict[str, Any] = {}
+    for piles in (54, 1_000):
+        _MESSAGES.print(f"a step at {piles} piles", style="dim")
+        rounds = 5 if quick else 15
+        found = step_bench.step_figures(piles, rounds=rounds, rungs=("flow", "highs"))
+        out |= {f"{name}_{piles}": value for name, value in found.items()}
+    _MESSAGES.print("the control process", style="dim")
+    out["control_process_mb_1000"] = step_bench.control_process_mb(1_000)
+    if as_json:
+        print(json.dumps(out))
+        return
+    _table("figure", "value", [(name, f"{value:.2f}") for name, value in out.items()])
+
+
+@app.command()
+def latency(as_json: Json = False, quick: Quick = False) -> None:
+    """Time of a plan by size, load, tariff shape and feature, beside HiGHS and OR-tools."""
+    _report(
+        latency_bench.run,
+        ("solver", "sessions", "load", "shape", "feature", "solve_ms_p50", "solve_ms_p99"),
+        as_json,
+        quick,
+    )
+
+
+@app.command()
+def churn(as_json: Json = False, quick: Quick = False) -> None:
+    """Sessions whose plan changes without news and after one event, ours and HiGHS."""
+    _report(
+        churn_bench.run,
+        ("solver", "sessions", "changed_without_news", "changed_per_event_p50"),
+        as_json,
+        quick,
+    )
+
+
+def _report(
+    run: Callable[[bool, Callable[[str], None]], dict[str, Any]],
+    columns: Sequence[str],
+    as_json: bool,
+    quick: bool,
+) -> None:
+    found = run(quick, lambda line: _MESSAGES.print(line, style="dim"))
+    if as_json:
+        print(json.dumps(found))
+        return
+    _table(*columns, [tuple(_cell(row[c]) for c in columns) for row in found["rows"]])
+    for name, value in found.get("times_faster", {}).items():
+        Console().print(f"the flow against {name}: {value:.0f} times faster")
+
+
+def _cell(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _table(*columns_and_rows: Any) -> None:
+    *columns, rows = columns_and_rows
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,189 @@
+"""How long a plan takes: size, load, tariff shape and feature, ours and the general solvers."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from benchmarks.instances import SHAPES, Load, Shape, fleet_problem
+from scheduler.cascade import load_solver
+from scheduler.problem import Problem
+from scheduler.verify import verify
+
+_ALL = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table.
+
+    Parameters
+    ----------
+    solver : str
+        File in ``scheduler/solvers/``.
+    sessions : int
+        Size.
+    load, shape : str
+        As in :func:`benchmarks.instances.fleet_problem`.
+    feature : str
+        ``plain``, ``partial first slot``, ``flat tree``, ``surplus`` or ``one event``.
+    repeats : int
+        Times measured after one that is not.
+    """
+
+    solver: str
+    sessions: int
+    load: Load = "congested"
+    shape: Shape = "five-level"
+    feature: str = "plain"
+    repeats: int = 15
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    """The rows: the flow in every direction, the general solvers where they finish."""
+    sizes = (50, 200, 1_000) if quick else (50, 200, 1_000, 5_000, 20_000)
+    loads: tuple[Load, ...] = ("light", "medium", "congested", "short")
+    for n in sizes:
+        for load in loads:
+            yield Case("flow", n, load, repeats=_repeats(n, quick))
+    for shape in SHAPES:
+        for n in sizes[-2:]:
+            yield Case("flow", n, shape=shape, repeats=_repeats(n, quick))
+    for feature in ("partial first slot", "flat tree", "surplus", "one event"):
+        for n in sizes[-2:]:
+            yield Case("flow", n, feature=feature, repeats=_repeats(n, quick))
+    for n in sizes:
+        large = n > 1_000
+        yield Case("greedy", n, repeats=1 if large else 3)
+        yield Case("highs", n, repeats=1 if large else 3)
+        yield Case("mincost", n, repeats=1 if large else 3)
+
+
+def _repeats(n: int, quick: bool) -> int:
+    return (5 if quick else 15) if n > 1_000 else (15 if quick else 101)
+
+
+def problem_for(case: Case) -> Problem:
+    """The instance of a row."""
+    late = 7 if case.feature == "partial first slot" else 0
+    problem = fleet_problem(
+        case.sessions, load=case.load, shape=case.shape, seed=1, late_minutes=late
+    )
+    if case.feature == "flat tree":
+        fleet = dataclasses.replace(problem.fleet, node=np.zeros(problem.fleet.n, dtype=np.int64))
+        return dataclasses.replace(
+            problem,
+            fleet=fleet,
+            node_ids=problem.node_ids[:1],
+            parent=problem.parent[:1],
+            cap_kw=problem.cap_kw[:1],
+        )
+    if case.feature == "surplus":
+        hour = np.arange(problem.horizon.n) / 4 + 6
+        sun = np.maximum(np.sin((hour - 6) / 13 * np.pi), 0.0) * (hour < 19)
+        surplus = np.round(2.0 * case.sessions * sun, 3)
+        return dataclasses.replace(
+            problem, surplus_kw=surplus, sell_per_kwh=np.full(hour.size, 0.2)
+        )
+    return problem
+
+
+def one_event(problem: Problem, seed: int) -> Problem:
+    """The problem with its own plan running, after one driver halved what is owed."""
+    plan = load_solver("flow")(problem, work_limit=_ALL).energy_kwh
+    i = int(np.random.default_rng(seed).integers(problem.fleet.n))
+    energy = problem.fleet.energy_kwh.copy()
+    energy[i] = round(energy[i] / 2, 2)
+    fleet = dataclasses.replace(problem.fleet, energy_kwh=energy, asked_kwh=energy)
+    return dataclasses.replace(problem, fleet=fleet, running_kwh=plan)
+
+
+def measure(case: Case) -> dict[str, Any]:
+    """Time one row; building arrays from the problem counts, the problem's own caches do not."""
+    solve = load_solver(case.solver)
+    base = problem_for(case)
+    solve_ms, verify_ms = [], []
+    answer, problem = None, base
+    for repeat in range(case.repeats + 1):
+        fresh = one_event(base, repeat) if case.feature == "one event" else base
+        problem = dataclasses.replace(fresh)
+        begun = time.perf_counter()
+        answer = solve(problem, work_limit=_ALL)
+        solved = time.perf_counter()
+        verdict = verify(problem, answer)
+        verified = time.perf_counter()
+        if not verdict.ok:
+            raise RuntimeError(f"{case}: {verdict}")
+        if repeat or case.repeats == 1:
+            solve_ms.append(1e3 * (solved - begun))
+            verify_ms.append(1e3 * (verified - solved))
+        if case.repeats == 1:
+            break
+    assert answer is not None
+    return {
+        "solver": case.solver,
+        "sessions": case.sessions,
+        "slots": problem.horizon.n,
+        "load": case.load,
+        "shape": case.shape,
+        "feature": case.feature,
+        "solve_ms_p50": float(np.median(solve_ms)),
+        "solve_ms_p99": float(np.quantile(solve_ms, 0.99)),
+        "verify_ms_p50": float(np.median(verify_ms)),
+        "repeats": len(solve_ms),
+        "cost": answer.cost(problem),
+        "short_kwh": float(answer.short_kwh(problem).sum()),
+        "status": answer.status,
+    }
+
+
+def run(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+    """All rows, and how many times faster the flow is where another solver ran beside it.
+
+    Parameters
+    ----------
+    quick : bool
+        Up to 1,000 sessions, under a minute.
+    progress : callable
+        Told a line before each row.
+    """
+    load_solver("flow")(fleet_problem(300, load="short"), work_limit=_ALL)
+    rows = []
+    for case in cases(quick):
+        progress(f"{case.solver}, {case.sessions} sessions, {case.load}, {case.feature}")
+        rows.append(measure(case))
+    return {"host": host(), "rows": rows, "times_faster": ratios(rows)}
+
+
+def ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Median of each general solver over the flow's, congested load and five levels."""
+    plain = {
+        (r["solver"], r["sessions"]): r["solve_ms_p50"]
+        for r in rows
+        if (r["load"], r["shape"], r["feature"]) == ("congested", "five-level", "plain")
+    }
+    return {
+        f"{solver}_{n}": ms / plain["flow", n]
+        for (solver, n), ms in plain.items()
+        if solver in ("highs", "mincost") and ("flow", n) in plain
+    }
+
+
+def host() -> dict[str, Any]:
+    """Where the figures come from; every solver here runs on one thread."""
+    packages = ("numpy", "numba", "highspy", "ortools")
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": 1,
+        "packages": {name: version(name) for name in packages},
+    }
