@@ -188,7 +188,7 @@ def urdb(
     """A URDB rate as a book, on standard output."""
     import tomli_w
 
-    from adapters.import_tariff import read_json, urdb_book
+    from adapters.import_urdb import read_json, urdb_book
 
     book = urdb_book(read_json(file), name=name, timezone=timezone, currency=currency)
     sys.stdout.write(tomli_w.dumps(book))
@@ -202,7 +202,8 @@ def agile(
     vat: Annotated[bool, typer.Option(help="Prices with value added tax.")] = True,
 ) -> None:
     """Octopus Agile half hours as the body of a tariff message, on standard output."""
-    from adapters.import_tariff import agile_series, read_json, series_document
+    from adapters.import_series import agile_series, series_document
+    from adapters.import_urdb import read_json
 
     _tell_series(series_document(agile_series(read_json(file), vat=vat)))
 
@@ -215,7 +216,7 @@ def csv_(
 ) -> None:
     """A CSV of 96 or 24 prices a day as the body of a tariff message, on standard output."""
     from adapters.data.files import read_text
-    from adapters.import_tariff import csv_series, series_document
+    from adapters.import_series import csv_series, series_document
 
     series = csv_series(
         read_text(file),

@@ -11,13 +11,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from adapters.import_tariff import (
-    agile_series,
-    csv_series,
-    read_json,
-    series_document,
-    urdb_book,
-)
+from adapters.import_series import agile_series, csv_series, series_document
+from adapters.import_urdb import read_json, urdb_book
 from models.errors import DataError
 from models.horizon import Horizon, instant_of
 from tariffs.build import build_tariff
