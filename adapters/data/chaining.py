@@ -27,6 +27,9 @@ MTA's bussim2."""
 CUT_OFF_PER_H = 1 / 20
 """A charge ends when the power has fallen to a twentieth of the capacity per hour (C/20)."""
 
+ANNOUNCED_H = 24.0
+"""The timetable knows every stay a day ahead."""
+
 WORTH_KWH = 0.1
 """A bus that lacks less asks for nothing."""
 
@@ -246,6 +249,7 @@ class _Stays:
                 battery_kwh=self.battery.capacity_kwh,
                 soc=held / self.battery.capacity_kwh,
                 source_id=following.block.id,
+                announced_h=ANNOUNCED_H,
             )
         )
         return leaves

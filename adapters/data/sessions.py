@@ -37,6 +37,7 @@ COLUMNS = (
     "battery_kwh",
     "soc",
     "source_id",
+    "announced_h",
 )
 """Columns of the plain CSV; the first five are needed."""
 
@@ -94,6 +95,7 @@ def write_sessions(sessions: Iterable[ReplaySession]) -> str:
                 "" if s.battery_kwh is None else repr(s.battery_kwh),
                 "" if s.soc is None else repr(s.soc),
                 s.source_id,
+                repr(s.announced_h),
             ]
         )
     return out.getvalue()
@@ -230,6 +232,7 @@ def _plain_csv(rows: Rows, zone: ZoneInfo | None) -> list[ReplaySession]:
                 battery_kwh=row.optional_number("battery_kwh"),
                 soc=row.optional_number("soc"),
                 source_id=row.optional("source_id") or _foreign(source, legal),
+                announced_h=row.optional_number("announced_h") or 0.0,
             )
         )
     return out

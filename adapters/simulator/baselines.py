@@ -63,6 +63,9 @@ def _shares(site: Site, depot: VirtualDepot, cars: list[VirtualPile]) -> list[fl
             offer = 0.0
         offers.append(offer)
         draws = pile.drawn_at_kw(offer)
+        if abs(offer - pile.offer_kw) <= POWER_EPSILON_KW:
+            # The meters see a tapering car at the power it had at its last step.
+            draws = max(draws, pile.power_kw)
         for k in path:
             room[k] -= draws
     return offers

@@ -45,6 +45,8 @@ class ReplaySession:
         replayed vehicle then tapers.
     source_id : str
         The id in the source, where it was not legal here.
+    announced_h : float
+        How long before its arrival its request is said, h >= 0: a timetable knows ahead.
     """
 
     id: str
@@ -57,6 +59,7 @@ class ReplaySession:
     battery_kwh: float | None = None
     soc: float | None = None
     source_id: str = ""
+    announced_h: float = 0.0
 
     def __post_init__(self) -> None:
         where = f"session {self.id}"
@@ -70,6 +73,8 @@ class ReplaySession:
                 f"{self.arrival.isoformat()}",
                 where=where,
             )
+        if not self.announced_h >= 0:
+            raise DataError("is announced after it came", where=f"{where}.announced_h")
         for name in ("delivered_kwh", "stated_kwh"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
@@ -175,7 +180,7 @@ def prepare(
                 departure_s=session.departure.timestamp(),
                 battery=battery,
                 stored_kwh=stored,
-                words=((session.arrival.timestamp(), request),),
+                words=((session.arrival.timestamp() - 3600.0 * session.announced_h, request),),
                 says_soc=session.battery_kwh is not None,
             )
         )
