@@ -1,0 +1,129 @@
+"""The daemon's life cycle: readiness, watchdog, reload, a full disk, a frozen process, floods."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.wire import inbound as w
+from adapters.wire import outbound as o
+from tests.integration.field import Peer, Yard, limit, needs_broker, raw, request, until, yard
+from tests.integration.test_daemon import charging
+
+pytestmark = [needs_broker, pytest.mark.broker]
+
+
+def test_systemd_hears_ready_then_the_watchdog_then_stopping(tmp_path: Path) -> None:
+    address = tmp_path / "notify"
+    with yard(tmp_path, piles=1) as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as fake:
+        fake.bind(str(address))
+        fake.settimeout(15)
+        place.daemon.start(NOTIFY_SOCKET=str(address), WATCHDOG_USEC="1000000")
+        assert fake.recv(1024).startswith(b"READY=1")
+        assert fake.recv(1024) == b"WATCHDOG=1"
+        assert fake.recv(1024) == b"WATCHDOG=1"
+        place.daemon.signal(signal.SIGTERM)
+        said = b""
+        while said != b"STOPPING=1":
+            said = fake.recv(1024)
+        assert place.daemon.wait() == 0
+
+
+def test_a_lower_limit_is_taken_over_on_sighup_while_cars_charge_and_a_wrong_file_is_not(
+    tmp_path: Path,
+) -> None:
+    with yard(tmp_path) as place:
+        charging(place)
+        watcher = place.peer("watcher", "alert/#")
+        good = place.config.read_text()
+        place.config.write_text(good.replace("contract_kw = 150", "contract_kw = 90"))
+        place.daemon.signal(signal.SIGHUP)
+        until(lambda: place.said_kw() <= 90.0 + 1e-6, "the new contract holds", 5)
+        until(lambda: place.drawn_kw > 85.0, "and is used", 15)
+        place.config.write_text(good.replace("limit_kw = 300", "limit_kw = -300"))
+        place.daemon.signal(signal.SIGHUP)
+        until(lambda: any("reload_refused" in t for t, _ in watcher.heard), "the file is refused")
+        alert = watcher.bodies(o.Alert)[-1]
+        assert "limit_kw" in alert.text
+        time.sleep(1.5)
+        assert 85.0 < place.drawn_kw <= 90.0 + 1e-6, "the one before holds"
+
+
+def test_on_a_full_disk_control_goes_on_and_nothing_is_acknowledged_that_was_not_stored(
+    tmp_path: Path,
+) -> None:
+    with yard(tmp_path) as place:
+        charging(place)
+        viewer = place.peer("viewer", "status", "alert/#")
+        resource.prlimit(place.daemon.pid, resource.RLIMIT_FSIZE, (1, 1))
+        limit(place.peer("grid"), "cut", 60.0)
+        until(lambda: place.said_kw() <= 60.0 + 1e-6, "the limit is obeyed all the same", 5)
+        until(lambda: "store" in viewer.bodies(o.Status)[-1].degraded, "it says what it lacks")
+        until(lambda: any("store_lost" in t for t, _ in viewer.heard), "and what to do")
+        place.daemon.kill()
+        place.daemon.start()
+        until(lambda: viewer.bodies(o.Status)[-1].state == "online", "it is back, disk and all")
+        time.sleep(7.0)
+        assert place.said_kw() <= 60.0 + 1e-6, "the broker still had the limit: it sent it again"
+
+
+def test_a_daemon_that_was_frozen_speaks_by_the_time_it_wakes(tmp_path: Path) -> None:
+    with yard(tmp_path) as place:
+        charging(place)
+        grid = place.peer("grid")
+        place.daemon.signal(signal.SIGSTOP)
+        limit(grid, "cut", 60.0)
+        until(lambda: place.drawn_kw == 0.0, "the leases run out meanwhile", 15)
+        told = {p.name: len(p.told) for p in place.piles}
+        place.daemon.signal(signal.SIGCONT)
+        until(lambda: all(len(p.told) > told[p.name] for p in place.piles), "it wakes", 20)
+        until(lambda: place.drawn_kw > 50.0, "the cars charge again", 20)
+        most = max(
+            sum(p.told[k].power_kw for p in place.piles if k < len(p.told))
+            for k in range(min(told.values()), max(len(p.told) for p in place.piles))
+        )
+        assert most <= 150.0 + 1e-6
+        assert place.said_kw() <= 60.0 + 1e-6, "no setpoint from before the limit is obeyed"
+
+
+def test_a_limit_inside_a_flood_of_telemetry_is_obeyed_and_the_flood_is_shed(
+    tmp_path: Path,
+) -> None:
+    with yard(tmp_path) as place:
+        charging(place)
+        flood = place.peer("flood")
+        _flood(place, flood, 20_000)
+        limit(place.peer("grid"), "cut", 60.0)
+        took = until(lambda: place.said_kw() <= 60.0 + 1e-6, "the limit is obeyed", 10)
+        print(f"obeyed {took * 1000:.0f} ms after the limit was taken by the broker")
+
+
+def _flood(place: Yard, flood: Peer, count: int) -> None:
+    """Node telemetry of a meter, as fast as one client can."""
+    body = w.NodeTelemetry(**flood.stamp(), power_kw=1.0)
+    for _ in range(count):
+        flood.send(body, "transformer")
+
+
+def test_no_message_ends_a_thread_and_life_is_proved_by_a_round_trip(tmp_path: Path) -> None:
+    with yard(tmp_path, piles=2) as place:
+        place.plug_in(2)
+        place.daemon.start()
+        until(lambda: all(p.told for p in place.piles), "the births are answered")
+        vandal = place.peer("vandal")
+        for payload in (b"", b"\xff\xfe", b"[" * 60_000, b"{}", b"\x00" * 70_000, b"null"):
+            for path in ("pile/P-0/telemetry", "grid/heartbeat", "session/x/request", "status"):
+                vandal.send_raw(raw(path, payload), wait=True)
+            vandal.send_raw(raw("echo/control", payload), wait=True)
+        time.sleep(3.0)
+        operator = place.peer("operator", "session/+/status")
+        request(operator, "s0", "P-0", energy_kwh=5.0)
+        until(lambda: operator.bodies(o.SessionStatus), "the request is answered")
+        until(lambda: place.drawn_kw > 30.0, "and the car charges", 20)
+        text = place.daemon.log.read_text()
+        assert "Traceback" not in text, text
