@@ -75,7 +75,7 @@ def fleet_problem(
     last_s = np.minimum(first_s + np.round(stay_h * 12).astype(np.int64) * 300, edges[-1])
     first_s = np.minimum(first_s, last_s - 3600)
     kw = _KW[kind]
-    want = np.choose(kind, [rng.uniform(8, 40, n), rng.uniform(5, 30, n), rng.uniform(8, 30, n)])
+    want = np.choose(kind, [rng.uniform(12, 60, n), rng.uniform(8, 45, n), rng.uniform(12, 45, n)])
     energy = np.minimum(np.round(want, 2), np.floor(0.8 * kw * (last_s - first_s) / 36) / 100)
     parent, leaf = _tree(n)
     cap = _capacities(parent, leaf, kw, hour, load)
@@ -147,7 +147,7 @@ def _capacities(
     transformers = np.flatnonzero(parent == 0)
     rating = np.zeros(m)
     np.add.at(rating, parent[leaf], kw)
-    base = 0.25 + 0.35 * np.exp(-(((hour - 19.5) / 2.5) ** 2))
+    base = 0.43 + 0.45 * np.exp(-(((hour - 19.5) / 2.5) ** 2))
     left = rating[transformers, None] * (1.0 - base)[None, :]
     cap[transformers] = transformer_share * left
     cap[0] = 0.88 * site_share * cap[transformers].sum(axis=0)
