@@ -13,7 +13,7 @@ from adapters.cli_output import print_document, say, tables
 from models.errors import ConfigurationError
 from models.horizon import instant_of
 from models.site import Site
-from tariffs.bill import Bill, month_bill, session_bills
+from tariffs.bill import Bill, merged, month_bill, session_bills
 from tariffs.demand import month_bounds
 from tariffs.tariff import Tariff
 
@@ -22,7 +22,7 @@ Registers = Annotated[
     typer.Option(help="CSV of the site's meter: at, import_kwh, export_kwh, reactive_kvarh."),
 ]
 Sessions = Annotated[
-    Path | None, typer.Option(help="CSV of pile meters: session, pile, at, import_kwh.")
+    Path | None, typer.Option(help="CSV of pile meters: session, pile, at, import_kwh, fleet.")
 ]
 
 
@@ -61,7 +61,10 @@ def bill(
     if sessions is not None:
         own = _sessions_of_month(read_session_meters(sessions), file.site, year, number)
         found = session_bills(held, [s.metered for s in own], zone=zone)
-        bills |= {s.session: b for s, b in zip(own, found, strict=True)}
+        for fleet in sorted({s.fleet for s in own if s.fleet}):
+            of_fleet = [b for s, b in zip(own, found, strict=True) if s.fleet == fleet]
+            bills[f"fleet {fleet}"] = merged(of_fleet)
+        bills |= {f"session {s.session}": b for s, b in zip(own, found, strict=True)}
         savings = _savings(held, file.site, own, found)
     bounds = [instant_of(s) for s in month_bounds(year, number, zone)]
     notes = held.notes(bounds[0], bounds[1], zone=zone)
@@ -181,8 +184,11 @@ def _show(bills: dict[str, Bill], savings: list[dict[str, Any]], month: str) -> 
     table.add_row("total", "", f"{site.energy_kwh:.3f}", "kWh", "", str(site.total))
     out.print(table)
     if len(bills) > 1:
-        own = [b for account, b in bills.items() if account != "site"]
+        own = [b for account, b in bills.items() if account.startswith("session ")]
         total = sum((b.exact for b in own), Decimal(0))
+        for account, fleet in bills.items():
+            if account.startswith("fleet "):
+                out.print(f"{account}: {fleet.energy_kwh:.3f} kWh, {fleet.total}")
         out.print(f"{len(own)} sessions, {_cents(total)} {site.currency} of energy and fees")
     for s in savings:
         saved = s["saved"] if s["saved"] is not None else f"short by {s['short_kwh']} kWh"

@@ -16,10 +16,11 @@ from tariffs.metered import Metered
 
 @dataclass(frozen=True, eq=False)
 class SessionReadings:
-    """One session's meter: its id, its pile, and the energy between readings."""
+    """One session's meter: its id, pile and fleet (or none), and the energy between readings."""
 
     session: str
     pile: str
+    fleet: str
     metered: Metered
 
 
@@ -38,7 +39,7 @@ def read_meter(path: Path) -> Metered:
 
 
 def read_session_meters(path: Path) -> list[SessionReadings]:
-    """The piles' meters: as :func:`read_meter`, with ``session`` and ``pile``, in any order.
+    """The piles' meters: as :func:`read_meter`, with ``session``, ``pile``, perhaps ``fleet``.
 
     Raises
     ------
@@ -47,12 +48,13 @@ def read_session_meters(path: Path) -> list[SessionReadings]:
     """
     rows = Rows(read_text(path), path.name)
     rows.need("session", "pile", "at", "import_kwh")
-    by_session: dict[tuple[str, str], list[Row]] = {}
+    by_session: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        by_session.setdefault((row.text("session"), row.text("pile")), []).append(row)
+        key = (row.text("session"), row.text("pile"), row.optional("fleet") or "")
+        by_session.setdefault(key, []).append(row)
     return [
-        SessionReadings(session, pile, _metered(own, f"{path.name}, session {session}"))
-        for (session, pile), own in by_session.items()
+        SessionReadings(*key, _metered(own, f"{path.name}, session {key[0]}"))
+        for key, own in by_session.items()
     ]
 
 

@@ -25,6 +25,7 @@ from tariffs.tariff import Tariff
 KEYS = (
     "customer_class",
     "installed_kva",
+    "voltage_kv",
     "options",
     "components",
     "ratios",
@@ -66,6 +67,7 @@ def tariff_settings(data: Any, *, currency: str, where: str = "tariff") -> Tarif
     return TariffSettings(
         customer_class=table.text("customer_class", ""),
         installed_kva=table.number("installed_kva", None),
+        voltage_kv=table.number("voltage_kv", None),
         options=frozenset(table.texts("options", ())),
         components=tuple(_component(t) for t in _parts(table, "components", _COMPONENT)),
         ratios=_numbers(table, "ratios"),

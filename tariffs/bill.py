@@ -90,6 +90,36 @@ def session_bills(
     return tuple(_energy_bills(tariff, sessions, zone)) if sessions else ()
 
 
+def merged(bills: Sequence[Bill]) -> Bill:
+    """Several accounts of one tariff as one bill: equal rules, periods and prices in one line.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is none, or they differ in currency.
+    """
+    if not bills or len({b.currency for b in bills}) > 1:
+        raise InvalidValueError("bills of one currency are needed to make one bill")
+    sums: dict[tuple[str, str, str, Decimal | None], tuple[Decimal, Decimal]] = {}
+    for bill in bills:
+        for line in bill.lines:
+            key = (line.rule, line.period, line.unit, line.price)
+            quantity, amount = sums.get(key, (Decimal(0), Decimal(0)))
+            sums[key] = (quantity + line.quantity, amount + line.amount)
+    lines = tuple(
+        BillLine(rule, period, quantity, unit, price, amount)
+        for (rule, period, unit, price), (quantity, amount) in sums.items()
+    )
+    used = [b for b in bills if b.lines] or list(bills)
+    return Bill(
+        bills[0].tariff,
+        bills[0].currency,
+        min(b.start_s for b in used),
+        max(b.end_s for b in used),
+        lines,
+    )
+
+
 def month_bill(
     tariff: Tariff,
     metered: Metered,

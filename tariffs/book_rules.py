@@ -20,7 +20,12 @@ SCOPE_KEYS = {
     "min_holiday_days",
     "max_temperature_c",
 }
-CONDITION_KEYS = {"class", "min_kva", "option", "not_option"}
+CONDITION_KEYS = {"class", "min_kva", "min_kv", "below_kv", "option", "not_option"}
+_BOUNDS = (
+    ("min_kva", "installed_kva", "kVA"),
+    ("min_kv", "voltage_kv", "kV"),
+    ("below_kv", "voltage_kv", "kV"),
+)
 TOLD_KEYS = {"source", "mark", "note"}
 RULE_KEYS = SCOPE_KEYS | CONDITION_KEYS | TOLD_KEYS | {"name"}
 
@@ -71,15 +76,17 @@ def holds(entry: Mapping[str, Any], settings: TariffSettings, where: str) -> boo
             )
         if settings.customer_class not in entry["class"]:
             return False
-    if "min_kva" in entry:
-        if settings.installed_kva is None:
-            raise TariffError(
-                f"depends on the installed capacity (from {entry['min_kva']} kVA)",
-                where=where,
-                fix="set installed_kva in the site's tariff settings",
-            )
-        if settings.installed_kva < entry["min_kva"]:
-            return False
+    for key, setting, unit in _BOUNDS:
+        if key in entry:
+            value = getattr(settings, setting)
+            if value is None:
+                raise TariffError(
+                    f"depends on {setting} ({key.partition('_')[0]} {entry[key]} {unit})",
+                    where=where,
+                    fix=f"set {setting} in the site's tariff settings",
+                )
+            if (value < entry[key]) == key.startswith("min"):
+                return False
     if "option" in entry and entry["option"] not in settings.options:
         return False
     return not ("not_option" in entry and entry["not_option"] in settings.options)

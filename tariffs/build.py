@@ -14,11 +14,13 @@ from tariffs.book_demand import DEMAND_BOOK_KEYS, with_demand, with_tiers
 from tariffs.book_rules import RULE_KEYS, TOLD_KEYS, holds, rules, scope
 from tariffs.calendar import HolidayCalendar
 from tariffs.kinds.flat import Flat
+from tariffs.kinds.spot import Spot
 from tariffs.kinds.time_of_use import TimeOfUse
 from tariffs.kinds.with_fees import WithFees
 from tariffs.period_prices import Component, PeriodPrices, ScopedValues
 from tariffs.scope import Scope
 from tariffs.sell import Sell
+from tariffs.series import PriceSeries
 from tariffs.settings import TariffSettings
 from tariffs.table import known, need, number, tables
 from tariffs.tariff import PERIODS, Tariff, TariffNote
@@ -51,6 +53,8 @@ _BOOK_KEYS = (
         "overlay",
         "periods",
         "buy_per_kwh",
+        "gap",
+        "series",
         "licence",
     }
 )
@@ -94,11 +98,35 @@ def _energy(
     kind = need(book, "kind", name)
     if kind == "time_of_use":
         return _time_of_use(book, settings, calendar, assumed, name)
+    if kind == "spot":
+        return _spot(book, name)
     if kind != "flat":
-        raise TariffError(f"unknown kind '{kind}'", where=name, fix="use flat or time_of_use")
+        raise TariffError(f"unknown kind '{kind}'", where=name, fix="flat, time_of_use or spot")
     buy = number(need(book, "buy_per_kwh", name), f"{name}.buy_per_kwh")
     sold = _sell(book, settings, name).price(np.array([buy]))
     return Flat(name, str(need(book, "currency", name)), buy, float(sold[0]))
+
+
+def _spot(book: Mapping[str, Any], name: str) -> Spot:
+    """Prices as published so far (``[[series]]``) or none yet; the gap rule must be said."""
+    gap = need(book, "gap", name)
+    if gap not in ("refuse", "hold", "previous_day"):
+        raise TariffError(
+            f"unknown gap rule '{gap}'", where=f"{name}.gap", fix="refuse, hold or previous_day"
+        )
+    tariff = Spot(name, str(need(book, "currency", name)), None, gap)
+    for i, entry in enumerate(tables(book, "series", name)):
+        where = f"{name}.series[{i}]"
+        known(entry, {"start", "slot_minutes", "buy_per_kwh", "sell_per_kwh"}, where)
+        tariff = tariff.pushed(
+            PriceSeries.regular(
+                need(entry, "start", where),
+                int(need(entry, "slot_minutes", where)),
+                [number(v, f"{where}.buy_per_kwh") for v in need(entry, "buy_per_kwh", where)],
+                [number(v, f"{where}.sell_per_kwh") for v in need(entry, "sell_per_kwh", where)],
+            )
+        )
+    return tariff
 
 
 def validity(book: Mapping[str, Any]) -> tuple[date | None, date | None]:

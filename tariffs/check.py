@@ -124,6 +124,7 @@ def _variants(book: Mapping[str, Any]) -> Iterator[tuple[str, TariffSettings]]:
     ratio = book.get("method", "absolute") != "absolute"
     base = TariffSettings(
         installed_kva=1000.0,
+        voltage_kv=10.0,
         components=(_STAND_IN,) if ratio and not book.get("components") else (),
         ratios=dict.fromkeys(_unpriced(book), 1.0),
     )

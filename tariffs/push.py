@@ -9,6 +9,7 @@ from datetime import datetime
 from models.events import PricesPushed
 from tariffs.kinds.dated import Dated
 from tariffs.kinds.overlay import Overlay
+from tariffs.kinds.spot import Spot
 from tariffs.series import PriceSeries
 from tariffs.tariff import Tariff
 from tariffs.wrapped import Wrapped
@@ -17,9 +18,10 @@ from tariffs.wrapped import Wrapped
 def push_series(tariff: Tariff, series: PriceSeries) -> Tariff:
     """The tariff with a series over its energy price; fees, tiers and demand charges stay on.
 
-    A later series wins where it has a price; an earlier one stays where it has none.
+    A spot tariff grows; any other gets an overlay. A later series wins where it has a price; an
+    earlier one stays where it has none.
     """
-    if isinstance(tariff, Overlay):
+    if isinstance(tariff, Overlay | Spot):
         return tariff.pushed(series)
     if isinstance(tariff, Wrapped):
         return replace(tariff, inner=push_series(tariff.inner, series))

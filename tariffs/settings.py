@@ -24,6 +24,8 @@ class TariffSettings:
         One of the book's classes; empty: the class the book says it assumes.
     installed_kva : float or None
         Transformer capacity, kVA, more than 0: for conditions and capacity charges.
+    voltage_kv : float or None
+        Voltage of the connection, kV, more than 0: for conditions.
     options : frozenset of str
         Opt-in rules of the book that the site has chosen.
     components : tuple of Component
@@ -59,6 +61,7 @@ class TariffSettings:
 
     customer_class: str = ""
     installed_kva: float | None = None
+    voltage_kv: float | None = None
     options: frozenset[str] = frozenset()
     components: tuple[Component, ...] = ()
     ratios: Mapping[str, float] = field(default_factory=dict)
@@ -78,9 +81,9 @@ class TariffSettings:
     power_factor: PowerFactorRule | None = None
 
     def __post_init__(self) -> None:
-        if self.installed_kva is not None and not self.installed_kva > 0:
-            raise TariffError(
-                f"{self.installed_kva} kVA is no capacity", where="installed_kva", fix="say > 0"
-            )
+        for key in ("installed_kva", "voltage_kv"):
+            value = getattr(self, key)
+            if value is not None and not value > 0:
+                raise TariffError(f"{value} is not above 0", where=key)
         if self.sell_share is not None and self.sell_per_kwh is not None:
             raise TariffError("sell_share and sell_per_kwh exclude each other", where="sell_share")

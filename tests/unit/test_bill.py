@@ -16,7 +16,7 @@ from adapters.books import load_book
 from adapters.readings import read_meter, read_session_meters
 from models.errors import DataError, InvalidValueError
 from models.horizon import Horizon, epoch_s
-from tariffs.bill import energy_bill, month_bill, session_bills
+from tariffs.bill import energy_bill, merged, month_bill, session_bills
 from tariffs.demand_rules import BillingChoice
 from tariffs.kinds.flat import Flat
 from tariffs.kinds.with_fees import Fee
@@ -166,6 +166,15 @@ def test_sessions_are_billed_apart_and_add_up_to_the_fleet() -> None:
     bills = session_bills(tariff, sessions, zone=ZONE)
     alone = [energy_bill(tariff, s, zone=ZONE) for s in sessions]
     assert [b.exact for b in bills] == [b.exact for b in alone]
+
+
+def test_a_fleets_bill_is_its_sessions_in_one_line_per_price() -> None:
+    tariff = load_book("zhejiang-2026")
+    sessions = [metered(JULY + timedelta(hours=h), 60, [1.0]) for h in (1, 2, 19)]
+    bills = session_bills(tariff, sessions, zone=ZONE)
+    fleet = merged(bills)
+    assert [(line.period, line.quantity) for line in fleet.lines] == [("valley", 2), ("sharp", 1)]
+    assert fleet.exact == sum(b.exact for b in bills)
 
 
 def test_export_keeps_every_digit(tmp_path: Path) -> None:

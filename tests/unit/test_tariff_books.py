@@ -11,6 +11,8 @@ import pytest
 from adapters.books import calendar_of, list_books, load_book, read_books
 from models.errors import TariffError
 from models.horizon import Horizon
+from tariffs.build import build_tariff
+from tariffs.calendar import NoHolidays
 from tariffs.check import check_book, unwrapped
 from tariffs.kinds.time_of_use import TimeOfUse
 from tariffs.period_prices import Component
@@ -207,6 +209,33 @@ def test_a_pinned_version_holds_over_2019_and_says_so() -> None:
     assert "outside_validity" in {n.code for n in pinned.notes(start, end, zone=zone)}
     with pytest.raises(TariffError, match="no version holds"):
         load_book("zhejiang-industrial").prices(horizon)
+
+
+def test_conditions_on_capacity_and_voltage() -> None:
+    book = {
+        "name": "conditions",
+        "kind": "time_of_use",
+        "currency": "CNY",
+        "method": "absolute",
+        "sell": "nothing",
+        "season": [{"flat": ["00:00-24:00"]}],
+        "overlay": [{"min_kva": 315, "sharp": ["19:30-21:30"]}],
+        "values": [
+            {"flat": 0.538, "sharp": 1.0, "min_kv": 1.0},
+            {"flat": 0.558, "below_kv": 1.0},
+        ],
+    }
+
+    def day(**settings: float) -> tuple[list[str], float]:
+        tariff = build_tariff(book, TariffSettings(**settings), NoHolidays())  # type: ignore[arg-type]
+        assert isinstance(tariff, TimeOfUse)
+        on = date(2026, 7, 1)
+        return [b.period for b in tariff.bands_of(on)], tariff.day_prices(on)["flat"]
+
+    assert day(installed_kva=315, voltage_kv=10) == (["flat", "sharp", "flat"], 0.538)
+    assert day(installed_kva=314, voltage_kv=0.4) == (["flat"], 0.558)
+    with pytest.raises(TariffError, match="set installed_kva"):
+        day(voltage_kv=10)
 
 
 def test_an_unknown_book_names_the_nearest() -> None:

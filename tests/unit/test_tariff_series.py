@@ -12,6 +12,8 @@ from adapters.books import load_book
 from models.errors import InvalidValueError, TariffError
 from models.events import PricesPushed
 from models.horizon import Horizon
+from tariffs.build import build_tariff
+from tariffs.calendar import NoHolidays
 from tariffs.demand_rules import BillingChoice
 from tariffs.kinds.flat import Flat
 from tariffs.kinds.spot import Spot
@@ -137,6 +139,20 @@ def test_discounts_coupons_and_carbon_add_up() -> None:
     assert buy(tariff, NOON, 2) == pytest.approx([0.20 + 0.04 - 0.02 - 0.05, 0.15])
     horizon = Horizon.between(NOON, NOON + timedelta(hours=2), slot_minutes=60, zone=ZONE)
     assert tariff.prices(horizon).sell_per_kwh.tolist() == [0.08, 0.08]
+
+
+def test_a_spot_book_starts_empty_and_grows_by_messages() -> None:
+    book = {"name": "market", "kind": "spot", "currency": "CNY", "gap": "previous_day"}
+    tariff = build_tariff(book, TariffSettings(), NoHolidays())
+    with pytest.raises(TariffError, match="no price from"):
+        buy(tariff, NOON, 1)
+    day = push(NOON.replace(hour=0), *(float(h) for h in range(24)), at=1)
+    grown = in_force(tariff, (), [day])
+    assert buy(grown, NOON + timedelta(hours=11), 2) == [23.0, 0.0]
+    with pytest.raises(TariffError, match="selling"):
+        in_force(tariff, (), [push(NOON, 1.0, at=1, sell=False)])
+    with pytest.raises(TariffError, match="gap rule"):
+        build_tariff({**book, "gap": "guess"}, TariffSettings(), NoHolidays())
 
 
 def test_prices_that_are_over_can_be_let_go() -> None:
