@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 from models.errors import InvalidValueError
@@ -122,3 +123,13 @@ class Request:
                 f"the minimum {self.min_kw:g} kW is above the maximum {self.max_kw:g} kW",
                 where=where,
             )
+
+    @cached_property
+    def arrival_s(self) -> float:
+        """Arrival, epoch seconds; control passes ask for it a thousand times a second."""
+        return self.arrival.timestamp()
+
+    @cached_property
+    def departure_s(self) -> float:
+        """Departure, epoch seconds."""
+        return self.departure.timestamp()

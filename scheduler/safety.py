@@ -98,8 +98,9 @@ class Budget:
         """Use up budget for an outlet."""
         if power_kw == 0.0:
             return
+        counted = power_kw * outlet.factor
         for v in outlet.path:
-            self.kw[v] -= power_kw * outlet.factor
+            self.kw[v] -= counted
             amps = self.amps[v]
             if amps is not None:
                 for phase in outlet.phases:
@@ -115,6 +116,14 @@ def possible_kw(outlet: Outlet, power_kw: float) -> float:
         steps = math.floor(power / outlet.step_kw + 1e-9)
         power = min(steps * outlet.step_kw, power)
     return 0.0 if power < max(outlet.min_kw, POWER_EPSILON_KW) - POWER_EPSILON_KW else power
+
+
+def plenty(outlets: Sequence[Outlet], budget: Budget) -> bool:
+    """True when everyone can have what he wants or holds at once: then nobody is first."""
+    left = budget.copy()
+    for outlet in outlets:
+        left.take(outlet, max(outlet.want_kw, outlet.held_kw, outlet.floor_kw))
+    return min(left.kw, default=0.0) >= 0.0 and all(min(a) >= 0.0 for a in left.amps if a)
 
 
 def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> list[float]:
