@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
+from models.errors import ConfigurationError
 from models.horizon import epoch_s, instant_of
 from tariffs.tariff import Tariff
 
@@ -92,11 +93,15 @@ def plot_file(bands: list[DayBand], title: str, unit: str, path: Path) -> None:
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed (extra ``bench``).
+    ConfigurationError
+        If matplotlib is not installed.
     """
-    import matplotlib as mpl
-
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ConfigurationError(
+            "matplotlib is not installed", where="--plot", fix="install valleyfill[bench]"
+        ) from error
     mpl.use("Agg")
     from matplotlib import pyplot
 

@@ -74,6 +74,7 @@ def check_book(
     """
     name = str(book.get("name", "?"))
     problems = [f"{key} is missing" for key in ("name", "source", "mark") if not book.get(key)]
+    problems.extend(_unknown_holidays(book, calendar, first, last))
     needs = _needs(book)
     variants: list[str] = []
     days = 0
@@ -96,6 +97,20 @@ def unwrapped(tariff: Tariff) -> Tariff:
     while isinstance(tariff, Wrapped):
         tariff = tariff.inner
     return tariff
+
+
+def _unknown_holidays(
+    book: Mapping[str, Any], calendar: HolidayCalendar, first: date, last: date
+) -> Iterator[str]:
+    """Names that no day bears: a misspelt holiday would never be noticed otherwise."""
+    rules = [r for key in ("season", "overlay", "values") for r in book.get(key, ())]
+    asked = {name for rule in rules for name in rule.get("holidays", ())} - {"any"}
+    if not asked:
+        return
+    days = (first + timedelta(days=i) for i in range((last - first).days + 1))
+    known = {place.name for day in days for place in calendar.day(day).holidays}
+    for name in sorted(asked - known):
+        yield f"no day is called '{name}'; the calendar knows {', '.join(sorted(known))}"
 
 
 def _needs(book: Mapping[str, Any]) -> tuple[str, ...]:

@@ -300,5 +300,8 @@ def test_the_check_finds_gaps_overlaps_contradictions_and_missing_sources() -> N
         {"name": "b", "valley": ["11:00-13:00"]},
     ]
     assert "contradict" in problems(overlay=over)
+    misspelt = {"name": "a", "holidays": ["labor_day"], "valley": ["11:00-13:00"]}
+    assert "did you" in problems(overlay=[{**misspelt, "holiday": []}])
+    assert "no day is called 'labor_day'" in problems(overlay=[misspelt])
     assert "source is missing" in problems(source="")
     assert "did you mean 'season'" in problems(saeson=[])
