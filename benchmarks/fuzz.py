@@ -66,7 +66,10 @@ def compare(problem: Problem, reference: Solver) -> str:
     verdict = verify(problem, answer)
     if not verdict.ok:
         return str(verdict)
-    other = reference(problem, work_limit=ALL)
+    try:
+        other = reference(problem, work_limit=ALL)
+    except SolverError as error:
+        return f"no reference: {error}"
     mine, theirs = score(problem, answer), score(problem, other)
     return f"{mine} against {theirs}" if differs(problem, mine, theirs) else "same"
 

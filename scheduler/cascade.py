@@ -11,15 +11,19 @@ import importlib
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.errors import InvalidValueError
 from scheduler.filling import clip_plan
-from scheduler.problem import FloatArray, Problem
+from scheduler.problem import Fleet, FloatArray, Problem
 from scheduler.solution import Solution, Solver
 from scheduler.verify import verify
 
 _SAME_KWH = 1e-6
 _SAME_COST = 1e-9
+_SAME_FRACTION = 1e-4
+
+Bools = NDArray[np.bool_]
 
 
 def load_solver(name: str) -> Solver:
@@ -110,15 +114,17 @@ def _keep_running(problem: Problem, answer: Solution, running: FloatArray | None
 
 
 def _as_good(problem: Problem, plan: FloatArray, best: FloatArray) -> bool:
-    """Whether a plan delivers as much at each level and costs no more."""
+    """Whether a plan delivers as much at each level, as fairly, and costs no more."""
     fleet = problem.fleet
-    given = [np.bincount(problem.entry_session, weights=e, minlength=fleet.n) for e in (plan, best)]
+    given = [_given(problem, e) for e in (plan, best)]
     promised = [float(np.minimum(g, fleet.promised_kwh).sum()) for g in given]
     if promised[0] < promised[1] - _SAME_KWH:
         return False
     for level in np.unique(fleet.priority):
         members = fleet.priority == level
         if float(given[0][members].sum()) < float(given[1][members].sum()) - _SAME_KWH:
+            return False
+        if _less_fair(fleet, members, given[0], given[1]):
             return False
     early = fleet.earliest[problem.entry_session]
     if bool(early.any()):
@@ -127,3 +133,19 @@ def _as_good(problem: Problem, plan: FloatArray, best: FloatArray) -> bool:
             return False
     costs = [Solution(e, "feasible", "", 0.0, 0).cost(problem) for e in (plan, best)]
     return costs[0] <= costs[1] + _SAME_COST * max(abs(costs[1]), 1.0)
+
+
+def _given(problem: Problem, energy: FloatArray) -> FloatArray:
+    """Energy that a plan gives each session, kWh."""
+    sums = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
+    return np.asarray(sums, dtype=np.float64)
+
+
+def _less_fair(fleet: Fleet, members: Bools, plan: FloatArray, best: FloatArray) -> bool:
+    """Whether a plan's served fractions, sorted, are the smaller ones where they first differ."""
+    asked = np.maximum(fleet.asked_kwh[members], _SAME_KWH)
+    done = (fleet.asked_kwh - fleet.energy_kwh)[members]
+    mine = np.sort((done + plan[members]) / asked)
+    theirs = np.sort((done + best[members]) / asked)
+    apart = np.flatnonzero(np.abs(mine - theirs) > _SAME_FRACTION)
+    return bool(apart.size and mine[apart[0]] < theirs[apart[0]])

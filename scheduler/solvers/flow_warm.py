@@ -13,6 +13,7 @@ import numpy as np
 from models.horizon import Horizon
 from scheduler.problem import Problem, plain_fleet
 from scheduler.solvers import flow
+from scheduler.solvers.flow_kernel.run import BLOCK_SESSIONS
 
 
 def warm() -> float:
@@ -25,7 +26,7 @@ def warm() -> float:
     """
     begin = time.perf_counter()
     edges = np.array([0, 900, 1800], dtype=np.int64)
-    n = 2 * flow.BLOCK_SESSIONS
+    n = 2 * BLOCK_SESSIONS
     fleet = plain_fleet(
         tuple(str(i) for i in range(n)),
         np.arange(n, dtype=np.int64) % 2 + 1,

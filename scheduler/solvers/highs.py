@@ -28,8 +28,16 @@ from scheduler.solution import Solution, SolverError
 from scheduler.weights import Weights, linear_weights
 
 _INF = highspy.kHighsInf
-_FEASIBILITY = 1e-9
-_OPTIMALITY = 1e-8
+_TIGHT: dict[str, str | float] = {
+    "presolve": "off",
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-8,
+}
+_USUAL: dict[str, str | float] = {
+    "presolve": "on",
+    "primal_feasibility_tolerance": 1e-7,
+    "dual_feasibility_tolerance": 1e-7,
+}
 
 
 def solve(problem: Problem, *, work_limit: int) -> Solution:
@@ -263,6 +271,8 @@ class _Program:
         )
         highs.run()
         status = highs.getModelStatus()
+        if status == highspy.HighsModelStatus.kUnknown:
+            status = _second_try(highs)
         if status != highspy.HighsModelStatus.kOptimal:
             raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}")
         energy = np.array(highs.getSolution().col_value[: self._problem.entry_slot.size])
@@ -279,6 +289,17 @@ class _Program:
         return start[:-1], row[order].astype(np.int32), value[order]
 
 
+def _second_try(highs: highspy.Highs) -> highspy.HighsModelStatus:
+    """Solve afresh with presolve and HiGHS's own tolerances, where the tight ones stall."""
+    highs.clearSolver()
+    for option, value in _USUAL.items():
+        highs.setOptionValue(option, value)
+    highs.run()
+    for option, value in _TIGHT.items():
+        highs.setOptionValue(option, value)
+    return highs.getModelStatus()
+
+
 class _Silent(highspy.Highs):
     """HiGHS that also keeps its banner to itself: highspy prints it while it is being made."""
 
@@ -293,7 +314,6 @@ def _highs() -> highspy.Highs:
     highs = _Silent()  # type: ignore[no-untyped-call]
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("solver", "simplex")
-    highs.setOptionValue("presolve", "off")
-    highs.setOptionValue("primal_feasibility_tolerance", _FEASIBILITY)
-    highs.setOptionValue("dual_feasibility_tolerance", _OPTIMALITY)
+    for option, value in _TIGHT.items():
+        highs.setOptionValue(option, value)
     return highs

@@ -94,3 +94,15 @@ def test_a_running_plan_is_taken_from_the_problem():
 def test_an_unknown_solver_is_named(name):
     with pytest.raises(InvalidValueError, match="solver"):
         load_solver(name)
+
+
+def test_a_less_fair_running_plan_goes_and_a_fairer_one_stays():
+    rungs = [("flow_fair", load_solver("flow_fair"))]
+    scarce = problem_of(
+        [session(0, 1, 10.0, 10.0), session(0, 1, 10.0, 10.0)], price=[1.0], cap_kw=10.0
+    )
+    answer = run_cascade(scarce, rungs, 10**6, np.array([8.0, 2.0]))
+    assert answer.energy_kwh == pytest.approx([5.0, 5.0])
+    rungs = [("highs", load_solver("highs"))]
+    answer = run_cascade(scarce, rungs, 10**6, np.array([5.0, 5.0]))
+    assert answer.energy_kwh == pytest.approx([5.0, 5.0])
