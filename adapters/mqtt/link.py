@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -51,6 +52,14 @@ class Will:
 
 def _properties(kind: int) -> Any:
     return Properties(kind)  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=16)
+def _expiring(expiry_s: int) -> Any:
+    """Properties of a message that expires; the same for every setpoint, and slow to build."""
+    properties = _properties(PacketTypes.PUBLISH)
+    properties.MessageExpiryInterval = expiry_s
+    return properties
 
 
 def _without_delay(_client: Client, _user: object, end: Any) -> None:
@@ -158,10 +167,7 @@ class Link:
         client = self._client
         if client is None or not self._up.is_set():
             return False
-        properties = None
-        if publish.expiry_s is not None:
-            properties = _properties(PacketTypes.PUBLISH)
-            properties.MessageExpiryInterval = publish.expiry_s
+        properties = None if publish.expiry_s is None else _expiring(publish.expiry_s)
         info = client.publish(
             publish.topic, publish.payload, publish.qos, publish.retain, properties
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 
 from adapters.wire import inbound as w
 from adapters.wire.strict import RefusedError, read_body
-from adapters.wire.topics import INBOUND, LOCKSTEP_IN, is_id, match_in, root_of
+from adapters.wire.topics import INBOUND, LOCKSTEP_IN, InTopic, is_id, match_in, root_of
 from models import events as e
 from models.errors import InvalidValueError
 from models.session import Request
@@ -30,15 +31,37 @@ def contradiction(field: str, reason: str) -> RefusedError:
     return RefusedError("contradiction", field, reason)
 
 
+def _instants(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Fields of a body that hold an instant, or a list of steps that do."""
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return tuple(f.name for f in info.fields if _holds_instant(f.type))
+
+
+def _holds_instant(kind: msgspec.inspect.Type) -> bool:
+    match kind:
+        case msgspec.inspect.DateTimeType():
+            return True
+        case msgspec.inspect.UnionType():
+            return any(_holds_instant(t) for t in kind.types)
+        case msgspec.inspect.ListType():
+            return isinstance(kind.item_type, msgspec.inspect.StructType)
+    return False
+
+
+_BODIES: list[type[msgspec.Struct]] = [*_DECODERS, w.LimitSlot]
+_INSTANTS = {body: _instants(body) for body in _BODIES}
+
+
 def _check_instants(body: msgspec.Struct, path: str = "") -> None:
-    for name in body.__struct_fields__:
+    for name in _INSTANTS[type(body)]:
         value = getattr(body, name)
         if isinstance(value, datetime):
             if not FIRST_YEAR <= value.year <= LAST_YEAR:
                 raise RefusedError(
                     "out_of_range", path + name, f"the year {value.year} is no year of this system"
                 )
-        elif isinstance(value, list) and value and isinstance(value[0], msgspec.Struct):
+        elif value is not None:
             for k, part in enumerate(value):
                 _check_instants(part, f"{path}{name}[{k}].")
 
@@ -248,18 +271,26 @@ _BUILD: dict[type[msgspec.Struct], Callable[[Any, tuple[str, ...], dict[str, Any
 }
 
 
-def _body_of(site: str, topic: str, payload: bytes) -> tuple[msgspec.Struct, tuple[str, ...]]:
+@lru_cache(maxsize=16_384)
+def _place_of(site: str, topic: str) -> tuple[InTopic, tuple[str, ...]] | tuple[str, str]:
+    """The kind of a topic and the ids in it, or code and reason of its refusal."""
     root = root_of(site)
     found = match_in(topic[len(root) :]) if topic.startswith(root) else None
     if found is None:
-        raise RefusedError("unknown_topic", "", "no such topic is read")
-    kind, ids = found
-    for text in ids:
+        return "unknown_topic", "no such topic is read"
+    for text in found[1]:
         if not is_id(text):
-            raise RefusedError("bad_id", "", f"{text[:80]!r} is no id")
+            return "bad_id", f"{text[:80]!r} is no id"
+    return found
+
+
+def _body_of(site: str, topic: str, payload: bytes) -> tuple[msgspec.Struct, tuple[str, ...]]:
+    kind, ids = _place_of(site, topic)
+    if isinstance(kind, str):
+        raise RefusedError(kind, "", str(ids))
     body = read_body(payload, _DECODERS[kind.body])
     _check_instants(body)
-    return body, ids
+    return body, tuple(ids)
 
 
 def decode(

@@ -51,6 +51,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return keys
 
 
+_TWICE = json.JSONDecoder(object_pairs_hook=_once)
+
+
 def _refuse(problem: msgspec.ValidationError) -> NoReturn:
     text = str(problem)
     at = _PATH.search(text)
@@ -94,7 +97,7 @@ def read_body(payload: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise RefusedError("empty", "", "an empty body says nothing; to withdraw, say so")
     try:
         body = decoder.decode(payload)
-        json.loads(payload, object_pairs_hook=_once)
+        _TWICE.decode(payload.decode())
     except msgspec.ValidationError as problem:
         _refuse(problem)
     except _DuplicateKeyError as problem:
