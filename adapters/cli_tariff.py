@@ -28,6 +28,8 @@ from models.errors import TariffError
 from models.horizon import UTC as UTC_ZONE
 from models.horizon import instant_of
 from tariffs.check import check_book
+from tariffs.period_prices import Component
+from tariffs.settings import TariffSettings
 
 app = typer.Typer(no_args_is_help=True, help="Price books: list, show, check, import.")
 
@@ -77,7 +79,7 @@ def show(
         name,
         holidays=holidays,
         holiday_overrides=read_holiday_overrides(overrides) if overrides else None,
-        settings=read_settings_file(settings) if settings else None,
+        settings=read_settings_file(settings) if settings else _stand_in(name),
     )
     zone = ZoneInfo(timezone) if timezone else _zone_of(name)
     shown = (day or datetime.now(UTC).astimezone(zone)).date()
@@ -86,11 +88,14 @@ def show(
     notes = tariff.notes(start, end, zone=zone)
     terms = tariff.demand_terms(start, end, zone=zone)
     unit = f"{tariff.currency}/kWh"
+    if settings is None and _stand_in(name) is not None:
+        unit = "ratios or offsets: this book has no base price, give yours with --settings"
     if as_json:
         print_document(
             {
                 "name": tariff.name,
                 "currency": tariff.currency,
+                "unit": unit,
                 "timezone": zone.key,
                 "date": shown,
                 "bands": [asdict(b) for b in bands],
@@ -164,13 +169,26 @@ def _family_problems() -> list[str]:
     return problems
 
 
+def _book_of(name: str) -> dict[str, Any]:
+    """The book of a name, a family or a file; empty when there is none."""
+    if name.endswith(".toml"):
+        return read_book_file(Path(name))
+    books = read_books()
+    return next((b for b in books.values() if name in (b["name"], b.get("family"))), {})
+
+
+def _stand_in(name: str) -> TariffSettings | None:
+    """Components under which a book without any shows its bare ratios or offsets."""
+    book = _book_of(name)
+    if book.get("method") not in ("ratio", "offset") or book.get("components"):
+        return None
+    flat = 1.0 if book["method"] == "ratio" else 0.0
+    return TariffSettings(components=(Component(date(1970, 1, 1), flat, 1.0),))
+
+
 def _zone_of(name: str) -> ZoneInfo:
     """The zone a book is written for."""
-    if name.endswith(".toml"):
-        book: dict[str, Any] = read_book_file(Path(name))
-    else:
-        books = read_books()
-        book = next((b for b in books.values() if name in (b["name"], b.get("family"))), {})
+    book = _book_of(name)
     return ZoneInfo(book["timezone"]) if "timezone" in book else UTC_ZONE
 
 

@@ -47,6 +47,15 @@ def test_show_without_holidays_and_as_json(capsys: pytest.CaptureFixture[str]) -
     assert "deep_valley" not in {b["period"] for b in plain}
 
 
+def test_show_of_a_book_without_base_prices_shows_its_ratios(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = document(capsys, "tariff", "show", "shandong", "--date", "2026-01-05", "--json")
+    ratios = {b["period"]: b["buy_per_kwh"] for b in found["bands"]}
+    assert ratios["deep_valley"] == pytest.approx(0.1)
+    assert found["unit"].startswith("ratios")
+
+
 def test_check_refuses_a_book_with_a_gap(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
