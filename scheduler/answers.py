@@ -96,7 +96,9 @@ def _answer(
     fresh = _metered_since(draft, site, node, record.received_mono_s)
     reached = now if applied is not None and within and fresh else None
     unreachable = None
-    if reached is None and not bottom - POWER_EPSILON_KW <= fixed_kw <= top + POWER_EPSILON_KW:
+    # Nobody is made to draw more against what flows back, so that is out of reach as it stands.
+    fed_back = fresh and drawn < bottom - REACHED_TOLERANCE_KW
+    if reached is None and (fixed_kw > top + POWER_EPSILON_KW or fed_back):
         unreachable = _seconds_left(site, record, now)
     return replace(
         record,
@@ -112,11 +114,7 @@ def _answer(
 def _powers(
     draft: Draft, site: Site, picture: Picture, v: int, since_mono_s: float
 ) -> tuple[float, float, float]:
-    """Power drawn, power after the setpoints sent, and what cannot be steered, kW.
-
-    What cannot be steered may also lie below zero (PV): then it is what is fed back when the
-    piles take all they were given.
-    """
+    """Power drawn, power after the setpoints sent, and what cannot be steered, kW."""
     now, mono_s = draft.get("now"), draft.get("mono_s")
     base = base_now_kw(draft, site, v, now, mono_s)
     parts, piles = fixed(site), draft.piles
@@ -130,8 +128,7 @@ def _powers(
     drawn = base + measured
     if node is not None and meter_talks(node, site, mono_s) and node.heard_mono_s >= since_mono_s:
         drawn = node.power_kw
-    stuck = base + picture.silent_kw[v] + floors
-    return drawn, base + sent, stuck if stuck >= 0 else min(base + sent, 0.0)
+    return drawn, base + sent, base + picture.silent_kw[v] + floors
 
 
 def _metered_since(draft: Draft, site: Site, node: str, since_mono_s: float) -> bool:

@@ -22,6 +22,11 @@ from scheduler.view import Picture, held_kw, limit_now_kw
 RISE_WINDOW_S = 30.0
 """Two meter readings further apart than this teach nothing about how fast base load rises."""
 
+RAMP_S = 5.0
+"""A rise is learned over so long: the time piles are usually given to respond."""
+
+READINGS_MAX = 64
+
 RISE_HALF_LIFE_S = 7 * 86_400.0
 """A learned rise loses half of itself in so long."""
 
@@ -54,11 +59,13 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     node = replace(node, fresh=False, implausible=implausible)
     if node.base_mono_s < 0:
         base = max(rest - min(silent_kw, max(rest, 0.0)), -most_fed_in)
-        return _with_phases(
-            draft, site, v, replace(node, base_kw=base, peak_kw=max(node.peak_kw, base)), picture
-        )
+        return _with_phases(draft, site, v, _settled(node, base, site, mono_s), picture)
     over = rest - node.base_kw
-    over -= min(silent_kw, max(over, 0.0))
+    if over <= 0.0:
+        base = max(rest, -most_fed_in)
+        node = replace(node, over_mono_s=-1.0)
+        return _with_phases(draft, site, v, _settled(node, base, site, mono_s), picture)
+    over -= min(silent_kw, over)
     since = -1.0
     waiting: tuple[str, ...] = ()
     if over > SAME_KW:
@@ -67,7 +74,7 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
         if room >= 0:
             waiting = _not_yet_reported(draft, site, v, since)
             over -= min(over, _allowed_kw(draft, site, waiting))
-    base = max(node.base_kw + over, -most_fed_in)
+    base = node.base_kw + over
     node = replace(node, over_mono_s=since)
     return _with_phases(draft, site, v, _settled(node, base, site, mono_s), picture, waiting)
 
@@ -75,27 +82,32 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
 def _settled(node: NodeState, base: float, site: Site, mono_s: float) -> NodeState:
     """Rises count at once, falls when they have lasted; the largest rise is remembered."""
     gap_s = mono_s - node.base_mono_s
+    since = mono_s - _window_s(site)
+    last = node.recent[-1:]
+    kept = tuple(r for r in node.recent if r[0] > since and r[1] > base)
+    recent = (*kept[-READINGS_MAX:], (mono_s, base))
     rise = node.rise_kw * math.exp(-math.log(2.0) * max(gap_s, 0.0) / RISE_HALF_LIFE_S)
-    if base >= node.base_kw:
-        if gap_s <= RISE_WINDOW_S:
-            lowest = node.fall_kw if node.fall_mono_s >= 0 else node.base_kw
-            rise = max(rise, base - min(lowest, node.base_kw))
-        return replace(
-            node,
-            base_kw=base,
-            fall_mono_s=-1.0,
-            rise_kw=rise,
-            base_mono_s=mono_s,
-            peak_kw=max(node.peak_kw, base),
-        )
-    if node.fall_mono_s < 0:
-        return replace(node, fall_kw=base, fall_mono_s=mono_s, rise_kw=rise, base_mono_s=mono_s)
-    highest = max(node.fall_kw, base)
-    if mono_s - node.fall_mono_s < site.telemetry_period_s + FALL_SLACK_S:
-        return replace(node, fall_kw=highest, rise_kw=rise, base_mono_s=mono_s)
+    low, low_mono = node.low_kw, node.low_mono_s
+    if gap_s > RISE_WINDOW_S or low_mono < 0 or not last:
+        low, low_mono = base, mono_s
+    elif mono_s - low_mono > RAMP_S:
+        low, low_mono = last[0][1], mono_s
+    low = min(low, base)
+    top = max(kw for _, kw in recent)
     return replace(
-        node, base_kw=highest, fall_kw=base, fall_mono_s=mono_s, rise_kw=rise, base_mono_s=mono_s
+        node,
+        base_kw=top,
+        recent=recent,
+        low_kw=low,
+        low_mono_s=low_mono,
+        rise_kw=max(rise, base - low),
+        base_mono_s=mono_s,
+        peak_kw=max(node.peak_kw, top),
     )
+
+
+def _window_s(site: Site) -> float:
+    return site.telemetry_period_s + FALL_SLACK_S
 
 
 def _not_yet_reported(draft: Draft, site: Site, v: int, since_mono_s: float) -> tuple[str, ...]:
@@ -127,10 +139,8 @@ def _with_phases(
     waiting: tuple[str, ...] = (),
 ) -> NodeState:
     """Base load by phase, where the meter tells currents, A."""
-    if node.base_mono_s < 0:
-        node = replace(node, base_mono_s=draft.get("mono_s"))
     if node.currents_a is None:
-        return node if node.base_a is None else replace(node, base_a=None)
+        return node if node.base_a is None else replace(node, base_a=None, recent_a=())
     known, mono_s = fixed(site).piles, draft.get("mono_s")
     rest = list(node.currents_a)
     allowed = [0.0, 0.0, 0.0]
@@ -150,10 +160,9 @@ def _with_phases(
                 held = held_kw(pile, one.pile, mono_s, site.lease_s, one.factor)
                 allowed[phase] += max(held * one.amps_per_kw - drawn, 0.0)
     before = node.base_a or (0.0, 0.0, 0.0)
-    falling = node.fall_mono_s >= 0 and node.fall_mono_s != mono_s
-    out = []
-    for phase in range(3):
-        over = max(rest[phase] - before[phase], 0.0)
-        now_a = max(rest[phase] - min(over, allowed[phase]), 0.0)
-        out.append(max(now_a, before[phase]) if falling else now_a)
-    return replace(node, base_a=(out[0], out[1], out[2]))
+    now_a = [max(rest[k] - min(max(rest[k] - before[k], 0.0), allowed[k]), 0.0) for k in range(3)]
+    reading = (now_a[0], now_a[1], now_a[2])
+    since = mono_s - _window_s(site)
+    recent = (*[r for r in node.recent_a if r[0] > since][-READINGS_MAX:], (mono_s, reading))
+    top = [max(amps[k] for _, amps in recent) for k in range(3)]
+    return replace(node, base_a=(top[0], top[1], top[2]), recent_a=recent)

@@ -44,7 +44,8 @@ class PileState:
     newer one says nothing: it ends sooner). ``wanted_kw`` is what was sent last, when ``sent``
     is true; ``before_kw`` what was sent before, until ``changed_mono_s``.
     ``below_since_mono_s``: since when the vehicle draws less than its setpoint; ``learned_kw``
-    what it was then seen to take, until it is probed again at ``probe_mono_s``.
+    what it was then seen to take, until it is probed again at ``probe_mono_s``; ``probing``
+    while more is offered.
     ``ignored``: setpoints refused in a row.
     """
 
@@ -67,6 +68,7 @@ class PileState:
     learned_kw: float | None = None
     probe_mono_s: float = -1.0
     probes: int = 0
+    probing: bool = False
     ignored: int = 0
     sent: bool = False
 
@@ -94,11 +96,12 @@ class SessionRecord:
 class NodeState:
     """What a node's meter said last, and the base load it means.
 
-    ``base_kw`` counts now; ``fall_kw`` is the highest reading below it since ``fall_mono_s``,
-    which becomes the base load once it has lasted; ``over_mono_s`` since when the meter shows
-    more than base load and piles explain. ``rise_kw`` is the largest rise seen between two
-    readings, ``peak_kw`` the highest base load; ``fresh`` until the reading has been taken
-    into the base load. ``base_a`` is the base load by phase, where the meter tells currents.
+    ``base_kw`` counts now: the highest of the ``recent`` readings (time, kW), of which those
+    below a later one are left out. ``over_mono_s``: since when the meter shows more than base
+    load and piles explain. ``rise_kw`` is the largest rise seen, ``low_kw`` the lowest reading
+    since ``low_mono_s``, ``peak_kw`` the highest base load; ``fresh`` until the reading has been
+    taken into the base load. ``base_a`` is the base load by phase where the meter tells
+    currents, of the ``recent_a`` readings; ``implausible``: the sign is likely wrong.
     """
 
     heard_mono_s: float
@@ -106,8 +109,10 @@ class NodeState:
     currents_a: tuple[float, float, float] | None = None
     base_kw: float = 0.0
     base_a: tuple[float, float, float] | None = None
-    fall_kw: float = 0.0
-    fall_mono_s: float = -1.0
+    recent: tuple[tuple[float, float], ...] = ()
+    recent_a: tuple[tuple[float, tuple[float, float, float]], ...] = ()
+    low_kw: float = 0.0
+    low_mono_s: float = -1.0
     over_mono_s: float = -1.0
     rise_kw: float = 0.0
     fresh: bool = False
@@ -140,9 +145,9 @@ class SiteState:
     nothing may rise (one lease after a take-over). ``heartbeat_offset_s`` is the grid
     company's clock minus our monotonic one, by the last heartbeat that was surely fresh;
     ``silent_after`` is when the last heartbeat before the silence was issued (None: there never
-    was one) and ``limit_since_silence``: a limit issued after the silence began has come. ``emergencies``
-    are kept by ``zone|who``: only who raised one clears it. ``solver_lost``: the last call for
-    a plan was not answered, so vehicles without a plan are served by urgency alone.
+    was one) and ``limit_since_silence``: a limit issued after the silence began has come.
+    ``emergencies`` are kept by ``zone|who``: only who raised one clears it. ``solver_lost``:
+    the last call for a plan was not answered, so vehicles without a plan are served by urgency alone.
     """
 
     now: datetime

@@ -39,7 +39,13 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
         overrides={k: v for k, v in state.overrides.items() if k in nodes or k in site.pile_by_id},
         nodes={
             k: replace(
-                n, heard_mono_s=mono_s, base_mono_s=mono_s, fall_mono_s=-1.0, over_mono_s=-1.0
+                n,
+                heard_mono_s=mono_s,
+                base_mono_s=mono_s,
+                recent=((mono_s, n.base_kw),),
+                recent_a=(),
+                low_mono_s=-1.0,
+                over_mono_s=-1.0,
             )
             for k, n in state.nodes.items()
             if k in nodes
@@ -81,5 +87,6 @@ def _pile(old: PileState | None, site: Site, mono_s: float) -> PileState:
         changed_mono_s=mono_s,
         renewed_mono_s=-1.0,
         below_since_mono_s=-1.0,
+        probing=False,
         probe_mono_s=mono_s + PROBE_AFTER_S if old.learned_kw is not None else -1.0,
     )

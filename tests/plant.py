@@ -104,7 +104,7 @@ class Plant:
         self.loss = 0.0
         self._seq = 0
         self._later: list[tuple[float, Event]] = []
-        self._history: dict[str, list[float]] = {n: [] for n in site.network.ids}
+        self._history: dict[str, list[tuple[float, float]]] = {n: [] for n in site.network.ids}
         self._over_s: dict[str, int] = dict.fromkeys(site.network.ids, 0)
         self.unclean_until = 0.0
         self.alerts: dict[str, Alert] = {}
@@ -240,6 +240,7 @@ class Plant:
         inbox: list[Event] = list(events) or [Ticked(now=self.now, mono_s=self.mono_s)]
         while inbox:
             before = {k: p.wanted_kw if p.sent else 0.0 for k, p in self.state.piles.items()}
+            self._note_limits()
             before |= {e.pile: 0.0 for e in inbox if isinstance(e, PileBorn)}
             self.state, effects, self.due = self.engine.receive(self.state, inbox)
             self._check_order(before, effects)
@@ -372,16 +373,20 @@ class Plant:
         stale = self.state.stale and self.site.network.heartbeat_of(v) == "required"
         return effective_import_kw(self.site.network.nodes[v], pushed, self.now, stale=stale)
 
+    def _note_limits(self) -> None:
+        for node, history in self._history.items():
+            history.append((self.mono_s, self.limit_kw(node)))
+            del history[:-400]
+
     def judge(self) -> None:
         """No node above its limit: at once, or after the piles' response to a cut."""
+        self._note_limits()
         clean = self.mono_s > self.unclean_until and not any(b.faulty for b in self.boxes.values())
         for node in self.site.network.ids:
             limit = self.limit_kw(node)
-            history = self._history[node]
-            history.append(limit)
-            del history[:-200]
             total = self.total_kw(node)
-            allowed = max(history[-7:])
+            recent = [kw for t, kw in self._history[node] if t >= self.mono_s - 6.0]
+            allowed = max(limit, *recent)
             if total <= allowed + SLACK_KW:
                 self._over_s[node] = 0
                 continue
