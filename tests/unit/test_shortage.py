@@ -1,0 +1,87 @@
+"""A short session is told what binds, and no more."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmarks.instances import random_problem
+from scheduler.shortage import explain
+from scheduler.solution import SolverError
+from scheduler.solvers import flow
+from tests.problems import problem_of, session
+
+_ALL = 10**9
+
+
+def cuts(problem):
+    return explain(problem, flow.solve(problem, work_limit=_ALL).energy_kwh)
+
+
+def test_a_full_feeder_is_named_and_its_idle_neighbour_is_not():
+    problem = problem_of(
+        [
+            session(0, 2, 10, 20, node=1),
+            session(0, 2, 10, 10, node=1),
+            session(0, 2, 10, 10, node=2),
+        ],
+        price=[1.0, 1.0],
+        parent=[-1, 0, 0],
+        cap_kw=[[100.0, 100.0], [12.0, 12.0], [20.0, 20.0]],
+    )
+    (cut,) = cuts(problem)
+    assert cut.short_kwh == pytest.approx(6.0)
+    assert cut.nodes == (("n1", (0, 1)),)
+    assert set(cut.sessions) == {"s0", "s1"}
+    assert cut.more_kw == pytest.approx(3.0)
+
+
+def test_a_stay_too_short_for_the_pile_names_no_node():
+    (cut,) = cuts(problem_of([session(0, 1, 10, 15)], price=[1.0, 1.0], cap_kw=50.0))
+    assert cut.nodes == ()
+    assert cut.sessions == ("s0",)
+    assert np.isnan(cut.more_kw)
+
+
+def test_who_could_make_way_but_has_no_other_hour_is_behind_the_cut():
+    problem = problem_of(
+        [session(0, 1, 10, 10), session(0, 2, 10, 20), session(1, 2, 10, 5)],
+        price=[1.0, 1.0],
+        cap_kw=10.0,
+    )
+    plan = np.array([10.0, 0.0, 10.0, 0.0])
+    last = explain(problem, plan)[-1]
+    assert last.session == "s2"
+    assert last.nodes == (("n0", (0, 1)),)
+    assert set(last.sessions) == {"s0", "s1", "s2"}
+    assert last.more_kw == pytest.approx(15.0 / 2)
+
+
+def test_raising_what_binds_helps_and_raising_the_rest_does_not():
+    helped = tried = 0
+    for seed in range(600_000, 600_150):
+        problem = dataclasses.replace(random_problem(seed), running_kwh=None, phase_limits=())
+        try:
+            plan = flow.solve(problem, work_limit=_ALL)
+        except SolverError:
+            continue
+        short = plan.short_kwh(problem).sum()
+        found = explain(problem, plan.energy_kwh)
+        inside = np.zeros(problem.cap_kw.shape, dtype=bool)
+        for cut in found:
+            for name, slots in cut.nodes:
+                inside[problem.node_ids.index(name), list(slots)] = True
+        if not inside.any():
+            continue
+        tried += 1
+        outside = np.where(inside, problem.cap_kw, problem.cap_kw + 50.0)
+        elsewhere = dataclasses.replace(problem, cap_kw=outside)
+        still = flow.solve(elsewhere, work_limit=_ALL).short_kwh(elsewhere).sum()
+        assert still == pytest.approx(short, abs=1e-5), seed
+        raised = np.where(inside, problem.cap_kw + 50.0, problem.cap_kw)
+        better = dataclasses.replace(problem, cap_kw=raised)
+        helped += flow.solve(better, work_limit=_ALL).short_kwh(better).sum() < short - 1e-4
+    assert tried > 50
+    assert helped == tried
