@@ -27,7 +27,9 @@ class Draft:
         self._changed: dict[str, Any] = {}
         self.effects: list[Effect] = []
         self.news = False
+        self.slot_turned = False
         self.born: set[str] = set()
+        self.moved = 0
         self.withdrawn: list[LimitPushed] = []
         self.announced: dict[str, list[tuple[str, SessionRecord]]] | None = None
 

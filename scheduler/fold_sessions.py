@@ -15,7 +15,7 @@ from scheduler.draft import Draft
 from scheduler.effects import Rejected, SessionStatus
 from scheduler.fixed import fixed
 from scheduler.learned import Taken, remember
-from scheduler.state import PileState, SessionRecord
+from scheduler.state import PileState, SessionRecord, changed
 
 DRAWS_KW = 0.05
 """Above this a vehicle charges; a pile's own electronics stay below it."""
@@ -132,7 +132,7 @@ def close(draft: Draft, session: str, why: str) -> None:
     piles = draft.own("piles")
     pile: PileState = piles.get(record.request.pile, PileState())
     piles[record.request.pile] = replace(
-        pile, learned_kw=None, below_since_mono_s=-1.0, probe_mono_s=-1.0, probes=0
+        pile, learned_kw=None, below_since_mono_s=-1.0, probe_mono_s=-1.0, probes=0, probing=False
     )
     draft.emit(
         SessionStatus(
@@ -175,7 +175,7 @@ def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -
         or base != record.base_register_kwh
         or event.soc != record.soc
     ):
-        draft.own("sessions")[session] = replace(
+        draft.own("sessions")[session] = changed(
             record, state=state, delivered_kwh=delivered, base_register_kwh=base, soc=event.soc
         )
 

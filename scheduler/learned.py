@@ -69,6 +69,7 @@ class LikelyEnergy:
 
     def __init__(self, history: Sequence[Taken], share: float = LIKELY_SHARE) -> None:
         self.share = share
+        self._known: dict[tuple[float, int], float] = {}
         self._asked = np.array([h.asked_kwh for h in history], dtype=np.float64)
         # A session that was cut short may have wanted all it asked for.
         self._ratio = np.array(
@@ -88,9 +89,17 @@ class LikelyEnergy:
         """
         if self.share >= 1 or self._asked.size < LEAST_SESSIONS or asked_kwh <= 0:
             return asked_kwh
+        # Hundredths of the request are as fine as it needs to be known.
+        key = (round(asked_kwh, 1), int(100.0 * delivered_kwh / asked_kwh))
+        share = self._known.get(key)
+        if share is None:
+            share = self._known[key] = self._likely_share(asked_kwh, key[1] / 100.0)
+        return max(asked_kwh * share, delivered_kwh)
+
+    def _likely_share(self, asked_kwh: float, delivered_share: float) -> float:
         near = (self._asked >= asked_kwh / SIMILAR) & (self._asked <= asked_kwh * SIMILAR)
         ratios = self._ratio[near] if int(near.sum()) >= LEAST_SESSIONS else self._ratio
-        beyond = ratios[ratios > delivered_kwh / asked_kwh + 1e-3]
+        beyond = np.sort(ratios[ratios > delivered_share + 0.01])
         if beyond.size < LEAST_SURVIVORS:
-            return asked_kwh
-        return float(asked_kwh * np.quantile(beyond, self.share))
+            return 1.0
+        return float(beyond[min(int(self.share * beyond.size), beyond.size - 1)])

@@ -25,6 +25,13 @@ from tariffs.tariff import Tariff
 OVERSTAY = timedelta(minutes=15)
 """A vehicle still there after its stated departure is planned to leave in so long."""
 
+PLAN_KEPT_S = 3600
+"""A plan older than this is made anew at the next slot, so that its window moves on."""
+
+DEVIATION_KWH = 0.1
+DEVIATION_SHARE = 0.02
+"""A session is off the plan when it needs this much more or less than the plan still gives."""
+
 TAPER_SOC = 0.8
 """Where the taper of a battery begins whose curve is not known (protocols reference: DC fast
 charging tapers from about 80 %)."""
@@ -78,6 +85,27 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
             continue
         out.append(Owed(session, record, energy, most, start, end))
     return out
+
+
+def off_plan(draft: Draft, site: Site) -> bool:
+    """True when what sessions still need is no longer what the running plan gives them.
+
+    A turn of the slot is no news by itself: the same plan goes on, and its window only moves.
+    """
+    now: datetime = draft.get("now")
+    plan = draft.plan
+    now_s = epoch_s(now)
+    window_s = int(site.horizon.hours * SECONDS_PER_HOUR)
+    if plan is None or now_s - plan.made_s >= PLAN_KEPT_S:
+        return True
+    for owed in owed_sessions(draft, site, now, now_s + window_s):
+        part = plan.sessions.get(owed.session)
+        if part is None:
+            return True
+        ahead = part.energy_between(now_s, plan.end_s) + owed.record.short_kwh
+        if abs(ahead - owed.energy_kwh) > max(DEVIATION_KWH, DEVIATION_SHARE * owed.energy_kwh):
+            return True
+    return False
 
 
 def in_service(draft: Draft, pile: str, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from models.events import (
     BookChosen,
@@ -18,6 +19,19 @@ from models.events import (
 from models.plan import Plan
 from models.session import Request, SessionState
 from scheduler.learned import Taken
+
+
+R = TypeVar("R")
+
+
+def changed(record: R, **values: object) -> R:
+    """``dataclasses.replace`` for records that check nothing, four times as fast: telemetry of
+    a thousand piles goes through here.
+    """
+    new: R = object.__new__(type(record))
+    new.__dict__.update(record.__dict__)
+    new.__dict__.update(values)
+    return new
 
 
 @dataclass(frozen=True)
@@ -147,7 +161,8 @@ class SiteState:
     ``silent_after`` is when the last heartbeat before the silence was issued (None: there never
     was one) and ``limit_since_silence``: a limit issued after the silence began has come.
     ``emergencies`` are kept by ``zone|who``: only who raised one clears it. ``solver_lost``:
-    the last call for a plan was not answered, so vehicles without a plan are served by urgency alone.
+    the last call for a plan was not answered, so vehicles without a plan are served by urgency
+    alone.
     """
 
     now: datetime

@@ -14,16 +14,17 @@ from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler import report
 from scheduler.base_load import measure_base
-from scheduler.dispatch import learn_unused, wants
+from scheduler.dispatch import wants
 from scheduler.draft import Draft
 from scheduler.effects import Solve
 from scheduler.fixed import FixedPile, fixed
-from scheduler.planning import build_problem, plan_of
+from scheduler.planning import build_problem, off_plan, plan_of
 from scheduler.problem import Problem
-from scheduler.safety import Outlet, enforce
+from scheduler.safety import Outlet, enforce, plenty
 from scheduler.sending import SETTLED_S, send
 from scheduler.state import PileState, SessionRecord, SiteState
 from scheduler.timers import RISE_GAP_S, SOLVER_RETRY_S, solver_deadline_s
+from scheduler.unused import learn_unused
 from scheduler.view import Picture, budget_now, held_kw, in_emergency, lease_runs, look
 from tariffs.tariff import Tariff
 
@@ -62,7 +63,7 @@ def control(draft: Draft, site: Site) -> Picture:
     wanted = wants(draft, site, now)
     may_rise = mono_s >= draft.get("hold_until_mono_s")
     stopping = bool(draft.get("emergencies"))
-    known, silent = fixed(site).piles, picture.silent
+    known, silent, lease_s = fixed(site).piles, picture.silent, site.lease_s
     names: list[str] = []
     outlets: list[Outlet] = []
     for name, pile in draft.piles.items():
@@ -73,9 +74,11 @@ def control(draft: Draft, site: Site) -> Picture:
                 outlets.append(_outlet(one, pile, 0.0, 0.0, 0.0, may_rise=False))
             continue
         stopped = stopping and in_emergency(draft, site, one.path)
-        floor = floor_kw(pile, one, mono_s, site.lease_s)
-        if floor:
-            picture.floors[name] = floor
+        floor = 0.0
+        if pile.power_kw > pile.wanted_kw or not pile.sent:
+            floor = floor_kw(pile, one, mono_s, lease_s)
+            if floor:
+                picture.floors[name] = floor
         fell = pile.before_kw > pile.wanted_kw and mono_s - pile.changed_mono_s < RISE_GAP_S
         names.append(name)
         outlets.append(
@@ -83,13 +86,14 @@ def control(draft: Draft, site: Site) -> Picture:
                 one,
                 pile,
                 0.0 if stopped else wanted.get(name, 0.0),
-                held_kw(pile, one.pile, mono_s, site.lease_s, one.factor),
+                held_kw(pile, one.pile, mono_s, lease_s, one.factor),
                 floor,
                 may_rise=may_rise and not stopped and not fell,
             )
         )
     budget = budget_now(draft, site, picture)
-    powers = enforce(outlets, _order(draft, names, now), budget)
+    order = range(len(names)) if plenty(outlets, budget) else _order(draft, names, now)
+    powers = enforce(outlets, order, budget)
     send(draft, site, names, powers, silent)
     return picture
 
@@ -141,38 +145,45 @@ def floor_kw(pile: PileState, one: FixedPile, mono_s: float, lease_s: float) -> 
 def _order(draft: Draft, names: list[str], now: datetime) -> list[int]:
     """Who is served first under a shortage: priority, then least laxity, then who charges."""
     pile_session: dict[str, str] = draft.get("pile_session")
-    at = now.timestamp()
-    keys: list[tuple[float, ...]] = []
+    sessions, piles = draft.sessions, draft.piles
+    at, floor = now.timestamp(), math.floor
+    keys: list[tuple[int, int, bool, int]] = []
     for k, name in enumerate(names):
         session = pile_session.get(name)
         if session is None:
-            keys.append((10.0, 0.0, 0.0, k))
+            keys.append((10, 0, False, k))
             continue
-        record = draft.sessions[session]
+        record = sessions[session]
         request = record.request
-        left_h = (request.departure.timestamp() - at) / 3600.0
-        owed = max(request.energy_kwh - record.delivered_kwh, 0.0)
-        laxity_h = left_h - owed / TYPICAL_KW
-        charges = 0.0 if draft.piles[name].wanted_kw > 0 else 1.0
-        keys.append((-float(request.priority), math.floor(laxity_h / LAXITY_STEP_H), charges, k))
-    return sorted(range(len(names)), key=keys.__getitem__)
+        left_h = (request.departure_s - at) / 3600.0
+        laxity_h = left_h - (request.energy_kwh - record.delivered_kwh) / TYPICAL_KW
+        idle = piles[name].wanted_kw <= 0.0
+        keys.append((-request.priority, floor(laxity_h / LAXITY_STEP_H), idle, k))
+    keys.sort()
+    return [key[3] for key in keys]
 
 
 TYPICAL_KW = 7.0
 """Power by which laxity is judged: that of the usual AC pile."""
 
 
+MANY = 50
+"""So many setpoints changed in one drain go out before the next problem is put together."""
+
+
 def plan_if_wanted(draft: Draft, site: Site, tariff: Tariff) -> Problem | None:
     """Ask for a plan when there is news and none is being made."""
     mono_s: float = draft.get("mono_s")
     asked: float = draft.get("solving_mono_s")
+    if draft.slot_turned and not draft.news and off_plan(draft, site):
+        draft.news = True
     if draft.news and not draft.get("plan_wanted"):
         draft.put("plan_wanted", True)
     if draft.get("solving") is not None:
         if mono_s - asked < solver_deadline_s(site):
             return None
         plan_failed(draft, site, "no answer in time")
-    if not draft.get("plan_wanted"):
+    if not draft.get("plan_wanted") or draft.moved >= MANY:
         return None
     if draft.get("solver_lost") and mono_s - asked < SOLVER_RETRY_S:
         return None

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from models.horizon import epoch_s, instant_of, local_grid_s
 from models.limits import limit_edges
 from models.site import Site
-from scheduler.dispatch import UNUSED_AFTER_S
 from scheduler.draft import Draft
 from scheduler.fold_sessions import close
+from scheduler.state import PileState
+from scheduler.unused import UNUSED_AFTER_S
 from scheduler.view import HEARTBEAT_LOST_S, MESSAGE_EXPIRY_S, MISSED_PERIODS
 
 _LOOK_AHEAD_S = 7200
@@ -52,7 +53,7 @@ def age(draft: Draft, site: Site) -> None:
     if now_s >= draft.get("next_slot_s"):
         edges = local_grid_s(now_s, now_s + _LOOK_AHEAD_S, site.horizon.slot_minutes, site.zone)
         draft.put("next_slot_s", int(edges[edges > now_s][0]))
-        draft.news = True
+        draft.slot_turned = True
     if now.timestamp() >= draft.get("next_limit_edge_s"):
         _limit_edge(draft, now, now_s)
     if draft.news or now.timestamp() >= draft.get("next_session_edge_s"):
@@ -89,9 +90,9 @@ def _session_edge(draft: Draft, now: datetime) -> None:
     """Somebody was to come or to go: plan anew; who never came is not waited for any longer."""
     at, ahead = now.timestamp(), math.inf
     for session, record in list(draft.sessions.items()):
-        departure = record.request.departure.timestamp()
+        departure = record.request.departure_s
         if departure > at:
-            arrival = record.request.arrival.timestamp()
+            arrival = record.request.arrival_s
             ahead = min(ahead, arrival if arrival > at else departure)
         elif record.state == "announced":
             close(draft, session, "the vehicle did not come")
@@ -146,6 +147,8 @@ def next_due_s(draft: Draft, site: Site) -> float:
         due = min(due, asked + solver_deadline_s(site))
     elif draft.get("solver_lost"):
         due = min(due, max(asked + SOLVER_RETRY_S, mono_s + 1.0))
+    elif draft.get("plan_wanted"):
+        due = mono_s
     due = min(due, _piles_due_s(draft, site, mono_s))
     return max(due, mono_s + SOONEST_S)
 
@@ -156,22 +159,31 @@ def _piles_due_s(draft: Draft, site: Site, mono_s: float) -> float:
     due = math.inf
     for k, pile in enumerate(draft.piles.values()):
         heard = pile.heard_mono_s
-        if heard >= 0 and mono_s - heard <= silence:
-            due = min(due, heard + silence + 0.001)
+        if heard >= 0 and mono_s - heard <= silence and heard + silence < due:
+            due = heard + silence + 0.001
         if not pile.sent:
             continue
-        due = min(due, renewal_due_s(k, pile.renewed_mono_s, site.lease_s))
+        renewal = renewal_due_s(k, pile.renewed_mono_s, site.lease_s)
+        if renewal < due:
+            due = renewal
+        if 0 <= pile.below_since_mono_s < due - UNUSED_AFTER_S:
+            due = pile.below_since_mono_s + UNUSED_AFTER_S
+        if 0 <= pile.probe_mono_s < due:
+            due = pile.probe_mono_s
         since = mono_s - pile.changed_mono_s
-        if since < RISE_GAP_S and pile.before_kw > pile.wanted_kw:
-            due = min(due, pile.changed_mono_s + RISE_GAP_S)
-        if pile.below_since_mono_s >= 0:
-            due = min(due, pile.below_since_mono_s + UNUSED_AFTER_S)
-        if pile.probe_mono_s >= 0:
-            due = min(due, pile.probe_mono_s)
-        if pile.unacked:
-            if since < RETRIES_S:
-                due = min(due, pile.renewed_mono_s + MESSAGE_EXPIRY_S)
-            for sent in pile.unacked:
-                if sent.holds_until_mono_s > mono_s:
-                    due = min(due, sent.holds_until_mono_s)
+        if since < RETRIES_S:
+            due = min(due, _after_a_change_s(pile, mono_s, since))
+        for sent in pile.unacked:
+            if mono_s < sent.holds_until_mono_s < due:
+                due = sent.holds_until_mono_s
+    return due
+
+
+def _after_a_change_s(pile: PileState, mono_s: float, since: float) -> float:
+    """When a setpoint just sent is said again, or may be raised again."""
+    due = math.inf
+    if since < RISE_GAP_S and pile.before_kw > pile.wanted_kw:
+        due = pile.changed_mono_s + RISE_GAP_S
+    if pile.unacked:
+        due = min(due, pile.renewed_mono_s + MESSAGE_EXPIRY_S)
     return due
