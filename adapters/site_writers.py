@@ -16,8 +16,8 @@ from adapters.config import SiteFile
 from adapters.data.blocks import SCHOOL_DAY, read_blocks
 from adapters.data.chaining import Depot, chain_blocks
 from adapters.data.files import Rows, read_text
+from adapters.data.recorded import ReplaySession
 from adapters.data.sessions import read_sessions
-from adapters.simulator.replay import ReplaySession
 from models.errors import ConfigurationError
 from models.ids import legal_id
 from models.network import Network, Node

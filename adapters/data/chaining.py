@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from adapters.data.blocks import Block
-from adapters.simulator.replay import ReplaySession
+from adapters.data.recorded import ReplaySession
 from models.battery import Battery
 from models.errors import DataError
 

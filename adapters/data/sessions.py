@@ -18,7 +18,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from adapters.data.files import LegalIds, Rows, read_text
-from adapters.simulator.replay import ReplaySession
+from adapters.data.recorded import ReplaySession
 from models.errors import DataError
 
 Format = Literal["auto", "acn-csv", "acn-json", "csv"]

@@ -23,10 +23,11 @@ from adapters.broker import wheel_broker
 from adapters.config import SiteFile
 from adapters.config_mqtt import MqttSettings
 from adapters.config_writer import site_to_toml
+from adapters.data.recorded import ReplaySession
 from adapters.data.samples import sample_path
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.over_mqtt import LockstepDepot
-from adapters.simulator.replay import ReplaySession, prepare
+from adapters.simulator.replay import prepare
 from adapters.simulator.simulate import (
     Progress,
     baselines_of,

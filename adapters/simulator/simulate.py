@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from adapters.data.recorded import ReplaySession
 from adapters.simulator.baselines import first_come, uncontrolled
 from adapters.simulator.costs import PriceSum
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.foresight import least_cost_of, perfect_foresight
 from adapters.simulator.inprocess import cascade_of, run
-from adapters.simulator.replay import Replay, ReplaySession, Words, prepare
+from adapters.simulator.replay import Replay, Words, prepare
 from adapters.simulator.trace import Piece, SessionTrace, Trace
 from adapters.simulator.vehicle import Quirk
 from models.errors import DataError

@@ -33,7 +33,11 @@ RULED_OUT = {
 """Word and what to say. Words with a second, honest meaning (zone, order, rate, demand, step) are
 left to the reader; a library's own words (``add_job``) are its own."""
 
-OWN_MEANING = {"adapters/ticker.py": {"jobs"}, "adapters/daemon.py": {"jobs"}}
+OWN_MEANING = {
+    "adapters/ticker.py": {"jobs"},
+    "adapters/daemon.py": {"jobs"},
+    "adapters/parts.py": {"jobs"},
+}
 """Calendar jobs (tariff refresh, month end) are jobs: the word is ruled out for sessions alone."""
 
 

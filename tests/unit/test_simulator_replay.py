@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from adapters.data.recorded import ReplaySession
 from adapters.simulator.estimate import FIRST_ENERGY_KWH, FIRST_STAY, Estimator
-from adapters.simulator.replay import ReplaySession, prepare
+from adapters.simulator.replay import prepare
 from models.errors import DataError, InvalidValueError
 from tests.unit.simulated import START, pile, site_of
 
