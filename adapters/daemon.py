@@ -9,30 +9,24 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 
-import msgspec
-
 from adapters import health, reload
 from adapters import inbox as box
 from adapters.clock import Clock, WallClock
 from adapters.config import SiteFile
 from adapters.host import Host, Outcome
 from adapters.lockstep import Lockstep, settle
-from adapters.mqtt.link import ECHO_PERIOD_S
-from adapters.mqtt.links import Links
 from adapters.notify import notify, watchdog_period_s
+from adapters.parts import build_parts
+from adapters.presence import Presence, Verdict
 from adapters.site_lock import lock_site
-from adapters.solving import RUNGS, Solving
+from adapters.solving import RUNGS
 from adapters.store.recovery import recover
 from adapters.store.schema import begin_epoch, instance_of, open_store
-from adapters.store.writer import Writer
-from adapters.ticker import CalendarJobs
 from adapters.wire import Publish, outbound
-from adapters.wire.decode import decode_time
 from adapters.wire.encode import publish_of
 from adapters.wire.inbound import SimTime
-from models.errors import ConfigurationError, ValleyfillError
+from models.errors import ValleyfillError
 from models.events import Solved, SolveFailed
-from scheduler.effects import Rejected
 
 log = logging.getLogger("valleyfill.daemon")
 logging.getLogger("apscheduler").setLevel(logging.WARNING)
@@ -43,17 +37,8 @@ EX_TEMPFAIL = 75
 TICK_S = 1.0
 """The safety kernel is asked at least this often."""
 
-FIRST_LINK_S = 2.0
-"""How long the start waits for the broker, and for the retained word of an earlier run."""
-
 SPOKEN_AT_MOST_S = 2.0
 """What was decided longer ago than this is not spoken any more, but decided anew."""
-
-
-class SiteTakenError(ValleyfillError):
-    """Another daemon runs the site."""
-
-    code = "site_taken"
 
 
 class Daemon:
@@ -68,18 +53,11 @@ class Daemon:
 
     Raises
     ------
-    ConfigurationError, TariffError
-        If the file names no broker, lets others own time off loopback, or has no such tariff.
+    TariffError
+        If there is no such tariff.
     """
 
     def __init__(self, file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> None:
-        if file.mqtt is None:
-            raise ConfigurationError("has no broker", where="mqtt", fix="add [mqtt] with a host")
-        if file.clock == "lockstep" and not file.mqtt.on_loopback:
-            raise ConfigurationError(
-                "time belongs to a virtual depot only where the broker is on loopback",
-                where="site.clock",
-            )
         self._file = file
         self._engine = reload.engine_of(file)
         self._inbox = box.Inbox()
@@ -90,7 +68,6 @@ class Daemon:
         self._exit: int | None = None
         self._health = health.Health()
         self._store_reason = ""
-        self._highest_heard = 0
         self._watchdog_s = watchdog_period_s()
         self._watchdog_due_s = 0.0
         self._due_mono_s = 0.0
@@ -105,6 +82,8 @@ class Daemon:
 
         Raises
         ------
+        ConfigurationError
+            If the file names no broker, or lets others own time off loopback.
         StoreError
             If the site is locked by another daemon, or its store cannot be used.
         SiteTakenError
@@ -113,100 +92,47 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(lock_site(self._file.store_path))
             base = open_store(self._file.store_path)
-            self._instance = instance_of(base)
             self._recovered = recover(base, self._file.site).recovered
             self._begin(base, stack)
             while self._exit is None:
                 self._drain(self._wait_s())
                 self._feed_watchdog()
+                self._judge(self._presence.look())
             self._goodbye()
         return self._exit
 
     def _begin(self, base: sqlite3.Connection, stack: ExitStack) -> None:
         """Connect, choose an epoch above every one ever heard, start all threads."""
-        assert self._file.mqtt is not None
-        self._signals()
-        site = self._file.site
+        site, instance = self._file.site.name, instance_of(base)
         epoch = self._recovered.highest_epoch + 1
-        self._links = Links(
-            self._file.mqtt,
-            site=site.name,
-            instance=self._instance,
-            inbox=self._inbox,
-            will=msgspec.json.encode(health.offline(self._instance, epoch)),
-            lockstep=self._lockstep is not None,
-        )
-        self._solving = Solving(
-            answer=self._inbox.put_fact,
-            clock=self._wall,
-            deadline_s=site.deadline_s,
+        parts = build_parts(
+            self._file,
+            base,
+            self._inbox,
+            self._wall,
+            instance=instance,
+            epoch=epoch,
             rungs=self._rungs,
         )
-        self._writer = Writer(
-            base,
-            stored=lambda token: self._inbox.put_fact(box.Stored(token)),
-            failed=lambda reason: self._inbox.put_fact(box.StoreFailed(reason)),
-        )
-        jobs = CalendarJobs(
-            site.zone,
-            nightly=self._writer.tidy,
-            sweep=lambda: self._inbox.put_fact(box.Sweep()),
-        )
-        self._solving.start()
-        stack.callback(self._solving.stop)
-        self._links.start()
-        stack.callback(self._links.stop)
-        early = self._listen()
-        self._epoch = max(epoch, self._highest_heard + 1)
-        begin_epoch(base, self._epoch, self._wall.now())
-        self._writer.start()
-        stack.callback(self._writer.stop)
-        jobs.start()
-        stack.callback(jobs.stop)
+        self._links, self._writer, self._solving = parts.links, parts.writer, parts.solving
+        self._presence = Presence(site, instance, epoch)
+        self._signals()
+        parts.start(stack)
+        early = self._presence.listen(self._links, self._inbox)
+        begin_epoch(base, self._presence.epoch, self._wall.now())
+        parts.start_rest(stack)
         if self._lockstep is None:
             self._start_engine(self._wall)
         for fact in early:
             self._fact(fact)
-        log.info("site %s runs under epoch %d", site.name, self._epoch)
-        notify("READY=1", f"STATUS=epoch {self._epoch}")
-
-    def _listen(self) -> list[box.Fact]:
-        """Hear what the broker kept of an earlier run; step back where another daemon lives.
-
-        Raises
-        ------
-        SiteTakenError
-            If a daemon with another store runs this site.
-        """
-        end = time.monotonic() + FIRST_LINK_S
-        while not self._links.control_up and time.monotonic() < end:
-            time.sleep(0.01)
-        if self._links.control_up:
-            self._links.barrier_of("control", 1.0)
-        early: list[box.Fact] = list(self._inbox.take_facts())
-        heard = [self._status_of(f) for f in early if isinstance(f, box.StatusHeard)]
-        others = {s.instance for s in heard if s and s.state == "online"} - {self._instance}
-        self._highest_heard = max([0, *(s.epoch for s in heard if s)])
-        if others:
-            # A status may outlive its daemon; the message it sends to itself does not.
-            end = time.monotonic() + 2.5 * ECHO_PERIOD_S
-            while time.monotonic() < end:
-                for fact in self._inbox.take_facts():
-                    if isinstance(fact, box.OtherAlive) and fact.instance != self._instance:
-                        raise SiteTakenError(
-                            f"another daemon runs this site (instance {fact.instance})",
-                            where=self._file.site.name,
-                            fix="stop it first",
-                        )
-                    early.append(fact)
-                time.sleep(0.05)
-        return [f for f in early if not isinstance(f, box.StatusHeard)]
+        log.info("site %s runs under epoch %d", site, self._presence.epoch)
+        notify("READY=1", f"STATUS=epoch {self._presence.epoch}")
 
     def _start_engine(self, clock: Clock) -> Host:
         state = self._engine.start(
             now=clock.now(),
             mono_s=clock.mono_s(),
-            epoch=self._epoch,
+            epoch=self._presence.epoch,
             recovered=self._recovered,
         )
         self._due_mono_s = clock.mono_s()
@@ -249,15 +175,8 @@ class Daemon:
         answers: list[Solved | SolveFailed],
     ) -> None:
         """The same under stepped time: between steps messages wait for their instant."""
-        steps: list[SimTime] = []
-        for message in [m for m in messages if m.topic.endswith("/sim/time")]:
-            messages.remove(message)
-            read = decode_time(self._file.site.name, message.topic, message.payload)
-            self._links.ack(message)
-            if isinstance(read, Rejected):
-                log.error("%s: %s", read.topic, read.reason)
-            else:
-                steps.append(read)
+        steps, told = lockstep.steps_in(self._file.site.name, messages)
+        self._ack(tuple(told))
         host, clock = self._host, lockstep.clock
         if not lockstep.in_step or host is None or clock is None:
             lockstep.wait(messages)
@@ -324,7 +243,9 @@ class Daemon:
                     log.error("another daemon has taken this site over")
                     self._exit = EX_TEMPFAIL
             case box.StatusHeard():
-                self._hear_status(fact)
+                self._judge(self._presence.hear(fact))
+            case box.OtherAlive():
+                self._judge(self._presence.hear_alive(fact))
             case box.Stop():
                 log.info("stopping: %s", fact.reason)
                 self._exit = EX_OK
@@ -345,38 +266,23 @@ class Daemon:
             self._host.renew_all()
             self._due_mono_s = 0.0
 
-    def _status_of(self, fact: box.StatusHeard) -> outbound.Status | None:
-        try:
-            return msgspec.json.decode(fact.payload, type=outbound.Status)
-        except msgspec.MsgspecError:
-            return None
-
-    def _hear_status(self, fact: box.StatusHeard) -> None:
-        """Nobody may speak beside us: who comes under a higher epoch has taken the site over.
-
-        What is only retained, or a goodbye, was said by one who has gone: we go above it.
-        """
-        status, host = self._status_of(fact), self._host
-        if status is None or status.instance == self._instance:
-            return
-        ours = self._epoch
-        if status.state == "online" and not fact.retained:
-            if (status.epoch, status.instance) > (ours, self._instance):
-                log.error("daemon %s has taken this site over", status.instance)
-                self._exit = EX_TEMPFAIL
-            return
-        if host is None or status.epoch <= ours:
-            return
-        log.warning("somebody has spoken under epoch %d: going above it", status.epoch)
-        self._epoch = status.epoch + 1
-        self._writer.note_epoch(self._epoch, self._wall.now())
-        host.raise_epoch(self._epoch)
-        host.renew_all()
-        self._due_mono_s = 0.0
-        self._say_status()
+    def _judge(self, verdict: Verdict) -> None:
+        """Another daemon of this site was heard: leave it to him, or speak above him."""
+        host = self._host
+        if verdict == "leave":
+            log.error("another daemon runs this site now")
+            self._exit = EX_TEMPFAIL
+        elif verdict is not None and host is not None and verdict >= self._presence.epoch:
+            log.warning("somebody has spoken under epoch %d: going above it", verdict)
+            self._presence.epoch = verdict + 1
+            self._writer.note_epoch(self._presence.epoch, self._wall.now())
+            host.raise_epoch(self._presence.epoch)
+            host.renew_all()
+            self._due_mono_s = 0.0
+            self._say_status()
 
     def _say_status(self) -> None:
-        status = health.online(self._health, self._instance, self._epoch)
+        status = health.online(self._health, self._presence.instance, self._presence.epoch)
         self._links.publish(publish_of(self._file.site.name, status))
 
     def _look_at_health(self) -> None:
@@ -425,7 +331,9 @@ class Daemon:
         if self._exit != EX_OK:
             return
         site = self._file.site.name
-        self._links.publish(publish_of(site, health.offline(self._instance, self._epoch)))
+        self._links.publish(
+            publish_of(site, health.offline(self._presence.instance, self._presence.epoch))
+        )
         self._links.barrier_of("control", 1.0)
         if self._host is not None:
             self._writer.put(self._host.last_batch())

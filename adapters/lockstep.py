@@ -7,6 +7,7 @@ everything is on disk, and every pile that usually answers has answered its setp
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -15,7 +16,11 @@ from adapters.host import Host
 from adapters.inbox import Inbox, Message
 from adapters.mqtt.links import Links
 from adapters.solving import Solving
+from adapters.wire.decode import decode_time
 from adapters.wire.inbound import SimTime
+from scheduler.effects import Rejected
+
+log = logging.getLogger("valleyfill.lockstep")
 
 ACK_WAIT_S = 2.0
 """Real time for a pile's answer; one that has missed it is not waited for again."""
@@ -30,6 +35,19 @@ class Lockstep:
         self.clock: SteppedClock | None = None
         self.in_step = False
         self._early: list[Message] = []
+
+    def steps_in(self, site: str, messages: list[Message]) -> tuple[list[SimTime], list[Message]]:
+        """Take the steps out of the messages; what is no step in form is logged and dropped."""
+        steps: list[SimTime] = []
+        told = [m for m in messages if m.topic.endswith("/sim/time")]
+        for message in told:
+            messages.remove(message)
+            read = decode_time(site, message.topic, message.payload)
+            if isinstance(read, Rejected):
+                log.error("%s: %s", read.topic, read.reason)
+            else:
+                steps.append(read)
+        return steps, told
 
     def wait(self, messages: list[Message]) -> None:
         """Keep messages for the next step."""

@@ -134,7 +134,10 @@ def test_a_clean_stop_says_goodbye_and_a_killed_daemon_is_given_its_last_will(
     with yard(tmp_path, piles=1) as place:
         viewer = place.peer("viewer", "status")
         place.daemon.start()
-        until(lambda: viewer.bodies(o.Status), "it says that it is there")
+        until(
+            lambda: viewer.bodies(o.Status) and viewer.bodies(o.Status)[-1].health == "ok",
+            "it says that it is there",
+        )
         first = viewer.bodies(o.Status)[-1]
         assert (first.state, first.health) == ("online", "ok")
         place.daemon.signal(15)

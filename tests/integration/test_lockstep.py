@@ -139,4 +139,4 @@ def test_lockstep_off_loopback_is_refused(tmp_path: Path) -> None:
     object.__setattr__(file, "clock", "lockstep")
     object.__setattr__(file.mqtt, "host", "broker.example.org")
     with pytest.raises(ConfigurationError, match="loopback"):
-        Daemon(file)
+        Daemon(file).run()
