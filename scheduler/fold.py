@@ -31,7 +31,7 @@ from models.site import Site
 from scheduler import fold_sessions as on_session
 from scheduler.draft import Draft
 from scheduler.effects import Persist, Rejected
-from scheduler.state import LimitRecord, NodeState, PileState
+from scheduler.state import LimitRecord, NodeState, PileState, changed
 from scheduler.view import HEARTBEAT_LOST_S
 
 HEARTBEAT_VOID_S = 30.0
@@ -273,7 +273,7 @@ def _born(draft: Draft, event: PileBorn, site: Site) -> None:
 
 def _measured(draft: Draft, event: PileMeasured, site: Site) -> None:
     before: PileState = draft.piles.get(event.pile, PileState())
-    draft.own("piles")[event.pile] = replace(
+    draft.own("piles")[event.pile] = changed(
         before,
         heard_mono_s=event.mono_s,
         measured_mono_s=event.mono_s,
@@ -301,10 +301,10 @@ def _acked(draft: Draft, event: PileAcked, site: Site) -> None:
     if sent is None:
         return
     if event.applied_kw is None:
-        draft.own("piles")[event.pile] = replace(before, ignored=before.ignored + 1)
+        draft.own("piles")[event.pile] = changed(before, ignored=before.ignored + 1)
         return
     later = tuple(s for s in before.unacked if s.stamp > event.setpoint)
-    draft.own("piles")[event.pile] = replace(
+    draft.own("piles")[event.pile] = changed(
         before,
         acked=replace(sent, power_kw=max(event.applied_kw, sent.power_kw)),
         lease_mono_s=sent.sent_mono_s,

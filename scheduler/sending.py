@@ -40,6 +40,7 @@ def send(
         if not changed and not reborn and _idle(pile, one):
             draft.own("piles")[name] = replace(pile, renewed_mono_s=mono_s)
             continue
+        draft.moved += changed
         rises = power > (pile.wanted_kw if pile.sent else 0.0) + POWER_EPSILON_KW
         effect = _setpoint(draft, site, name, power, rises, renewal=not changed and not reborn)
         (rising if rises else falling).append(effect)

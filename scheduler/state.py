@@ -20,7 +20,6 @@ from models.plan import Plan
 from models.session import Request, SessionState
 from scheduler.learned import Taken
 
-
 R = TypeVar("R")
 
 
