@@ -130,11 +130,6 @@ class Writer:
         with self._lock:
             self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def backup(self, path: str) -> None:
-        """Copy the database while it is in use."""
-        with self._lock, sqlite3.connect(path) as copy:
-            self._base.backup(copy)
-
     def _shorten(self) -> None:
         """Keep every event, and of setpoints and states only the newest."""
         events = tuple(e for b in self._waiting for e in b.events)

@@ -13,6 +13,7 @@ import pytest
 
 from adapters.site_lock import lock_site
 from adapters.store import codec
+from adapters.store.backup import backup_store, restore_store
 from adapters.store.recovery import recover
 from adapters.store.schema import VERSION, begin_epoch, instance_of, open_store
 from adapters.store.writer import Batch, Writer
@@ -241,14 +242,33 @@ def test_a_store_that_fails_says_so_once_and_catches_up_when_it_can_write_again(
     assert base.execute("SELECT power_kw FROM setpoints").fetchone() == (3.0,)
 
 
-def test_a_backup_taken_while_writing_is_a_whole_store(tmp_path: Path) -> None:
+def test_a_backup_taken_while_writing_comes_back_as_a_whole_store(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "a.db")
-    desk.put(1, events=(requested("s1"),))
+    desk.put(1, events=(requested("s1"),), state=state(seq=5))
     desk.wait(1)
-    desk.writer.backup(str(tmp_path / "backup.db"))
+    backup_store(desk.path, tmp_path / "backup.db")
+    desk.put(2, state=state(seq=6))
+    desk.wait(2)
+    with lock_site(desk.path), pytest.raises(StoreError, match="another daemon"):
+        restore_store(tmp_path / "backup.db", desk.path)
     desk.writer.stop()
-    found = recover(open_store(tmp_path / "backup.db"), YARD).recovered.state
+    restore_store(tmp_path / "backup.db", desk.path)
+    found = recover(open_store(desk.path), YARD).recovered.state
     assert found is not None
+    assert found.seq == 5
+
+
+def test_a_damaged_backup_changes_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "a.db")
+    desk.put(1, state=state(seq=5))
+    desk.wait(1)
+    desk.writer.stop()
+    (tmp_path / "backup.db").write_bytes(b"no database" * 500)
+    with pytest.raises(StoreError):
+        restore_store(tmp_path / "backup.db", desk.path)
+    found = recover(open_store(desk.path), YARD).recovered.state
+    assert found is not None
+    assert found.seq == 5
 
 
 def test_a_state_with_everything_in_it_comes_back_equal() -> None:
