@@ -13,6 +13,7 @@ import pytest
 from adapters.wire import inbound as w
 from adapters.wire import outbound as o
 from tests.integration.field import Peer, Yard, limit, needs_broker, raw, request, until, yard
+from tests.integration.kill_loop import kill_loop
 from tests.integration.test_daemon import charging
 
 pytestmark = [needs_broker, pytest.mark.broker]
@@ -127,3 +128,10 @@ def test_no_message_ends_a_thread_and_life_is_proved_by_a_round_trip(tmp_path: P
         until(lambda: place.drawn_kw > 30.0, "and the car charges", 20)
         text = place.daemon.log.read_text()
         assert "Traceback" not in text, text
+
+
+def test_kill_9_at_random_points_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    figures = kill_loop(6, tmp_path)
+    assert figures["lost"] == []
+    assert figures["corrupt_stores"] == 0
+    assert figures["most_told_kw"] <= 150.0 + 1e-6

@@ -242,3 +242,11 @@ def test_the_inbox_gives_limits_first_and_of_telemetry_the_newest_of_each_topic(
     assert [m.payload for m in taken.messages] == [b"limit", b"request", b"new"]
     assert inbox.shed == 10_000
     assert inbox.empty
+
+
+def test_two_thousand_broken_bodies_leave_the_state_and_the_host_as_they_were() -> None:
+    from tests.unit.fuzz_wire import fuzz
+
+    outcomes = fuzz(2_000, seed=7)["outcomes"]
+    assert len(outcomes) >= 9, "every kind of refusal occurs"
+    assert outcomes["accepted"] < 1_200
