@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from models.events import PricesPushed
+from models.horizon import instant_of
 from tariffs.kinds.dated import Dated
 from tariffs.kinds.overlay import Overlay
 from tariffs.kinds.spot import Spot
@@ -26,6 +27,23 @@ def push_series(tariff: Tariff, series: PriceSeries) -> Tariff:
     if isinstance(tariff, Wrapped):
         return replace(tariff, inner=push_series(tariff.inner, series))
     return Overlay(tariff, series)
+
+
+def gap_left(tariff: Tariff, series: PriceSeries) -> tuple[datetime, datetime] | None:
+    """The gap that a pushed series would leave behind the prices known so far, if it must not.
+
+    Only a spot tariff whose rule is ``refuse`` can be left with a gap: under any other the book,
+    or the named rule, holds between the two.
+    """
+    core = tariff
+    while isinstance(core, Wrapped):
+        core = core.inner
+    if not isinstance(core, Spot) or core.gap != "refuse" or core.series is None:
+        return None
+    known_until, begins = int(core.series.ends_s[-1]), int(series.starts_s[0])
+    if begins <= known_until:
+        return None
+    return instant_of(known_until), instant_of(begins)
 
 
 def series_of(event: PricesPushed) -> PriceSeries:

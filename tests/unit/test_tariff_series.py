@@ -18,7 +18,7 @@ from tariffs.demand_rules import BillingChoice
 from tariffs.kinds.flat import Flat
 from tariffs.kinds.spot import Spot
 from tariffs.kinds.with_fees import Fee, WithFees
-from tariffs.push import in_force, push_series
+from tariffs.push import gap_left, in_force, push_series
 from tariffs.series import PriceSeries, carbon_series
 from tariffs.settings import TariffSettings
 from tariffs.tariff import Tariff
@@ -153,6 +153,16 @@ def test_a_spot_book_starts_empty_and_grows_by_messages() -> None:
         in_force(tariff, (), [push(NOON, 1.0, at=1, sell=False)])
     with pytest.raises(TariffError, match="gap rule"):
         build_tariff({**book, "gap": "guess"}, TariffSettings(), NoHolidays())
+
+
+def test_a_series_that_leaves_a_gap_is_told_with_its_instants() -> None:
+    known, late = hours(NOON, 1.0), hours(NOON + timedelta(hours=2), 2.0)
+    gap = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+    strict = WithFees(Spot("s", "EUR", known, "refuse"), ())
+    assert gap_left(strict, late) == gap
+    assert gap_left(strict, hours(NOON + timedelta(hours=1), 2.0)) is None
+    assert gap_left(Spot("s", "EUR", known, "hold"), late) is None
+    assert gap_left(Flat("book", "EUR", 0.3, 0.0), late) is None
 
 
 def test_prices_that_are_over_can_be_let_go() -> None:
