@@ -14,7 +14,6 @@ from scheduler.view import (
     MISSED_PERIODS,
     Picture,
     export_now_kw,
-    limit_now_kw,
     margin_of,
     meter_talks,
     stated_base_kw,
@@ -22,6 +21,9 @@ from scheduler.view import (
 
 REFUSED_TIMES = 3
 """So many setpoints refused in a row are worth an alert."""
+
+ABOVE_S = 15.0
+"""A meter above the limit for longer than piles take to respond, and to be seen, is wrong."""
 
 UNREGISTERED_KW = 1.0
 """A stated base load that the meter shows wrong by less is right."""
@@ -79,6 +81,10 @@ def watch(draft: Draft, site: Site, picture: Picture) -> None:
     _piles(draft, site, picture, wrong)
     _meters(draft, site, wrong)
     alerts = draft.get("alerts")
+    for key in [k for k in alerts if k.startswith("starvation/")]:
+        session = key.partition("/")[2]
+        if session not in draft.sessions:
+            clear_alert(draft, "starvation", session)
     over = [key for key in alerts if _is_over(key, wrong)]
     for kind, places in wrong.items():
         if places:
@@ -142,7 +148,7 @@ def _meters(draft: Draft, site: Site, wrong: dict[str, set[str]]) -> None:
             stated = stated_base_kw(site, v, now) if site.base_load == "envelope" else 0.0
             if node.base_kw > stated + margin_of(draft, site, v) + UNREGISTERED_KW:
                 wrong["unregistered_load"].add(name)
-        if node.power_kw > limit_now_kw(draft, site, v, now) * 1.01 + UNREGISTERED_KW:
+        if node.above_mono_s >= 0 and mono_s - node.above_mono_s > ABOVE_S:
             wrong["limit_exceeded"].add(name)
         if -node.power_kw > export_now_kw(draft, site, v, now) + UNREGISTERED_KW:
             wrong["export_exceeded"].add(name)

@@ -56,7 +56,9 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     power = abs(node.power_kw) if implausible else node.power_kw
     rest = power - picture.talking_kw[v]
     silent_kw = picture.silent_kw[v]
-    node = replace(node, fresh=False, implausible=implausible)
+    room = limit_now_kw(draft, site, v, draft.get("now")) - power
+    above = -1.0 if room >= -SAME_KW else node.above_mono_s if node.above_mono_s >= 0 else mono_s
+    node = replace(node, fresh=False, implausible=implausible, above_mono_s=above)
     if node.base_mono_s < 0:
         base = max(rest - min(silent_kw, max(rest, 0.0)), -most_fed_in)
         return _with_phases(draft, site, v, _settled(node, base, site, mono_s), picture)
@@ -70,7 +72,6 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     waiting: tuple[str, ...] = ()
     if over > SAME_KW:
         since = node.over_mono_s if node.over_mono_s >= 0 else mono_s
-        room = limit_now_kw(draft, site, v, draft.get("now")) - power
         if room >= 0:
             waiting = _not_yet_reported(draft, site, v, since)
             over -= min(over, _allowed_kw(draft, site, waiting))

@@ -66,7 +66,8 @@ class Engine:
                 epoch=epoch,
                 seq=0,
                 started_mono_s=mono_s,
-                hold_until_mono_s=mono_s,
+                # Somebody spoke under an earlier epoch: piles may still hold what was said then.
+                hold_until_mono_s=mono_s + (self.site.lease_s if epoch > 1 else 0.0),
                 piles=piles,
             )
         return adopt(recovered.state, self.site, now=now, mono_s=mono_s, epoch=epoch)

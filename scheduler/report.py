@@ -27,6 +27,10 @@ SHORT_KWH = 0.1
 """A session is called short from here on."""
 
 
+STARVING_SHARE = 0.5
+"""A session short of more than this share of its request starves."""
+
+
 def reason_code(draft: Draft, site: Site, pile: str, power_kw: float) -> str:
     """Why a pile holds its power: one word of a fixed list (wire types carry the list)."""
     if draft.get("emergencies") and in_emergency(draft, site, fixed(site).piles[pile].path):
@@ -86,10 +90,12 @@ def planned(draft: Draft, problem: Problem, answer: Solved, plan: Plan, site: Si
         short_total += record.short_kwh
         status = _status(record, plan.sessions[session], cost, _why(record, problem, i, full))
         digest = _status_digest(status)
+        _starving(draft, record)
         if digest == record.status_digest:
             continue
         sessions[session] = replace(record, status_digest=digest)
         draft.emit(status)
+    unplanned(draft, set(problem.fleet.ids))
     draft.emit(
         PlanSummary(
             digest=plan.digest,
@@ -104,6 +110,43 @@ def planned(draft: Draft, problem: Problem, answer: Solved, plan: Plan, site: Si
         )
     )
     clear_alert(draft, "solver_lost", site.name)
+
+
+def unplanned(draft: Draft, planned_ids: set[str]) -> None:
+    """Tell where the sessions stand that no plan has to serve: full, served, or out of order."""
+    for session, record in list(draft.sessions.items()):
+        if session in planned_ids or record.state == "announced":
+            continue
+        served = record.request.energy_kwh - record.delivered_kwh <= SHORT_KWH
+        full = record.state == "full"
+        short = 0.0 if full or served else record.request.energy_kwh - record.delivered_kwh
+        status = SessionStatus(
+            session=session,
+            state=record.state,
+            promised_kwh=record.delivered_kwh if full else record.promised_kwh,
+            short_kwh=short if short > SHORT_KWH else 0.0,
+            why="the vehicle takes no more" if full and not served else "",
+        )
+        digest = _status_digest(status)
+        if digest != record.status_digest:
+            draft.own("sessions")[session] = replace(record, status_digest=digest)
+            draft.emit(status)
+
+
+def _starving(draft: Draft, record: SessionRecord) -> None:
+    """A session that gets less than half of what it asks is not just late."""
+    session, asked = record.request.session, record.request.energy_kwh
+    if record.short_kwh <= max(STARVING_SHARE * asked, SHORT_KWH):
+        clear_alert(draft, "starvation", session)
+        return
+    raise_alert(
+        draft,
+        "starvation",
+        session,
+        f"{record.short_kwh:.1f} of {asked:.1f} kWh cannot be given before it leaves; raise its "
+        "priority, lengthen its stay or move it",
+        f"离开前有 {record.short_kwh:.1f}/{asked:.1f} kWh 无法满足;请提高优先级、延长停留或换桩",
+    )
 
 
 def _full_nodes(problem: Problem, energy: FloatArray) -> NDArray[np.bool_]:

@@ -114,7 +114,8 @@ class NodeState:
     load and piles explain. ``rise_kw`` is the largest rise seen, ``low_kw`` the lowest reading
     since ``low_mono_s``, ``peak_kw`` the highest base load; ``fresh`` until the reading has been
     taken into the base load. ``base_a`` is the base load by phase where the meter tells
-    currents, of the ``recent_a`` readings; ``implausible``: the sign is likely wrong.
+    currents, of the ``recent_a`` readings; ``implausible``: the sign is likely wrong;
+    ``above_mono_s``: since when it shows more than the limit.
     """
 
     heard_mono_s: float
@@ -132,6 +133,7 @@ class NodeState:
     base_mono_s: float = -1.0
     peak_kw: float = 0.0
     implausible: bool = False
+    above_mono_s: float = -1.0
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,7 @@ def plan_if_wanted(draft: Draft, site: Site, tariff: Tariff) -> Problem | None:
     draft.put("plan_wanted", False)
     problem = build_problem(draft, site, tariff)
     if problem.fleet.n == 0:
+        report.unplanned(draft, set())
         return None
     draft.put("solving", problem.digest)
     draft.put("solving_mono_s", mono_s)

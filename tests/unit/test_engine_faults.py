@@ -10,7 +10,7 @@ import pytest
 from models.events import Heartbeat, Solved, SolveFailed
 from models.network import Node
 from models.session import Request
-from scheduler.effects import Alert, Effect, SetpointSent, Solve
+from scheduler.effects import Alert, Effect, SessionStatus, SetpointSent, Solve
 from scheduler.engine import Engine
 from scheduler.state import Recovered, SiteState
 from tests.world import World, pile, site
@@ -350,3 +350,38 @@ def test_two_requests_for_one_session_need_one_pile() -> None:
     w.say(moved)
     assert isinstance(w.state.sessions["a"].request, Request)
     assert w.state.sessions["a"].request.pile == "A"
+
+
+def test_a_vehicle_that_is_full_is_told_so_and_one_that_starves_is_named() -> None:
+    w = World(site((pile("A"), pile("B")), limit_kw=7.04))
+    w.plug("A", "B")
+    said = w.say(w.request("a", "A", 7.0, hours=1, priority=9), w.request("b", "B", 7.0, hours=1))
+    assert [e.where for e in said if isinstance(e, Alert)] == ["b"]
+    w.draws = {"A": 0.0}
+    said = w.wait(80)
+    states = {e.session: e.state for e in said if isinstance(e, SessionStatus)}
+    assert states["a"] == "full"
+    assert alerts(said)["starvation"] is False
+
+
+def test_a_daemon_whose_store_is_lost_waits_one_lease_before_it_raises_anybody() -> None:
+    w = World(site((pile("A"),)))
+    w.state = w.engine.start(now=w.now, mono_s=w.mono_s, epoch=7)
+    w.plug("A")
+    w.say(w.request("a", "A", 20.0, mode="now"))
+    w.wait(50)
+    assert w.power_kw("A") == 0
+    w.wait(20)
+    assert w.power_kw("A") > 6
+
+
+def test_many_setpoints_leave_before_the_next_plan_is_put_together() -> None:
+    names = tuple(f"P{k}" for k in range(60))
+    w = busy(*names, limit_kw=1000.0)
+    w.state, effects, due = w.engine.receive(w.state, [w.limit(0.0)])
+    assert sum(isinstance(e, SetpointSent) for e in effects) == 60
+    assert not [e for e in effects if isinstance(e, Solve)]
+    assert due < w.mono_s + 0.1
+    w.now += timedelta(seconds=0.1)
+    w.mono_s += 0.1
+    assert [e for e in w.say(solve=False) if isinstance(e, Solve)]
