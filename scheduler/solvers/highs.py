@@ -27,6 +27,7 @@ from scheduler.rows import (
 from scheduler.solution import Solution, SolverError
 from scheduler.weights import Weights, linear_weights
 
+_KEPT_KWH = 1e-7
 _INF = highspy.kHighsInf
 _TIGHT: dict[str, str | float] = {
     "presolve": "off",
@@ -129,8 +130,16 @@ def _solve(
         alone = _each_alone(problem, weights)
         if alone is not None:
             return Solution(alone, "optimal", "highs", 0.0, 0)
-    program = _Program(problem, weights, tapered, extra or [])
-    return program.run(work_limit)
+    if not bool(weights.promise_worth.any()):
+        return _Program(problem, weights, tapered, extra or []).run(work_limit)
+    # What keeps every promise unasked is also the best of the plans that are asked to.
+    unasked = dataclasses.replace(weights, promise_worth=np.zeros(problem.fleet.n))
+    first = _Program(problem, unasked, tapered, extra or []).run(work_limit)
+    given = np.bincount(problem.entry_session, weights=first.energy_kwh, minlength=problem.fleet.n)
+    if bool(np.all(given >= problem.fleet.promised_kwh - _KEPT_KWH)):
+        return first
+    second = _Program(problem, weights, tapered, extra or []).run(work_limit)
+    return dataclasses.replace(second, work=first.work + second.work)
 
 
 def _each_alone(problem: Problem, weights: Weights) -> FloatArray | None:
