@@ -9,8 +9,10 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -188,12 +190,12 @@ class Client:
             what()
             self.news.notify_all()
 
-    def _until(self, done: Any) -> None:
+    def _until(self, done: Any, timeout_s: float = 20) -> None:
         with self.news:
-            assert self.news.wait_for(done, 10)
+            assert self.news.wait_for(done, timeout_s)
 
-    def may_write(self, topic: str) -> bool:
-        mid = self.client.publish(topic, b"{}", qos=1).mid
+    def may_write(self, topic: str, body: bytes = b"{}") -> bool:
+        mid = self.client.publish(topic, body, qos=1).mid
         self._until(lambda: mid in self.answers)
         return not self.answers[mid].is_failure
 
@@ -202,8 +204,8 @@ class Client:
         assert mid is not None
         self._until(lambda: mid in self.answers)
 
-    def wait_for(self, topic: str) -> None:
-        self._until(lambda: topic in self.heard)
+    def wait_for(self, topic: str, timeout_s: float = 20) -> None:
+        self._until(lambda: topic in self.heard, timeout_s)
 
     def close(self) -> None:
         self.client.disconnect()
@@ -285,3 +287,66 @@ def test_a_wrong_password_an_unknown_authority_and_plain_text_are_refused(broker
         except ConnectionResetError:
             heard = b""
     assert heard[:1] != b"\x20", "no CONNACK in plain text"
+
+
+DEPOT = """
+[site]
+name = "depot-1"
+timezone = "Asia/Shanghai"
+currency = "CNY"
+tariff = "zhejiang-2026"
+base_load = "none"
+walk_in = "refuse"
+
+[nodes.transformer]
+limit_kw = 100
+heartbeat = "none"
+
+[[assets]]
+id = "A-01"
+kind = "pile"
+node = "transformer"
+phases = [1]
+volts = 220
+max_a = 32
+offline_kw = 0
+response_s = 5
+
+[store]
+path = "{where}/depot-1.db"
+
+[mqtt]
+host = "localhost"
+port = {port}
+tls = true
+ca_file = "{ca}"
+username = "depot-1/daemon"
+password_file = "{where}/password"
+"""
+
+
+@pytest.mark.broker
+def test_the_daemon_runs_behind_this_configuration_and_answers_a_birth(
+    broker: Any, connect: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("secret of depot-1/daemon\n")
+    site = tmp_path / "depot-1.toml"
+    site.write_text(DEPOT.format(where=tmp_path, port=broker.port, ca=broker.ca))
+    viewer, pile = connect("depot-1/viewer"), connect(f"depot-1/{PILE}")
+    viewer.listen(f"{SITE}/status")
+    pile.listen(f"{SITE}/{PILE}/setpoint")
+    with (tmp_path / "log").open("w") as log:
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "adapters.cli", "run", str(site)],
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        viewer.wait_for(f"{SITE}/status", timeout_s=60)
+        body = {"epoch": 1, "seq": 1, "issued_at": datetime.now(UTC).isoformat()}
+        assert pile.may_write(f"{SITE}/{PILE}/birth", json.dumps(body).encode())
+        pile.wait_for(f"{SITE}/{PILE}/setpoint", timeout_s=60)
+    finally:
+        daemon.terminate()
+        assert daemon.wait(30) == 0, (tmp_path / "log").read_text()
