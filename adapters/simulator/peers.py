@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -94,6 +95,9 @@ class Peers:
         sock = client.socket()
         if sock is None:
             raise PeerError("has no connection", where=name)
+        # Small packets leave at once: a step waits for many of them one after the other.
+        if isinstance(sock, socket.socket):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._selector.register(sock, selectors.EVENT_READ, name)
 
     def await_all(self) -> None:

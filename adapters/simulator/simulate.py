@@ -20,6 +20,7 @@ from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.replay import Replay, Words, prepare
 from adapters.simulator.trace import Piece, SessionTrace, Trace
 from adapters.simulator.vehicle import Quirk
+from adapters.solving import RUNGS
 from models.errors import DataError
 from models.site import Site
 from scheduler.engine import Engine
@@ -32,8 +33,6 @@ LEASE_S = 86_400.0
 """The simulated channel is perfect, so leases are stretched to this and renewals cost no time.
 Periodic telemetry comes once a slot: a pile reports at once whatever changes, and planning needs
 its register only when it plans."""
-
-RUNGS = ("highs",)
 
 Progress = Callable[[str, float], None]
 """Told what is being done and which share of it is done, in [0, 1]."""
