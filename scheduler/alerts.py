@@ -8,10 +8,10 @@ from models.site import Site
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.report import clear_alert, raise_alert
-from scheduler.sending import SETTLED_S
 from scheduler.state import NodeState
 from scheduler.view import (
     MISSED_PERIODS,
+    SETTLED_S,
     Picture,
     export_now_kw,
     margin_of,

@@ -17,7 +17,7 @@ from models.site import Site
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.state import NodeState
-from scheduler.view import Picture, held_kw, limit_now_kw
+from scheduler.view import SETTLED_S, Picture, held_kw, limit_now_kw
 
 RISE_WINDOW_S = 30.0
 """Two meter readings further apart than this teach nothing about how fast base load rises."""
@@ -73,7 +73,7 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     if over > SAME_KW:
         since = node.over_mono_s if node.over_mono_s >= 0 else mono_s
         if room >= 0:
-            waiting = _not_yet_reported(draft, site, v, since)
+            waiting = _not_yet_reported(draft, site, v, picture, since)
             over -= min(over, _allowed_kw(draft, site, waiting))
     base = node.base_kw + over
     node = replace(node, over_mono_s=since)
@@ -81,27 +81,31 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
 
 
 def _settled(node: NodeState, base: float, site: Site, mono_s: float) -> NodeState:
-    """Rises count at once, falls when they have lasted; the largest rise is remembered."""
+    """Rises count at once and falls when they have lasted; the largest rise that lasted is
+    remembered.
+    """
     gap_s = mono_s - node.base_mono_s
     since = mono_s - _window_s(site)
-    last = node.recent[-1:]
-    kept = tuple(r for r in node.recent if r[0] > since and r[1] > base)
-    recent = (*kept[-READINGS_MAX:], (mono_s, base))
+    recent = (*(r for r in node.recent[-READINGS_MAX:] if r[0] > since and r[1] > base),)
+    lows = (*(r for r in node.lows[-READINGS_MAX:] if r[0] > since and r[1] < base),)
+    recent, lows = (*recent, (mono_s, base)), (*lows, (mono_s, base))
+    top, floor = recent[0][1], lows[0][1]
     rise = node.rise_kw * math.exp(-math.log(2.0) * max(gap_s, 0.0) / RISE_HALF_LIFE_S)
     low, low_mono = node.low_kw, node.low_mono_s
-    if gap_s > RISE_WINDOW_S or low_mono < 0 or not last:
-        low, low_mono = base, mono_s
+    if gap_s > RISE_WINDOW_S or low_mono < 0:
+        low, low_mono = floor, mono_s
     elif mono_s - low_mono > RAMP_S:
-        low, low_mono = last[0][1], mono_s
-    low = min(low, base)
-    top = max(kw for _, kw in recent)
+        low, low_mono = node.floor_kw, mono_s
+    low = min(low, floor)
     return replace(
         node,
         base_kw=top,
         recent=recent,
+        lows=lows,
+        floor_kw=floor,
         low_kw=low,
         low_mono_s=low_mono,
-        rise_kw=max(rise, base - low),
+        rise_kw=max(rise, floor - low),
         base_mono_s=mono_s,
         peak_kw=max(node.peak_kw, top),
     )
@@ -111,12 +115,22 @@ def _window_s(site: Site) -> float:
     return site.telemetry_period_s + FALL_SLACK_S
 
 
-def _not_yet_reported(draft: Draft, site: Site, v: int, since_mono_s: float) -> tuple[str, ...]:
-    """Piles under a node whose last reading is older than the rise that the meter shows."""
-    piles = draft.piles
-    return tuple(
-        name for name in fixed(site).under[v] if 0 <= piles[name].measured_mono_s < since_mono_s
-    )
+def _not_yet_reported(
+    draft: Draft, site: Site, v: int, picture: Picture, since_mono_s: float
+) -> tuple[str, ...]:
+    """Talking piles under a node that may draw more by now than they last reported.
+
+    Their reading is older than the rise that the meter shows, or was taken before they had time
+    to follow their last setpoint.
+    """
+    piles, parts = draft.piles, fixed(site)
+    out = []
+    for name in parts.under[v]:
+        pile = piles[name]
+        followed = pile.changed_mono_s + parts.piles[name].pile.response_s + SETTLED_S
+        if name not in picture.silent and pile.measured_mono_s < max(since_mono_s, followed):
+            out.append(name)
+    return tuple(out)
 
 
 def _allowed_kw(draft: Draft, site: Site, names: tuple[str, ...]) -> float:

@@ -12,11 +12,7 @@ from scheduler.effects import SetpointSent
 from scheduler.fixed import FixedPile, fixed
 from scheduler.state import PileState, SentSetpoint
 from scheduler.timers import RETRIES_S, renewal_due_s
-from scheduler.view import MESSAGE_EXPIRY_S
-
-SETTLED_S = 2.0
-"""On top of its declared response, for the messages' way, before a pile's reading is held
-against it."""
+from scheduler.view import MESSAGE_EXPIRY_S, SETTLED_S
 
 
 def send(

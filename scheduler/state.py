@@ -111,8 +111,9 @@ class NodeState:
 
     ``base_kw`` counts now: the highest of the ``recent`` readings (time, kW), of which those
     below a later one are left out. ``over_mono_s``: since when the meter shows more than base
-    load and piles explain. ``rise_kw`` is the largest rise seen, ``low_kw`` the lowest reading
-    since ``low_mono_s``, ``peak_kw`` the highest base load; ``fresh`` until the reading has been
+    load and piles explain. ``floor_kw`` is the lowest of
+    them (``lows``) and ``rise_kw`` its largest rise, against the ``low_kw`` of ``low_mono_s``;
+    ``peak_kw`` the highest base load; ``fresh`` until the reading has been
     taken into the base load. ``base_a`` is the base load by phase where the meter tells
     currents, of the ``recent_a`` readings; ``implausible``: the sign is likely wrong;
     ``above_mono_s``: since when it shows more than the limit.
@@ -125,6 +126,8 @@ class NodeState:
     base_a: tuple[float, float, float] | None = None
     recent: tuple[tuple[float, float], ...] = ()
     recent_a: tuple[tuple[float, tuple[float, float, float]], ...] = ()
+    lows: tuple[tuple[float, float], ...] = ()
+    floor_kw: float = 0.0
     low_kw: float = 0.0
     low_mono_s: float = -1.0
     over_mono_s: float = -1.0

@@ -21,11 +21,11 @@ from scheduler.fixed import FixedPile, fixed
 from scheduler.planning import build_problem, off_plan, plan_of
 from scheduler.problem import Problem
 from scheduler.safety import Outlet, enforce, plenty
-from scheduler.sending import SETTLED_S, send
+from scheduler.sending import send
 from scheduler.state import PileState, SessionRecord, SiteState
 from scheduler.timers import RISE_GAP_S, SOLVER_RETRY_S, solver_deadline_s
 from scheduler.unused import learn_unused
-from scheduler.view import Picture, budget_now, held_kw, in_emergency, lease_runs, look
+from scheduler.view import SETTLED_S, Picture, budget_now, held_kw, in_emergency, lease_runs, look
 from tariffs.tariff import Tariff
 
 LAXITY_STEP_H = 0.25

@@ -44,6 +44,7 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
                 base_mono_s=mono_s,
                 recent=((mono_s, n.base_kw),),
                 recent_a=(),
+                lows=(),
                 above_mono_s=-1.0,
                 low_mono_s=-1.0,
                 over_mono_s=-1.0,

@@ -25,6 +25,11 @@ HEARTBEAT_LOST_S = 120.0
 """Silence of the grid company after which the failsafe holds (contract)."""
 
 
+SETTLED_S = 2.0
+"""On top of its declared response, for the messages' way, before a pile's reading is held
+against it."""
+
+
 @dataclass(slots=True)
 class Picture:
     """One look at all piles.

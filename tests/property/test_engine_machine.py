@@ -229,6 +229,8 @@ class Yard(RuleBasedStateMachine):
             self.tell(plant.fire(zone, cleared=True))
         for target in [*NAMES, "feeder", "root"]:
             self.tell(plant.override(target, "clear"))
+        for session in list(plant.state.sessions):
+            self.tell(plant.end(session))
         self.wait(130)
         for node, name in list(plant.limits):
             self.tell(plant.limit(node, name, None, revoked=True))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.safety import Budget, Outlet, enforce
+from scheduler.safety import Budget, Outlet, enforce, plenty, possible_kw
 
 TOLERANCE = 1e-6
 
@@ -41,6 +45,7 @@ def scenes(draw: st.DrawFn) -> tuple[list[Outlet], list[int], Budget]:
                 phases=phases,
                 amps_per_kw=1000 / (220 * len(phases)),
                 may_rise=draw(st.booleans()),
+                floor_kw=draw(st.sampled_from([0.0, 0.0, 3.0, 9.0])),
             )
         )
     kw = [draw(st.floats(-5, 60)) for _ in range(m)]
@@ -66,15 +71,21 @@ def current(outlets: list[Outlet], powers: list[float], v: int, phase: int) -> f
 
 @settings(max_examples=600, deadline=None)
 @given(scenes())
-def test_setpoints_fit_every_node_and_phase(scene: tuple[list[Outlet], list[int], Budget]) -> None:
+def test_setpoints_fit_every_node_and_phase_beside_what_is_drawn_against_orders(
+    scene: tuple[list[Outlet], list[int], Budget],
+) -> None:
     outlets, order, budget = scene
     powers = enforce(outlets, order, budget)
+    floors = [o.floor_kw for o in outlets]
+    drawn = [max(p, f) for p, f in zip(powers, floors, strict=True)]
     for v, kw in enumerate(budget.kw):
-        assert load(outlets, powers, v) <= max(kw, 0.0) + TOLERANCE
+        assert load(outlets, drawn, v) <= max(kw, load(outlets, floors, v), 0.0) + TOLERANCE
         amps = budget.amps[v]
         if amps is not None:
             for phase in range(3):
-                assert current(outlets, powers, v, phase) <= max(amps[phase], 0.0) + TOLERANCE
+                stuck = current(outlets, floors, v, phase)
+                most = max(amps[phase], stuck, 0.0) + TOLERANCE
+                assert current(outlets, drawn, v, phase) <= most
 
 
 @settings(max_examples=600, deadline=None)
@@ -107,3 +118,93 @@ def test_never_more_than_wanted_and_never_between_zero_and_the_minimum(
         assert power == 0 or power >= outlet.min_kw - TOLERANCE
         if not outlet.may_rise:
             assert power <= max(outlet.sent_kw, outlet.held_kw) + TOLERANCE
+
+
+@settings(max_examples=300, deadline=None)
+@given(scenes())
+def test_who_comes_first_matters_only_in_a_shortage(
+    scene: tuple[list[Outlet], list[int], Budget],
+) -> None:
+    outlets, order, budget = scene
+    if not plenty(outlets, budget):
+        return
+    powers = enforce(outlets, order, budget)
+    assert powers == enforce(outlets, list(reversed(order)), budget)
+    for outlet, power in zip(outlets, powers, strict=True):
+        if outlet.may_rise:
+            assert power == possible_kw(outlet, outlet.want_kw)
+
+
+@settings(max_examples=300, deadline=None)
+@given(scenes())
+def test_the_first_in_line_gets_all_that_fits(
+    scene: tuple[list[Outlet], list[int], Budget],
+) -> None:
+    outlets, order, budget = scene
+    if not outlets or any(o.floor_kw or o.held_kw or not o.may_rise for o in outlets):
+        return
+    first = outlets[order[0]]
+    room = budget.room_kw(first)
+    power = enforce(outlets, order, budget)[order[0]]
+    assert power == possible_kw(first, min(first.want_kw, room))
+
+
+def outlet(**changes: Any) -> Outlet:
+    values: dict[str, Any] = {
+        "path": (0,),
+        "want_kw": 7.0,
+        "held_kw": 0.0,
+        "sent_kw": 0.0,
+        "min_kw": 1.32,
+        "max_kw": 7.04,
+        "step_kw": 0.0,
+        "factor": 1.0,
+        "phases": (0,),
+        "amps_per_kw": 1000 / 220,
+        "may_rise": True,
+    }
+    return Outlet(**(values | changes))
+
+
+def one(room_kw: float, amps: float | None = None, **changes: Any) -> float:
+    limit = None if amps is None else [amps, 1e9, 1e9]
+    return enforce([outlet(**changes)], [0], Budget([room_kw], [limit]))[0]
+
+
+def test_a_setpoint_is_rounded_toward_zero_never_into_the_gap_below_the_minimum() -> None:
+    assert one(7.0, step_kw=0.22) == pytest.approx(31 * 0.22)
+    assert one(6.6, step_kw=0.22) == pytest.approx(30 * 0.22)
+    assert one(1.31) == 0
+    assert one(1.32) == 1.32
+    assert one(100.0, want_kw=50.0) == 7.04
+    assert one(-math.inf, step_kw=0.22) == 0
+    assert one(math.inf, step_kw=0.22, want_kw=1e-9) == 0
+
+
+def test_voltage_counts_and_so_does_current() -> None:
+    assert one(7.0, factor=1.07) == pytest.approx(7.0 / 1.07)
+    assert one(7.0, amps=10.0) == pytest.approx(2.2)
+
+
+def test_a_decrease_never_waits_and_an_increase_waits_for_what_others_hold() -> None:
+    falling = outlet(want_kw=0.0, held_kw=7.0, sent_kw=7.0)
+    rising = outlet(want_kw=7.0)
+    assert enforce([falling, rising], [1, 0], Budget([8.5], [None])) == [0, 1.5]
+    assert enforce([falling, rising], [1, 0], Budget([8.0], [None])) == [0, 0]
+
+
+def test_an_increase_that_must_wait_keeps_what_was_sent() -> None:
+    waiting = outlet(want_kw=7.0, held_kw=3.0, sent_kw=3.0)
+    falling = outlet(want_kw=0.0, held_kw=7.0, sent_kw=7.0)
+    assert enforce([waiting, falling], [0, 1], Budget([10.0], [None])) == [3.0, 0]
+    assert one(10.0, held_kw=3.0, sent_kw=3.0, may_rise=False) == 3.0
+    assert one(10.0, held_kw=7.0, sent_kw=3.0, may_rise=False) == 3.0
+    assert one(10.0, held_kw=3.0, sent_kw=1.0, may_rise=False) == 0
+
+
+def test_others_give_way_to_a_pile_that_draws_against_orders() -> None:
+    stubborn = outlet(want_kw=0.0, held_kw=6.0, sent_kw=0.0, floor_kw=6.0)
+    polite = outlet(held_kw=7.0, sent_kw=7.0)
+    assert enforce([stubborn, polite], [0, 1], Budget([10.0], [None])) == [0, 4.0]
+    wanted = outlet(want_kw=5.0, held_kw=6.0, sent_kw=5.0, floor_kw=6.0)
+    assert enforce([polite, wanted], [0, 1], Budget([10.0], [None])) == [4.0, 5.0]

@@ -324,3 +324,27 @@ def test_without_currents_base_load_counts_evenly() -> None:
     w.wait(4)
     assert (w.power_kw("A") + w.power_kw("B")) / 0.22 + 30 <= 40 + 1e-6
     assert w.power_kw("C") / 0.22 + 30 <= 40 + 1e-6
+
+
+def test_the_learned_margin_is_that_of_base_load_not_of_vehicles() -> None:
+    w = World(site(tuple(pile(n) for n in "ABC"), base_load="meter", limit_kw=60, margin_kw=None))
+    w.say(w.meter(2.0))
+
+    def pass_time(seconds: int, base_kw: float) -> None:
+        for second in range(seconds):
+            w.now += timedelta(seconds=1)
+            w.mono_s += 1
+            late = [w.telemetry(p) for k, p in enumerate("ABC") if (second + k) % 10 == 0]
+            w.say(w.meter(base_kw + w.total_kw()), *late)
+
+    w.plug(*"ABC")
+    w.draws = dict.fromkeys("ABC", 0.0)
+    w.say(*[w.request(f"s{n}", n, 60.0, hours=8, mode="now") for n in "ABC"])
+    pass_time(20, 2.0)
+    for name in "ABC":
+        del w.draws[name]
+        pass_time(4, 2.0)
+    pass_time(30, 2.0)
+    assert w.state.nodes["transformer"].rise_kw < 0.5
+    pass_time(40, 8.0)
+    assert w.state.nodes["transformer"].rise_kw == pytest.approx(6.0, abs=0.1)
