@@ -8,11 +8,15 @@ message. Many threads put, one takes; putting never blocks and never fails.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 
 from adapters.wire.topics import Lane
 from models.events import Solved, SolveFailed
+
+GATHER_S = 0.1
+"""A measurement waits so long for others: a drain costs the same for one as for a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class Inbox:
         self._control: deque[Message] = deque()
         self._field: deque[Message] = deque()
         self._latest: dict[str, Message] = {}
+        self._latest_since_s = 0.0
         self._shed = 0
 
     def put(self, message: Message) -> None:
@@ -137,9 +142,12 @@ class Inbox:
             elif message.lane == "field":
                 self._field.append(message)
             else:
-                if self._latest.pop(message.topic, None) is not None:
-                    self._shed += 1
+                if not self._latest:
+                    self._latest_since_s = time.monotonic()
+                self._shed += message.topic in self._latest
                 self._latest[message.topic] = message
+                if len(self._latest) > 1:
+                    return
             self._ready.notify()
 
     def put_fact(self, fact: Fact) -> None:
@@ -167,9 +175,15 @@ class Inbox:
             How many messages of the middle lane one drain takes, so that a burst of them does
             not hold a limit up for longer than a drain.
         """
+        end_s = time.monotonic() + timeout_s
         with self._ready:
-            if not (self._signalled or self._facts or self._control or self._field or self._latest):
-                self._ready.wait(timeout_s)
+            while not (self._signalled or self._facts or self._control or self._field):
+                left_s = end_s - time.monotonic()
+                if self._latest:
+                    left_s = min(left_s, self._latest_since_s + GATHER_S - time.monotonic())
+                if left_s <= 0:
+                    break
+                self._ready.wait(left_s)
             while self._signalled:
                 self._facts.append(self._signalled.popleft())
             facts = tuple(self._facts)
