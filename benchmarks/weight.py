@@ -26,7 +26,6 @@ def control_process_mb(piles: int) -> float:
         If a library has been imported that belongs to the solving process.
     """
     import adapters.daemon
-
     from adapters.books import load_book
     from benchmarks.bench_site import bench_site, full_house
     from scheduler.engine import Engine
