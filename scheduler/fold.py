@@ -29,42 +29,47 @@ from models.events import (
 )
 from models.site import Site
 from scheduler import fold_sessions as on_session
+from scheduler.admission import forget, topic_of, unknown
 from scheduler.draft import Draft
-from scheduler.effects import Persist, Rejected
+from scheduler.effects import Persist
+from scheduler.pricing import Pricing, lay_in, repeats
 from scheduler.state import LimitRecord, NodeState, PileState, changed
 from scheduler.view import HEARTBEAT_LOST_S
 
 HEARTBEAT_VOID_S = 30.0
 """A heartbeat older than this when it arrives counts as none (contract)."""
 
-NAMES_MAX = 256
-"""Forecast series and tariffs that a site keeps; names beyond are refused, memory is bounded."""
-
-SEEN_MAX = 20_000
-"""Topics whose last stamp is remembered, beside those of piles and nodes."""
-
 Handler = Callable[[Draft, Any, Site], None]
 
 
-def fold(draft: Draft, event: Event, site: Site) -> None:
-    """Let one fact change the draft. Unknown names are rejected and change nothing."""
+def fold(draft: Draft, event: Event, site: Site, pricing: Pricing | None = None) -> None:
+    """Let one fact change the draft. Unknown names are rejected and change nothing.
+
+    Without ``pricing`` (a journal read again) tariffs were judged before and are taken.
+    """
     handler = _HANDLERS.get(type(event))
     if handler is None:
         return
     if isinstance(event, Received):
-        key = _topic(event)
-        if draft.get("seen").get(key, (-1, -1)) >= event.stamp:
+        key = topic_of(event)
+        last = draft.get("seen").get(key, (-1, -1))
+        if isinstance(event, PricesPushed | BookChosen):
+            # Series of one tariff add up, so a late one may still tell something.
+            if repeats(draft, event):
+                return
+        elif last >= event.stamp:
             return
-        problem = _unknown(draft, event, site)
+        problem = unknown(draft, event, site)
+        if problem is None and pricing is not None and isinstance(event, PricesPushed | BookChosen):
+            problem = pricing.refusal(draft, event)
         if problem is not None:
             draft.emit(problem)
             return
         if isinstance(event, SessionRequested) and on_session.refused(draft, event, site):
             return
         seen = draft.own("seen")
-        seen[key] = event.stamp
-        if len(seen) > SEEN_MAX + 3 * len(site.piles):
-            _forget(draft)
+        seen[key] = max(last, event.stamp)
+        forget(draft, site)
         if not isinstance(event, _SAMPLED):
             draft.emit(Persist(event=event))
     handler(draft, event, site)
@@ -72,113 +77,6 @@ def fold(draft: Draft, event: Event, site: Site) -> None:
 
 _SAMPLED = (PileMeasured, NodeMeasured, Heartbeat, PileAcked)
 """Not journalled one by one: the next one says it again."""
-
-
-def _forget(draft: Draft) -> None:
-    """Drop the oldest stamps of sessions and limits that are over."""
-    seen, sessions, limits = draft.own("seen"), draft.sessions, draft.get("limits")
-    over = [
-        topic
-        for topic in seen
-        if (topic.startswith("session/") and topic[8:] not in sessions)
-        or (topic.startswith("grid/limit/") and not _known_limit(limits, topic))
-    ]
-    for topic in over[: max(len(over) // 2, 1)]:
-        del seen[topic]
-
-
-def _known_limit(limits: dict[str, dict[str, LimitRecord]], topic: str) -> bool:
-    _, _, node, limit = topic.split("/")
-    return limit in limits.get(node, {})
-
-
-def _topic(event: Received) -> str:
-    match event:
-        case PileMeasured():
-            return f"pile/{event.pile}/telemetry"
-        case PileAcked():
-            return f"pile/{event.pile}/ack"
-        case NodeMeasured():
-            return f"node/{event.node}/telemetry"
-        case LimitPushed():
-            return f"grid/limit/{event.node}/{event.limit}"
-        case Heartbeat():
-            return "grid/heartbeat"
-        case PricesPushed() | BookChosen():
-            return f"tariff/{event.tariff}"
-        case SessionRequested():
-            return f"session/{event.request.session}"
-        case SessionEnded():
-            return f"session/{event.session}"
-        case PileBorn():
-            return f"pile/{event.pile}/birth"
-        case ForecastPushed():
-            return f"forecast/{event.series}"
-        case Overridden():
-            return f"override/{event.target}"
-        case Emergency():
-            # By who: another role's word neither clears it nor uses up its counter.
-            return f"emergency/{event.zone}/{event.who}"
-    raise AssertionError(f"no topic for {type(event).__name__}")
-
-
-def _unknown(draft: Draft, event: Received, site: Site) -> Rejected | None:
-    """A message about something the site does not have."""
-    pile = getattr(event, "pile", None)
-    if pile is not None and pile not in site.pile_by_id:
-        return Rejected(
-            topic=_topic(event),
-            code="unknown_pile",
-            field="pile",
-            reason=f"{pile!r} is no pile of site {site.name}",
-        )
-    node = getattr(event, "node", None)
-    if node is not None and node not in site.network.index:
-        return Rejected(
-            topic=_topic(event),
-            code="unknown_node",
-            field="node",
-            reason=f"{node!r} is no node of site {site.name}",
-        )
-    if isinstance(event, Overridden) and (
-        event.target not in site.pile_by_id and event.target not in site.network.index
-    ):
-        return Rejected(
-            topic=_topic(event),
-            code="unknown_target",
-            field="target",
-            reason=f"{event.target!r} is neither pile nor node of site {site.name}",
-        )
-    if isinstance(event, Emergency) and (
-        event.zone != site.name and event.zone not in site.network.index
-    ):
-        return Rejected(
-            topic=_topic(event),
-            code="unknown_zone",
-            field="zone",
-            reason=f"{event.zone!r} is neither the site nor one of its nodes",
-        )
-    for kind, kept in ((ForecastPushed, "forecasts"), (PricesPushed, "prices")):
-        if isinstance(event, kind):
-            name = event.series if isinstance(event, ForecastPushed) else event.tariff
-            known = draft.get(kept)
-            if name not in known and len(known) >= NAMES_MAX:
-                return Rejected(
-                    topic=_topic(event),
-                    code="out_of_range",
-                    field=kept,
-                    reason=f"the site keeps {NAMES_MAX} {kept}, and {name!r} would be one more",
-                )
-    if isinstance(event, Emergency) and event.cleared:
-        others = [e.who for e in draft.get("emergencies").values() if e.zone == event.zone]
-        if others and event.who not in others:
-            return Rejected(
-                topic=_topic(event),
-                code="contradiction",
-                field="who",
-                reason=f"raised by {', '.join(sorted(others))}, and cleared by nobody else",
-            )
-    return None
 
 
 def _limit(draft: Draft, event: LimitPushed, site: Site) -> None:
@@ -218,14 +116,8 @@ def _heartbeat(draft: Draft, event: Heartbeat, site: Site) -> None:
     draft.put("heartbeat_issued_at", event.issued_at)
 
 
-def _prices(draft: Draft, event: PricesPushed, site: Site) -> None:
-    draft.own("prices")[event.tariff] = event
-    draft.news = True
-
-
-def _book(draft: Draft, event: BookChosen, site: Site) -> None:
-    draft.own("books")[event.tariff] = event
-    draft.news = True
+def _tariff(draft: Draft, event: PricesPushed | BookChosen, site: Site) -> None:
+    lay_in(draft, event)
 
 
 def _forecast(draft: Draft, event: ForecastPushed, site: Site) -> None:
@@ -329,8 +221,8 @@ def _node(draft: Draft, event: NodeMeasured, site: Site) -> None:
 _HANDLERS: dict[type[Event], Handler] = {
     LimitPushed: _limit,
     Heartbeat: _heartbeat,
-    PricesPushed: _prices,
-    BookChosen: _book,
+    PricesPushed: _tariff,
+    BookChosen: _tariff,
     ForecastPushed: _forecast,
     Overridden: _override,
     Emergency: _emergency,
