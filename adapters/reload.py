@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from adapters.books import load_book
@@ -23,7 +24,11 @@ def engine_of(file: SiteFile) -> Engine:
     TariffError
         If there is no such tariff, or it lacks a number.
     """
-    return Engine(file.site, load_book(file.site.tariff, settings=file.tariff_settings))
+    return Engine(
+        file.site,
+        load_book(file.site.tariff, settings=file.tariff_settings),
+        books=partial(load_book, settings=file.tariff_settings),
+    )
 
 
 def read_again(path: Path, running: SiteFile, host: Host) -> SiteFile:

@@ -13,6 +13,7 @@ from scheduler.answers import answer_limits
 from scheduler.draft import Draft
 from scheduler.effects import Effect
 from scheduler.fold import fold
+from scheduler.pricing import Books, Pricing, no_books
 from scheduler.problem import Problem
 from scheduler.state import PileState, Recovered, SiteState
 from scheduler.takeover import adopt
@@ -29,11 +30,14 @@ class Engine:
         The site.
     tariff : Tariff
         What energy costs, and what the bill will say.
+    books : callable
+        Where the books are found that a message names; none unless given.
     """
 
-    def __init__(self, site: Site, tariff: Tariff) -> None:
+    def __init__(self, site: Site, tariff: Tariff, *, books: Books = no_books) -> None:
         self.site = site
         self.tariff = tariff
+        self._pricing = Pricing(site, tariff, books)
         self._problem: Problem | None = None
 
     def start(
@@ -103,10 +107,10 @@ class Engine:
             elif isinstance(event, SolveFailed):
                 self._failed(draft, event)
             else:
-                fold(draft, event, self.site)
+                fold(draft, event, self.site, self._pricing)
         age(draft, self.site)
         picture = step.control(draft, self.site)
-        problem = step.plan_if_wanted(draft, self.site, self.tariff)
+        problem = step.plan_if_wanted(draft, self.site, self._pricing)
         if problem is not None:
             self._problem = problem
         answer_limits(draft, self.site, picture)

@@ -17,10 +17,10 @@ from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
 from scheduler.draft import Draft
 from scheduler.learned import LikelyEnergy
+from scheduler.pricing import Pricing
 from scheduler.problem import Fleet, FloatArray, PhaseLimit, Problem
 from scheduler.state import PileState, SessionRecord
 from scheduler.view import base_now_kw, limit_now_kw, look, margin_of, phase_room_a
-from tariffs.tariff import Tariff
 
 OVERSTAY = timedelta(minutes=15)
 """A vehicle still there after its stated departure is planned to leave in so long."""
@@ -118,20 +118,12 @@ def in_service(draft: Draft, pile: str, now: datetime) -> bool:
     )
 
 
-def build_problem(draft: Draft, site: Site, tariff: Tariff) -> Problem:
+def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     """The planning problem of this moment."""
     now: datetime = draft.get("now")
     window_end = now + timedelta(hours=site.horizon.hours)
     pushed = [r.pushed for of_node in draft.get("limits").values() for r in of_node.values()]
-    splits = [*limit_edges(pushed, now, window_end), *tariff.edges(now, window_end, zone=site.zone)]
-    horizon = Horizon.rolling(
-        now,
-        hours=site.horizon.hours,
-        slot_minutes=site.horizon.slot_minutes,
-        zone=site.zone,
-        splits=splits,
-    )
-    prices = tariff.prices(horizon)
+    horizon, prices = pricing.window(draft, limit_edges(pushed, now, window_end), window_end)
     owed = owed_sessions(draft, site, now, horizon.end_s)
     fleet = _fleet(draft, site, owed)
     problem = Problem(

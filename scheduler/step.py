@@ -19,6 +19,7 @@ from scheduler.draft import Draft
 from scheduler.effects import Solve
 from scheduler.fixed import FixedPile, fixed
 from scheduler.planning import build_problem, off_plan, plan_of
+from scheduler.pricing import Pricing
 from scheduler.problem import Problem
 from scheduler.safety import Outlet, enforce, plenty
 from scheduler.sending import send
@@ -26,7 +27,6 @@ from scheduler.state import PileState, SessionRecord, SiteState
 from scheduler.timers import RISE_GAP_S, SOLVER_RETRY_S, solver_deadline_s
 from scheduler.unused import learn_unused
 from scheduler.view import SETTLED_S, Picture, budget_now, held_kw, in_emergency, lease_runs, look
-from tariffs.tariff import Tariff
 
 LAXITY_STEP_H = 0.25
 """Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
@@ -171,7 +171,7 @@ MANY = 50
 """So many setpoints changed in one drain go out before the next problem is put together."""
 
 
-def plan_if_wanted(draft: Draft, site: Site, tariff: Tariff) -> Problem | None:
+def plan_if_wanted(draft: Draft, site: Site, pricing: Pricing) -> Problem | None:
     """Ask for a plan when there is news and none is being made."""
     mono_s: float = draft.get("mono_s")
     asked: float = draft.get("solving_mono_s")
@@ -188,7 +188,7 @@ def plan_if_wanted(draft: Draft, site: Site, tariff: Tariff) -> Problem | None:
     if draft.get("solver_lost") and mono_s - asked < SOLVER_RETRY_S:
         return None
     draft.put("plan_wanted", False)
-    problem = build_problem(draft, site, tariff)
+    problem = build_problem(draft, site, pricing)
     if problem.fleet.n == 0:
         report.unplanned(draft, set())
         return None

@@ -10,6 +10,7 @@ from models.limits import limit_edges
 from models.site import Site
 from scheduler.draft import Draft
 from scheduler.fold_sessions import close
+from scheduler.pricing import book_edges
 from scheduler.state import PileState
 from scheduler.unused import UNUSED_AFTER_S
 from scheduler.view import HEARTBEAT_LOST_S, MESSAGE_EXPIRY_S, MISSED_PERIODS
@@ -71,7 +72,7 @@ def age(draft: Draft, site: Site) -> None:
 
 
 def _limit_edge(draft: Draft, now: datetime, now_s: int) -> None:
-    """A limit begins, changes or ends; those over for long are forgotten."""
+    """A limit begins, changes or ends, a book takes effect; limits over for long are forgotten."""
     for node, of_node in list(draft.get("limits").items()):
         kept = {
             name: r
@@ -81,8 +82,9 @@ def _limit_edge(draft: Draft, now: datetime, now_s: int) -> None:
         if len(kept) != len(of_node):
             draft.own("limits")[node] = kept
     pushed = [r.pushed for of_node in draft.get("limits").values() for r in of_node.values()]
-    ahead = limit_edges(pushed, now, instant_of(now_s + 86_400))
-    draft.put("next_limit_edge_s", ahead[0].timestamp() if ahead else now_s + 86_400.0)
+    edges = limit_edges(pushed, now, instant_of(now_s + 86_400))
+    ahead = [*edges[:1], *(at for at in book_edges(draft) if at > now)]
+    draft.put("next_limit_edge_s", min(ahead).timestamp() if ahead else now_s + 86_400.0)
     draft.news = True
 
 

@@ -27,6 +27,7 @@ from models.site import Site, WalkIn
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.effects import Effect, SetpointSent, Solve
 from scheduler.engine import Engine
+from scheduler.pricing import no_books
 from scheduler.state import SiteState
 from tariffs.kinds.flat import Flat
 
@@ -77,6 +78,7 @@ class World:
 
     site: Site
     tariff: Any = None
+    books: Any = no_books
     state: SiteState = field(init=False)
     now: datetime = START
     mono_s: float = 1000.0
@@ -87,7 +89,9 @@ class World:
     solves: int = 0
 
     def __post_init__(self) -> None:
-        self.engine = Engine(self.site, self.tariff or Flat("flat", "CNY", 0.6, 0.0))
+        self.engine = Engine(
+            self.site, self.tariff or Flat("flat", "CNY", 0.6, 0.0), books=self.books
+        )
         self.state = self.engine.start(now=self.now, mono_s=self.mono_s, epoch=1)
         self._seq = 0
         self.registers = {p.id: 100.0 for p in self.site.piles}

@@ -115,6 +115,8 @@ RejectedCode = Literal[
     "unknown_pile",
     "unknown_target",
     "unknown_zone",
+    "unknown_tariff",
+    "tariff_gap",
     "session_ended",
     "departure_past",
     "pile_changed",

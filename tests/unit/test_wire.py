@@ -51,6 +51,8 @@ def test_every_refusal_code_that_the_contract_names_for_bodies_occurs_in_the_cor
         "unknown_pile",
         "unknown_target",
         "unknown_zone",
+        "unknown_tariff",
+        "tariff_gap",
         "session_ended",
         "departure_past",
         "pile_changed",
