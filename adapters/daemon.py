@@ -15,6 +15,7 @@ from adapters.clock import Clock, WallClock
 from adapters.config import SiteFile
 from adapters.host import Host, Outcome
 from adapters.lockstep import Lockstep, settle
+from adapters.logs import set_up_logs
 from adapters.notify import notify, watchdog_period_s
 from adapters.parts import build_parts
 from adapters.presence import Presence, Verdict
@@ -359,4 +360,5 @@ def run_daemon(file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> int:
     ConfigurationError, TariffError, StoreError, SiteTakenError
         If it cannot start: nothing has been said to any pile by then.
     """
+    set_up_logs()
     return Daemon(file, rungs=rungs).run()

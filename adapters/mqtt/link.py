@@ -379,8 +379,10 @@ class Link:
                 # Nothing is promised about a measurement: the next one says it again.
                 self.ack(taken)
         except Exception:
-            # A topic that is no UTF-8 raises here: the message is lost and the thread lives.
+            # A topic that is no UTF-8 raises here: the message is dropped and the thread lives.
             log.exception("%s: on message", self.lane)
+            if message.qos:
+                self._acknowledge(message.mid, generation)
 
     def _hear_echo(self, token: bytes) -> None:
         instance = token.partition(b" ")[0]

@@ -135,3 +135,26 @@ def test_kill_9_at_random_points_loses_nothing_that_was_acknowledged(tmp_path: P
     assert figures["lost"] == []
     assert figures["corrupt_stores"] == 0
     assert figures["most_told_kw"] <= 150.0 + 1e-6
+
+
+def test_a_burst_of_five_thousand_acknowledgements_arrives_whole(tmp_path: Path) -> None:
+    with yard(tmp_path, piles=1) as place:
+        watcher = place.peer("watcher", "rejected")
+        place.plug_in(1)
+        place.daemon.start()
+        until(lambda: place.piles[0].told, "the birth is answered")
+        burst = place.peer("burst")
+        for k in range(5_000):
+            ack = w.PileAck(**burst.stamp(), setpoint_epoch=1, setpoint_seq=k, applied_kw=1.0)
+            burst.send(ack, "nobody")
+
+        def counted() -> int:
+            # One more refusal tells how many before it were not told one by one.
+            burst.send(w.PileBirth(**burst.stamp()), "nobody", wait=True)
+            time.sleep(0.5)
+            told = watcher.bodies(o.Rejected)
+            acks = [r for r in told if r.topic.endswith("nobody/ack")]
+            return len(acks) + sum(r.suppressed for r in told)
+
+        until(lambda: counted() >= 5_000, "all are counted", 30)
+        assert counted() == pytest.approx(5_000, abs=30), "each once, births aside"
