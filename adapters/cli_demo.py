@@ -11,7 +11,7 @@ from adapters.cli_simulate import Bar, show_figures
 
 
 def demo(
-    buses: Annotated[int, typer.Option(min=1, max=148, help="How many buses at most.")] = 60,
+    buses: Annotated[int, typer.Option(min=1, max=148, help="How many buses at most.")] = 54,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Broker, daemon and a virtual depot: New York's Charleston buses from evening to morning."""

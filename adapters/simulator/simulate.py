@@ -20,7 +20,7 @@ from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.replay import Replay, Words, prepare
 from adapters.simulator.trace import Piece, SessionTrace, Trace
 from adapters.simulator.vehicle import Quirk
-from adapters.solving import RUNGS
+from adapters.solving import RUNGS as RUNGS
 from models.errors import DataError
 from models.site import Site
 from scheduler.engine import Engine
