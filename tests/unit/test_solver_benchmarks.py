@@ -1,0 +1,84 @@
+"""The benchmarks answer with rows a machine can read, and their instances are what they claim."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import churn, cli, latency
+from benchmarks.fuzz import compare, outcomes
+from benchmarks.instances import LOADS, SHAPES, fleet_problem, random_problem
+from scheduler.solution import Solution
+from scheduler.solvers import flow
+
+_ALL = 10**9
+
+
+def short_share(load: str, n: int = 1_000) -> float:
+    problem = fleet_problem(n, load=load, seed=1)
+    answer = flow.solve(problem, work_limit=_ALL)
+    return float(answer.short_kwh(problem).sum() / problem.fleet.energy_kwh.sum())
+
+
+def test_loads_are_as_tight_as_named():
+    assert short_share("congested") == pytest.approx(0.0, abs=1e-6)
+    assert 0.006 < short_share("short") < 0.05
+    assert list(LOADS) == ["light", "medium", "congested", "short"]
+
+
+def test_instances_repeat_and_shapes_differ():
+    assert fleet_problem(40, seed=3).digest == fleet_problem(40, seed=3).digest
+    assert random_problem(7).digest == random_problem(7).digest
+    levels = [np.unique(fleet_problem(10, shape=s).buy_per_kwh).size for s in SHAPES]
+    assert levels == sorted(levels)
+    assert levels[0] == 1
+    assert levels[-1] > 80
+
+
+@pytest.mark.parametrize("feature", ["plain", "partial first slot", "flat tree", "surplus"])
+def test_a_latency_row_says_what_was_measured(feature):
+    row = latency.measure(latency.Case("flow", 30, feature=feature, repeats=2))
+    assert row["sessions"] == 30
+    assert row["status"] == "optimal"
+    assert row["solve_ms_p50"] > 0
+    assert row["slots"] == 96
+
+
+def test_one_event_is_one_session_of_a_running_plan():
+    problem = fleet_problem(30, seed=1)
+    after = latency.one_event(problem, 5)
+    assert after.running_kwh is not None
+    assert int(np.sum(after.fleet.energy_kwh != problem.fleet.energy_kwh)) == 1
+
+
+def test_churn_counts_sessions_not_slots():
+    problem = fleet_problem(10, seed=1)
+    plan = np.zeros(problem.entry_slot.size)
+    moved = plan.copy()
+    moved[problem.entry_session == 4] = 1.0
+    assert churn.sessions_changed(problem, plan, moved) == 1
+
+
+def test_a_wrong_answer_is_found_by_the_comparison():
+    def stingy(problem, *, work_limit):
+        right = flow.solve(problem, work_limit=work_limit)
+        return dataclasses.replace(right, energy_kwh=0.5 * right.energy_kwh)
+
+    seeds = range(900_000, 900_030)
+    found = {compare(random_problem(s), stingy)[:5] for s in seeds}
+    assert "Score" in found
+    counts = outcomes(seeds, "highs")
+    assert counts["different"] == 0
+    assert isinstance(stingy(random_problem(1), work_limit=_ALL), Solution)
+
+
+def test_bench_prints_one_document(monkeypatch):
+    monkeypatch.setattr(latency, "cases", lambda quick: [latency.Case("flow", 20, repeats=1)])
+    result = CliRunner().invoke(cli.app, ["latency", "--json", "--quick"])
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["rows"][0]["solver"] == "flow"
