@@ -20,6 +20,7 @@ $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "no venv: install python3-venv, or set PYTHON" >&2; exit 78; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[demo,test]"
+	$(BIN)/python -m scheduler.solvers.flow_warm
 	@touch $@
 
 demo: install

@@ -26,7 +26,8 @@ WORK_LIMIT = 2_000_000
 START_S = 60.0
 """How long the process may take to load its solvers."""
 
-RUNGS = ("highs",)
+RUNGS = ("flow", "highs")
+"""The exact flow first; what leaves the flow, and whatever it refuses, the general LP."""
 RESTART_S = 1.0
 
 

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
@@ -58,21 +60,49 @@ def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_byte
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     _end_with(os.getppid())
-    loaded = [(name, load_solver(name)) for name in rungs]
+    loaded, late = _load(rungs)
     load_solver("greedy")
     # The control process may be gone at any moment, and with it the other end of the pipe.
     with contextlib.suppress(EOFError, OSError):
         pipe.send("ready")
-        _answer_all(pipe, loaded, work_limit)
+        _answer_all(pipe, loaded, late, work_limit)
+
+
+def _load(rungs: tuple[str, ...]) -> tuple[list[tuple[str, Solver]], dict[str, threading.Event]]:
+    """The solvers, and those that are not ready at once.
+
+    A solver whose first call compiles has a file ``{name}_warm.py`` beside it. It is warmed in
+    a thread, half a second from a warm cache and a minute without one; the others serve
+    meanwhile, so that no deadline ever kills a compilation.
+    """
+    loaded = [(name, load_solver(name)) for name in rungs]
+    late: dict[str, threading.Event] = {}
+    for name in rungs:
+        if find_spec(f"scheduler.solvers.{name}_warm") is None:
+            continue
+        ready = late[name] = threading.Event()
+
+        def warm(
+            module: str = f"scheduler.solvers.{name}_warm", done: threading.Event = ready
+        ) -> None:
+            import_module(module).warm()
+            done.set()
+
+        threading.Thread(target=warm, name=f"warm-{name}", daemon=True).start()
+    return loaded, late
 
 
 def _answer_all(
-    pipe: Connection, loaded: Sequence[tuple[str, Solver]], work_limit: int
+    pipe: Connection,
+    loaded: Sequence[tuple[str, Solver]],
+    late: dict[str, threading.Event],
+    work_limit: int,
 ) -> NoReturn:
     while True:
         problem: Problem = pipe.recv()
         began = time.perf_counter()
-        answer = run_cascade(problem, loaded, work_limit, problem.running_kwh)
+        ready = [(name, s) for name, s in loaded if name not in late or late[name].is_set()]
+        answer = run_cascade(problem, ready, work_limit, problem.running_kwh)
         pipe.send(
             Answer(
                 digest=problem.digest,
