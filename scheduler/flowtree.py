@@ -6,6 +6,7 @@ limits hold either nested or separate sets of sessions. Limits that can never bi
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from scheduler.problem import FloatArray, IntArray, PhaseLimit, Problem
 from scheduler.rows import reach_kwh, subtree_sums
 from scheduler.solution import SolverError
 from scheduler.weights import slot_price
+
+_LARGE_ENTRIES = 15_000
+"""From here on a linear program takes long enough for an answer close to it to be worth more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +31,21 @@ class FlowTree:
     leaf : ndarray of int64, shape (n,)
         Each session's leaf.
     cap_w : ndarray, shape (m, T)
-        Planned power that each node lets pass, W; inf where it sets no limit.
+        Power that each node lets pass, W; inf where it sets no limit.
+    count : ndarray, shape (n,)
+        What a W planned counts in the flow: 1, except where sessions that count differently
+        share a limit and the flow runs in counted power.
     """
 
     parent: IntArray
     leaf: IntArray
     cap_w: FloatArray
+    count: FloatArray
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a kWh of one session displaces more or less than a kWh of another."""
+        return bool(np.any(self.count != 1.0))
 
 
 def flow_tree(problem: Problem) -> FlowTree:
@@ -43,8 +56,15 @@ def flow_tree(problem: Problem) -> FlowTree:
     SolverError
         If the problem is none, with the reason.
     """
-    cap_w = _planned_cap_w(problem)
     binding = [limit for limit in problem.phase_limits if _can_bind(problem, limit)]
+    shared = _shared_by_different(problem)
+    if shared and (binding or problem.offsets[-1] < _LARGE_ENTRIES):
+        raise SolverError(f"sessions below {shared} count differently")
+    if shared:
+        factor = problem.fleet.count_factor
+        tree = _sessions_at_leaves(problem.parent, problem.fleet.node, problem.cap_kw * 1000.0)
+        return dataclasses.replace(tree, count=factor)
+    cap_w = _planned_cap_w(problem)
     if binding:
         return _with_phases(problem, cap_w, binding)
     return _sessions_at_leaves(problem.parent, problem.fleet.node, cap_w)
@@ -77,23 +97,36 @@ def _planned_cap_w(problem: Problem) -> FloatArray:
     if not factor.size or bool(np.all(factor == factor[0])):
         whole = 1000.0 / float(factor[0]) if factor.size else 1000.0
         return problem.cap_kw * whole
-    m = len(problem.node_ids)
-    low, high = np.full(m, np.inf), np.zeros(m)
-    np.minimum.at(low, problem.fleet.node, factor)
-    np.maximum.at(high, problem.fleet.node, factor)
-    for v in range(m - 1, 0, -1):
-        p = int(problem.parent[v])
-        low[p], high[p] = min(low[p], low[v]), max(high[p], high[v])
+    low, high = _factors(problem)
     mixed = high > low
-    counted = reach_kwh(problem) * factor[problem.entry_session]
-    binds = subtree_sums(problem, counted) > problem.cap_kw * problem.horizon.slot_h
-    if bool(binds[mixed].any()):
-        v = int(np.flatnonzero(mixed & binds.any(axis=1))[0])
-        raise SolverError(f"sessions below {problem.node_ids[v]} count differently")
     scale = np.where(mixed | (high == 0), 1.0, high)
     cap = np.asarray(problem.cap_kw * 1000.0 / scale[:, None], dtype=np.float64)
     cap[mixed] = np.inf
     return cap
+
+
+def _factors(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """Least and largest count factor below each node."""
+    m = len(problem.node_ids)
+    low, high = np.full(m, np.inf), np.zeros(m)
+    np.minimum.at(low, problem.fleet.node, problem.fleet.count_factor)
+    np.maximum.at(high, problem.fleet.node, problem.fleet.count_factor)
+    for v in range(m - 1, 0, -1):
+        p = int(problem.parent[v])
+        low[p], high[p] = min(low[p], low[v]), max(high[p], high[v])
+    return low, high
+
+
+def _shared_by_different(problem: Problem) -> str:
+    """A node that can bind below which sessions count differently; empty if there is none."""
+    factor = problem.fleet.count_factor
+    if bool(np.all(factor == factor[:1])):
+        return ""
+    low, high = _factors(problem)
+    counted = reach_kwh(problem) * factor[problem.entry_session]
+    binds = subtree_sums(problem, counted) > problem.cap_kw * problem.horizon.slot_h
+    found = np.flatnonzero((high > low) & binds.any(axis=1))
+    return problem.node_ids[int(found[0])] if found.size else ""
 
 
 def _members(problem: Problem, limit: PhaseLimit) -> IntArray:
@@ -125,7 +158,7 @@ def _sessions_at_leaves(parent: IntArray, node: IntArray, cap_w: FloatArray) -> 
     own[node] = True
     both = inner & own
     if not bool(both.any()):
-        return FlowTree(parent, node, cap_w)
+        return FlowTree(parent, node, cap_w, np.ones(node.size))
     place = np.arange(m) + np.cumsum(both) - both
     total = m + int(both.sum())
     new_parent = np.full(total, -1, dtype=np.int64)
@@ -133,7 +166,7 @@ def _sessions_at_leaves(parent: IntArray, node: IntArray, cap_w: FloatArray) -> 
     new_parent[place[both] + 1] = place[both]
     new_cap = np.full((total, cap_w.shape[1]), np.inf)
     new_cap[place] = cap_w
-    return FlowTree(new_parent, place[node] + both[node], new_cap)
+    return FlowTree(new_parent, place[node] + both[node], new_cap, np.ones(node.size))
 
 
 def _with_phases(problem: Problem, cap_w: FloatArray, limits: list[PhaseLimit]) -> FlowTree:

@@ -55,6 +55,8 @@ class _Graph:
 
     def __init__(self, problem: Problem) -> None:
         tree = flow_tree(problem)
+        if tree.mixed:
+            raise SolverError("sessions below one limit count differently")
         fleet, t, m = problem.fleet, problem.horizon.n, tree.parent.size
         n = fleet.n
         slots = np.arange(t)

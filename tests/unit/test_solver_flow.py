@@ -172,3 +172,15 @@ def test_who_charges_at_once_leaves_a_shortage_to_the_next_rung():
     )
     with pytest.raises(SolverError, match="at once"):
         flow.solve(problem, work_limit=ALL)
+
+
+def test_many_piles_that_count_differently_are_served_close_to_the_optimum():
+    base = fleet_problem(450, load="congested", seed=2)
+    factor = np.where(base.fleet.max_kw > 20, 1.0, 1.07)
+    mixed = dataclasses.replace(base, fleet=dataclasses.replace(base.fleet, count_factor=factor))
+    answer = flow.solve(mixed, work_limit=ALL)
+    best = highs.solve(mixed, work_limit=ALL)
+    assert verify(mixed, answer).ok
+    assert answer.status == "feasible"
+    assert answer.short_kwh(mixed).sum() == pytest.approx(0.0, abs=1e-3)
+    assert answer.cost(mixed) <= best.cost(mixed) * 1.002

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scheduler.flowtree import FlowTree, price_levels
 from scheduler.problem import Problem
 from scheduler.solvers.flow_kernel.prepare import bound_entries, bound_nodes
-from scheduler.solvers.flow_kernel.records import Flow, Ints, Net
+from scheduler.solvers.flow_kernel.records import Floats, Flow, Ints, Net
 
 WS_PER_KWH = 3_600_000.0
 
@@ -17,7 +17,7 @@ def network(problem: Problem, tree: FlowTree) -> tuple[Net, NDArray[np.intp]]:
     """The kernel's network; sessions in the order of their leaves, entries as in the problem."""
     fleet, m = problem.fleet, tree.parent.size
     order = np.argsort(tree.leaf, kind="stable")
-    leaf = tree.leaf[order]
+    leaf, count = tree.leaf[order], tree.count[order]
     end = _subtree_end(tree.parent)
     below = np.zeros(m + 1, dtype=np.int64)
     np.cumsum(np.bincount(leaf, minlength=m), out=below[1:])
@@ -27,14 +27,14 @@ def network(problem: Problem, tree: FlowTree) -> tuple[Net, NDArray[np.intp]]:
     edges_s = problem.horizon.edges_s
     bound_entries(
         edges_s, fleet.start_s[order], fleet.end_s[order], first, last, base,
-        fleet.max_kw[order] * 1000.0, most,
+        fleet.max_kw[order] * 1000.0 * count, most,
     )  # fmt: skip
-    owed = watt_seconds(fleet.energy_kwh[order])
+    owed = watt_seconds(fleet.energy_kwh[order] * count)
     cap = np.empty((m, problem.horizon.n), dtype=np.int64)
     slot_s = problem.horizon.slot_s
     bound_nodes(tree.cap_w, slot_s, tree.parent, leaf, first, last, base, most, owed, cap)
     _, rank = np.unique(fleet.priority[order], return_inverse=True)
-    floor = np.minimum(watt_seconds(fleet.promised_kwh[order]), owed)
+    floor = np.minimum(watt_seconds(fleet.promised_kwh[order] * count), owed)
     return (
         Net(
             base=base,
@@ -87,11 +87,11 @@ def opened(problem: Problem, net: Net) -> Ints:
     return np.asarray(np.where(grid, net.cap[0], np.minimum(whole, net.cap[0])), dtype=np.int64)
 
 
-def running(problem: Problem) -> Ints:
+def running(problem: Problem, count: Floats) -> Ints:
     """The running plan in W s; empty where there is none."""
     if problem.running_kwh is None:
         return np.zeros(0, dtype=np.int64)
-    return np.asarray(np.rint(problem.running_kwh * WS_PER_KWH), dtype=np.int64)
+    return np.asarray(np.rint(problem.running_kwh * count * WS_PER_KWH), dtype=np.int64)
 
 
 def watt_seconds(energy_kwh: NDArray[np.float64]) -> Ints:

@@ -67,7 +67,10 @@ class Run:
 
     def __init__(self, problem: Problem, rung: str, limit: int, *, fair: bool) -> None:
         self._problem, self._rung, self._limit, self._fair = problem, rung, limit, fair
-        self._net, self._order = network(problem, flow_tree(problem))
+        tree = flow_tree(problem)
+        self._net, self._order = network(problem, tree)
+        self._mixed = tree.mixed
+        self._entry_count = tree.count[problem.entry_session] if tree.mixed else np.ones(1)
         net = self._net
         self._tops, self._upper, block = blocks(
             net.end, net.session_from, net.session_to, BLOCK_SESSIONS
@@ -77,7 +80,7 @@ class Run:
         needed_s = fleet.energy_kwh[order] / fleet.max_kw[order] * 3600.0
         net.turn[:] = np.lexsort((fleet.end_s[order] - start_s - needed_s, block))
         self._opens = opened(problem, net)
-        self._running = running(problem)
+        self._running = running(problem, self._entry_count)
         self._early = fleet.earliest[order]
         self._work = 0
 
@@ -92,6 +95,8 @@ class Run:
         run_levels(net, flow, self._tops, self._upper, opens, self._running, limit)
         if self._early.any() and flow.left.any():
             raise SolverError("not all fits beside a session that charges at once")
+        if self._mixed and flow.left.any():
+            raise SolverError("too little for sessions that count differently")
         across = self._upper.size > 0
         settle(net, flow, self._tops, across, limit)
         if self._fair:
@@ -128,7 +133,10 @@ class Run:
         return opens
 
     def _solution(self, status: Status, gap: float) -> Solution:
-        return Solution(self._flow.energy / WS_PER_KWH, status, self._rung, gap, self._work)
+        energy = self._flow.energy / (WS_PER_KWH * self._entry_count)
+        if self._mixed:
+            status, gap = "feasible", float("nan")
+        return Solution(energy, status, self._rung, gap, self._work)
 
     def under_taper(self) -> Solution:
         """The flow bent under the tapers, held to the bound of the flow without them.
@@ -142,7 +150,11 @@ class Run:
         share = taper_share(problem)
         room = problem.fleet.taper_room_kwh[self._order] * WS_PER_KWH
         room[np.isinf(problem.fleet.taper_per_h[self._order])] = np.inf
+        if self._mixed:
+            raise SolverError("tapers, and sessions that count differently")
+        owed = int(net.owed.sum())
         reachable(net, share, room, _TAIL_WS)
+        trimmed = int(net.owed.sum()) < owed
         relaxed = self.solve("optimal", 0.0)
         level = np.argmax(self._opens > 0, axis=0)
         rounds = 0
@@ -157,7 +169,7 @@ class Run:
         missing_kwh = bound_kwh - float(found.energy_kwh.sum())
         if missing_kwh > _LOSS * bound_kwh:
             raise SolverError(f"the tapers cost {missing_kwh:.3f} kWh")
-        if missing_kwh > _SAME_KWH or bound <= 0:
+        if trimmed or missing_kwh > _SAME_KWH or bound <= 0:
             return found
         gap = max(found.cost(problem) / bound - 1.0, 0.0)
         return self._solution("optimal" if gap < _PROVED else "gap", gap)
