@@ -18,7 +18,7 @@ from adapters.lockstep import Lockstep, settle
 from adapters.logs import set_up_logs
 from adapters.notify import notify, watchdog_period_s
 from adapters.parts import build_parts
-from adapters.presence import Presence, Verdict
+from adapters.presence import Presence, SiteTakenError, Verdict
 from adapters.site_lock import lock_site
 from adapters.solving import RUNGS
 from adapters.store.recovery import recover
@@ -353,12 +353,16 @@ def run_daemon(file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> int:
     Returns
     -------
     int
-        0 after a clean stop; 75 when another daemon has taken the site over.
+        0 after a clean stop; 75 when another daemon runs the site, or has taken it over.
 
     Raises
     ------
-    ConfigurationError, TariffError, StoreError, SiteTakenError
+    ConfigurationError, TariffError, StoreError
         If it cannot start: nothing has been said to any pile by then.
     """
     set_up_logs()
-    return Daemon(file, rungs=rungs).run()
+    try:
+        return Daemon(file, rungs=rungs).run()
+    except SiteTakenError as taken:
+        log.error("%s", taken)
+        return EX_TEMPFAIL

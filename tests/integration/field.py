@@ -128,7 +128,7 @@ class Broker:
             self._process.wait()
 
 
-def until(happens: Callable[[], object], what: str, timeout_s: float = 15.0) -> float:
+def until(happens: Callable[[], object], what: str, timeout_s: float = 40.0) -> float:
     """Wait until something is so; how long it took, s."""
     began = time.monotonic()
     while time.monotonic() - began < timeout_s:
@@ -170,7 +170,7 @@ class Peer:
         client.connect("127.0.0.1", port, clean_start=True)
         client.loop_start()
         self.client = client
-        assert self._up.wait(5)
+        assert self._up.wait(20)
 
     def on_message(self, topic: str, payload: bytes) -> None:
         """What a peer does about a message; nothing unless it is a pile."""
@@ -189,7 +189,7 @@ class Peer:
         """Publish bytes."""
         info = self.client.publish(publish.topic, publish.payload, publish.qos, publish.retain)
         if wait:
-            info.wait_for_publish(5)
+            info.wait_for_publish(20)
 
     def bodies(self, kind: type[Any]) -> list[Any]:
         """What has been heard of one wire type, in order."""
@@ -304,7 +304,7 @@ class DaemonProcess:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def wait(self, timeout_s: float = 15.0) -> int:
+    def wait(self, timeout_s: float = 60.0) -> int:
         """Wait for its end; the exit code."""
         assert self.process is not None
         return self.process.wait(timeout_s)

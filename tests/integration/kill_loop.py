@@ -48,12 +48,12 @@ def kill_loop(count: int, folder: Path, *, seed: int = 1) -> dict[str, Any]:
     with yard(folder, lease_s=20.0) as place:
         grid, operator = place.peer("grid"), place.peer("operator")
         planner = place.peer("planner", "plan")
-        place.daemon.start()
-        time.sleep(2.0)
         place.plug_in(6)
+        place.daemon.start()
+        until(lambda: all(p.told for p in place.piles), "every pile has a setpoint", 60)
         for k in range(6):
             request(operator, f"s{k}", f"P-{k}", energy_kwh=400.0)
-        until(lambda: place.drawn_kw > CONTRACT_KW - 1, "the cars charge", 30)
+        until(lambda: place.drawn_kw > CONTRACT_KW - 1, "the cars charge", 60)
         for kill in range(count):
             sent = _send_some(grid, operator, kill)
             time.sleep(chance.uniform(0.0, 0.3))
@@ -66,7 +66,7 @@ def kill_loop(count: int, folder: Path, *, seed: int = 1) -> dict[str, Any]:
             sent.append(_send_one(operator, kill))
             if kill % 10 == 9:
                 plan_s.append(
-                    until(lambda before=plans: len(planner.bodies(o.Plan)) > before, "a plan", 30)
+                    until(lambda before=plans: len(planner.bodies(o.Plan)) > before, "a plan", 60)
                 )
             time.sleep(chance.uniform(0.0, 1.0))
             most_kw = max(most_kw, _most_told_kw(place))
@@ -112,7 +112,7 @@ def _whole(place: Yard) -> bool:
 
 def _until_told(place: Yard, told: dict[str, int]) -> float:
     return until(
-        lambda: all(len(p.told) > told[p.name] for p in place.piles), "all piles are told", 30
+        lambda: all(len(p.told) > told[p.name] for p in place.piles), "all piles are told", 60
     )
 
 

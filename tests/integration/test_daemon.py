@@ -32,7 +32,7 @@ def charging(place: Yard, piles: int = 6) -> None:
     until(lambda: all(p.told for p in place.piles), "every pile has a setpoint")
     for k in range(piles):
         request(operator, f"s{k}", f"P-{k}")
-    until(lambda: place.drawn_kw > 149.0, "the cars take the contract's 150 kW", 30)
+    until(lambda: place.drawn_kw > 149.0, "the cars take the contract's 150 kW", 60)
     assert place.said_kw() <= 150.0 + 1e-6
 
 
@@ -43,16 +43,16 @@ def test_a_limit_cut_from_150_to_60_kw_is_obeyed_at_once_and_its_revocation_give
         charging(place)
         grid = place.peer("grid", "answer/#")
         limit(grid, "cut", 60.0)
-        until(lambda: place.said_kw() <= 60.0 + 1e-6, "the setpoints fit under 60 kW", 3)
+        until(lambda: place.said_kw() <= 60.0 + 1e-6, "the setpoints fit under 60 kW")
         assert place.said_kw() > 50.0, "what the limit allows is used"
-        until(lambda: any(a.reached_at for a in grid.bodies(o.LimitAnswer)), "it is told so", 10)
+        until(lambda: any(a.reached_at for a in grid.bodies(o.LimitAnswer)), "it is told so")
         limit(grid, "cut", None, revoked=True)
-        until(lambda: place.drawn_kw > 149.0, "the power is back", 20)
+        until(lambda: place.drawn_kw > 149.0, "the power is back")
         assert place.said_kw() <= 150.0 + 1e-6
 
 
 def test_after_kill_9_the_same_plan_goes_on_and_no_setpoint_jumps(tmp_path: Path) -> None:
-    with yard(tmp_path) as place:
+    with yard(tmp_path, lease_s=30.0) as place:
         charging(place)
         before = {p.name: p.power_kw for p in place.piles}
         last = {p.name: len(p.told) for p in place.piles}
@@ -73,6 +73,7 @@ def test_malformed_messages_are_dead_lettered_and_change_nothing(tmp_path: Path)
         watcher = place.peer("watcher", "rejected")
         before = {p.name: p.power_kw for p in place.piles}
         vandal = place.peer("vandal")
+        began = time.monotonic()
         for row in CORPUS:
             if "sim/" not in row.path and " " not in row.path and "voltage" not in row.path:
                 vandal.send_raw(raw(row.path.replace("A-01", "P-0"), row.payload), wait=True)
@@ -80,7 +81,9 @@ def test_malformed_messages_are_dead_lettered_and_change_nothing(tmp_path: Path)
         time.sleep(1.5)
         assert {p.name: p.power_kw for p in place.piles} == before
         told = watcher.bodies(o.Rejected)
-        assert len(told) <= 20, "a flood of bad messages makes no flood of refusals"
+        assert len(told) <= 10 + 6 * (time.monotonic() - began), (
+            "a flood of bad messages makes no flood of refusals"
+        )
         limit(place.peer("grid"), "cut", 60.0)
         until(lambda: place.said_kw() <= 60.0, "it still obeys")
 
@@ -118,10 +121,10 @@ def test_the_broker_away_for_a_while_and_back_with_an_empty_store(tmp_path: Path
         limit(place.peer("grid"), "cut", 60.0)
         until(lambda: place.said_kw() <= 60.0, "60 kW hold")
         place.broker.kill()
-        until(lambda: place.drawn_kw == 0.0, "the leases run out to the fallback", 15)
+        until(lambda: place.drawn_kw == 0.0, "the leases run out to the fallback")
         told = {p.name: len(p.told) for p in place.piles}
         place.broker.start()
-        until(lambda: place.drawn_kw > 50.0, "back in service", 20)
+        until(lambda: place.drawn_kw > 50.0, "back in service")
         until(lambda: all(len(p.told) > told[p.name] for p in place.piles), "all are told again")
         assert place.said_kw() <= 60.0 + 1e-6, "the limit is remembered, the broker forgot it"
         viewer = place.peer("viewer", "status")
@@ -160,7 +163,7 @@ def test_of_two_daemons_on_one_site_the_later_steps_back(tmp_path: Path) -> None
         assert same.wait() != 0
         elsewhere = DaemonProcess(another_store(place), tmp_path)
         elsewhere.start()
-        assert elsewhere.wait() != 0
+        assert elsewhere.wait() == 75
         said = same.log.read_text()
         assert "yard.db.lock: another daemon runs this site" in said
         assert "another daemon runs this site (instance" in said

@@ -23,7 +23,7 @@ def test_systemd_hears_ready_then_the_watchdog_then_stopping(tmp_path: Path) -> 
     address = tmp_path / "notify"
     with yard(tmp_path, piles=1) as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as fake:
         fake.bind(str(address))
-        fake.settimeout(15)
+        fake.settimeout(60)
         place.daemon.start(NOTIFY_SOCKET=str(address), WATCHDOG_USEC="1000000")
         assert fake.recv(1024).startswith(b"READY=1")
         assert fake.recv(1024) == b"WATCHDOG=1"
@@ -44,8 +44,8 @@ def test_a_lower_limit_is_taken_over_on_sighup_while_cars_charge_and_a_wrong_fil
         good = place.config.read_text()
         place.config.write_text(good.replace("contract_kw = 150", "contract_kw = 90"))
         place.daemon.signal(signal.SIGHUP)
-        until(lambda: place.said_kw() <= 90.0 + 1e-6, "the new contract holds", 5)
-        until(lambda: place.drawn_kw > 85.0, "and is used", 15)
+        until(lambda: place.said_kw() <= 90.0 + 1e-6, "the new contract holds")
+        until(lambda: place.drawn_kw > 85.0, "and is used")
         place.config.write_text(good.replace("limit_kw = 300", "limit_kw = -300"))
         place.daemon.signal(signal.SIGHUP)
         until(lambda: any("reload_refused" in t for t, _ in watcher.heard), "the file is refused")
@@ -63,7 +63,7 @@ def test_on_a_full_disk_control_goes_on_and_nothing_is_acknowledged_that_was_not
         viewer = place.peer("viewer", "status", "alert/#")
         resource.prlimit(place.daemon.pid, resource.RLIMIT_FSIZE, (1, 1))
         limit(place.peer("grid"), "cut", 60.0)
-        until(lambda: place.said_kw() <= 60.0 + 1e-6, "the limit is obeyed all the same", 5)
+        until(lambda: place.said_kw() <= 60.0 + 1e-6, "the limit is obeyed all the same")
         until(lambda: "store" in viewer.bodies(o.Status)[-1].degraded, "it says what it lacks")
         until(lambda: any("store_lost" in t for t, _ in viewer.heard), "and what to do")
         place.daemon.kill()
@@ -79,11 +79,11 @@ def test_a_daemon_that_was_frozen_speaks_by_the_time_it_wakes(tmp_path: Path) ->
         grid = place.peer("grid")
         place.daemon.signal(signal.SIGSTOP)
         limit(grid, "cut", 60.0)
-        until(lambda: place.drawn_kw == 0.0, "the leases run out meanwhile", 15)
+        until(lambda: place.drawn_kw == 0.0, "the leases run out meanwhile")
         told = {p.name: len(p.told) for p in place.piles}
         place.daemon.signal(signal.SIGCONT)
-        until(lambda: all(len(p.told) > told[p.name] for p in place.piles), "it wakes", 20)
-        until(lambda: place.drawn_kw > 50.0, "the cars charge again", 20)
+        until(lambda: all(len(p.told) > told[p.name] for p in place.piles), "it wakes")
+        until(lambda: place.drawn_kw > 50.0, "the cars charge again")
         most = max(
             sum(p.told[k].power_kw for p in place.piles if k < len(p.told))
             for k in range(min(told.values()), max(len(p.told) for p in place.piles))
@@ -100,7 +100,7 @@ def test_a_limit_inside_a_flood_of_telemetry_is_obeyed_and_the_flood_is_shed(
         flood = place.peer("flood")
         _flood(place, flood, 20_000)
         limit(place.peer("grid"), "cut", 60.0)
-        took = until(lambda: place.said_kw() <= 60.0 + 1e-6, "the limit is obeyed", 10)
+        took = until(lambda: place.said_kw() <= 60.0 + 1e-6, "the limit is obeyed")
         print(f"obeyed {took * 1000:.0f} ms after the limit was taken by the broker")
 
 
@@ -125,7 +125,7 @@ def test_no_message_ends_a_thread_and_life_is_proved_by_a_round_trip(tmp_path: P
         operator = place.peer("operator", "session/+/status")
         request(operator, "s0", "P-0", energy_kwh=5.0)
         until(lambda: operator.bodies(o.SessionStatus), "the request is answered")
-        until(lambda: place.drawn_kw > 30.0, "and the car charges", 20)
+        until(lambda: place.drawn_kw > 30.0, "and the car charges")
         text = place.daemon.log.read_text()
         assert "Traceback" not in text, text
 
@@ -156,5 +156,5 @@ def test_a_burst_of_five_thousand_acknowledgements_arrives_whole(tmp_path: Path)
             acks = [r for r in told if r.topic.endswith("nobody/ack")]
             return len(acks) + sum(r.suppressed for r in told)
 
-        until(lambda: counted() >= 5_000, "all are counted", 30)
+        until(lambda: counted() >= 5_000, "all are counted", 90)
         assert counted() == pytest.approx(5_000, abs=30), "each once, births aside"

@@ -90,7 +90,7 @@ class Desk:
 
     def wait(self, token: int) -> None:
         with self._heard:
-            assert self._heard.wait_for(lambda: self.tokens[-1:] == [token], 10)
+            assert self._heard.wait_for(lambda: self.tokens[-1:] == [token], 40)
 
 
 def copy_of(path: Path, folder: Path) -> Path:
@@ -228,7 +228,7 @@ def test_a_store_that_fails_says_so_once_and_catches_up_when_it_can_write_again(
     blocker.execute("BEGIN IMMEDIATE")
     desk.put(1, events=(requested("s1"),), setpoints=(setpoint(7.0, 1),))
     with desk._heard:
-        assert desk._heard.wait_for(lambda: bool(desk.failures), 10)
+        assert desk._heard.wait_for(lambda: bool(desk.failures), 40)
     desk.put(2, events=(requested("s2", 2),), setpoints=(setpoint(3.0, 2),))
     assert not desk.writer.healthy
     assert desk.tokens == []
