@@ -131,7 +131,8 @@ def _as_good(problem: Problem, plan: FloatArray, best: FloatArray) -> bool:
         place = np.where(early, problem.entry_slot - problem.first[problem.entry_session], 0)
         if float(place @ plan) > float(place @ best) + _SAME_KWH:
             return False
-    costs = [Solution(e, "feasible", "", 0.0, 0).cost(problem) for e in (plan, best)]
+    answers = [Solution(e, "feasible", "", 0.0, 0) for e in (plan, best)]
+    costs = [a.cost(problem) + a.peak_cost(problem) for a in answers]
     return costs[0] <= costs[1] + _SAME_COST * max(abs(costs[1]), 1.0)
 
 

@@ -10,6 +10,7 @@ from models.site import Site
 from scheduler import step
 from scheduler.alerts import watch
 from scheduler.answers import answer_limits
+from scheduler.demand import record
 from scheduler.draft import Draft
 from scheduler.effects import Effect
 from scheduler.fold import fold
@@ -110,6 +111,7 @@ class Engine:
                 fold(draft, event, self.site, self._pricing)
         age(draft, self.site)
         picture = step.control(draft, self.site)
+        record(draft, self.site, picture, self._pricing.terms(draft))
         problem = step.plan_if_wanted(draft, self.site, self._pricing)
         if problem is not None:
             self._problem = problem

@@ -56,6 +56,8 @@ def flow_tree(problem: Problem) -> FlowTree:
     SolverError
         If the problem is none, with the reason.
     """
+    if problem.peaks:
+        raise SolverError("a price on the peak is no flow")
     binding = [limit for limit in problem.phase_limits if _can_bind(problem, limit)]
     shared = _shared_by_different(problem)
     if shared and (binding or problem.offsets[-1] < _LARGE_ENTRIES):

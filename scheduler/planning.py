@@ -15,6 +15,7 @@ from models.limits import limit_edges
 from models.plan import Plan, SessionPlan
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
+from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.learned import LikelyEnergy
 from scheduler.pricing import Pricing
@@ -138,7 +139,21 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
         phase_limits=_phase_limits(draft, site, horizon),
     )
     plan = draft.plan
-    if plan is None or not fleet.n:
+    if not fleet.n:
+        return problem
+    terms = pricing.window_terms(draft, window_end)
+    if terms:
+        base = _base_ahead(
+            draft,
+            site,
+            0,
+            horizon,
+            [instant_of(s) for s in horizon.edges_s[:-1]],
+            now,
+            draft.get("mono_s"),
+        )
+        object.__setattr__(problem, "peaks", peak_prices(draft, problem, base, terms))
+    if plan is None:
         return problem
     object.__setattr__(problem, "running_kwh", _running(problem, plan))
     return problem

@@ -263,6 +263,18 @@ class Pricing:
         self._month = (tariff, lo, hi, found)
         return found
 
+    def window_terms(self, draft: Draft, end: datetime) -> tuple[DemandTerm, ...]:
+        """The demand terms of every month from now to ``end``; this month's come first."""
+        mine = self.terms(draft)
+        if self._month is None or epoch_s(end) <= self._month[2]:
+            return mine
+        tariff, _ = self.held(draft)
+        try:
+            both = tariff.demand_terms(draft.get("now"), end, zone=self._site.zone)
+        except TariffError:
+            return mine
+        return (*mine, *(t for t in both if t.month_start_s >= self._month[2]))
+
 
 def stand_ins(tariff: Tariff) -> Iterator[tuple[Tariff, str]]:
     """What prices are taken from when the tariff lacks one, each with its rule's name.

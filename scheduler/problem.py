@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.errors import InvalidValueError
 from models.horizon import Horizon
 from models.units import SECONDS_PER_HOUR
+from scheduler.peak import PeakPrice
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -188,6 +189,8 @@ class Problem:
         PV power beyond the base load, kW >= 0: worth only ``sell_per_kwh`` unless charged.
     phase_limits : tuple of PhaseLimit
         Current limits by phase.
+    peaks : tuple of PeakPrice
+        Demand charges at the root.
     running_kwh : ndarray, shape (offsets[-1],), optional
         The plan that runs, on this problem's slots; ties are broken toward it.
     """
@@ -201,6 +204,7 @@ class Problem:
     sell_per_kwh: FloatArray
     surplus_kw: FloatArray
     phase_limits: tuple[PhaseLimit, ...] = ()
+    peaks: tuple[PeakPrice, ...] = ()
     running_kwh: FloatArray | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -287,6 +291,8 @@ class Problem:
         for limit in self.phase_limits:
             h.update(bytes([limit.phase]) + limit.node.to_bytes(4, "little"))
             arrays.append(limit.cap_a)
+        for peak in self.peaks:
+            arrays += [peak.row, peak.slot, peak.weight, peak.offset_kw, np.array(peak.tiers)]
         if self.running_kwh is not None:
             arrays.append(self.running_kwh)
         for a in arrays:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scheduler.peak import PeakPrice
 from scheduler.problem import FloatArray, IntArray, Problem
 
 
@@ -126,6 +127,25 @@ def phase_rows(problem: Problem) -> Rows:
         number = np.cumsum(needed) - 1
         rows.append(_rows(number[problem.entry_slot[entry]], entry, amps[entry], cap[needed]))
     return stack(rows) if rows else _no_rows()
+
+
+def peak_rows(problem: Problem, peak: PeakPrice) -> Rows:
+    """Mean power of each interval that can pass a peak's free level, at most that level, kW."""
+    order = np.argsort(problem.entry_slot, kind="stable")
+    counts = np.bincount(problem.entry_slot, minlength=problem.horizon.n)
+    begins = np.cumsum(counts) - counts
+    per = counts[peak.slot]
+    triplet = np.repeat(np.arange(peak.slot.size), per)
+    inside = np.arange(triplet.size) - np.repeat(np.cumsum(per) - per, per)
+    entry = order[begins[peak.slot[triplet]] + inside]
+    row = peak.row[triplet]
+    value = (peak.weight / problem.horizon.slot_h[peak.slot])[triplet]
+    room = peak.tiers[0][0] - peak.offset_kw
+    most = np.bincount(row, weights=value * reach_kwh(problem)[entry], minlength=room.size)
+    needed = (most > room) & (most > 0)
+    kept = needed[row]
+    number = np.cumsum(needed) - 1
+    return _rows(number[row[kept]], entry[kept], value[kept], room[needed])
 
 
 def taper_share(problem: Problem) -> FloatArray:

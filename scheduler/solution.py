@@ -52,6 +52,13 @@ class Solution:
         bought = (drawn - free) * problem.buy_per_kwh
         return float(np.sum(bought + free * problem.sell_per_kwh))
 
+    def peak_cost(self, problem: Problem) -> float:
+        """Money for peaks above what is reached anyway, by the problem's demand charges."""
+        drawn = np.bincount(
+            problem.entry_slot, weights=self.energy_kwh, minlength=problem.horizon.n
+        )
+        return sum(p.money(drawn / problem.horizon.slot_h) for p in problem.peaks)
+
 
 class Solver(Protocol):
     """One file of ``scheduler/solvers/`` offers one of these as its ``solve``."""

@@ -18,6 +18,7 @@ from models.events import (
 )
 from models.plan import Plan
 from models.session import Request, SessionState
+from scheduler.drawn import Drawn
 from scheduler.learned import Taken
 
 R = TypeVar("R")
@@ -158,7 +159,8 @@ class LimitRecord:
 class SiteState:
     """Everything the engine knows.
 
-    ``history`` is what ended sessions asked and took. ``seen`` holds the highest (epoch, seq)
+    ``history`` is what ended sessions asked and took; ``drawn`` what the site drew lately, where
+    the tariff has a price on its peak. ``seen`` holds the highest (epoch, seq)
     of every topic; ``started_mono_s`` the start of this run; ``hold_until_mono_s`` until when
     nothing may rise (one lease after a take-over). ``heartbeat_offset_s`` is the grid
     company's clock minus our monotonic one, by the last heartbeat that was surely fresh;
@@ -203,6 +205,7 @@ class SiteState:
     next_session_edge_s: float = 0.0
     session_count: int = 0
     history: tuple[Taken, ...] = ()
+    drawn: Drawn | None = None
     alerts: dict[str, datetime] = field(default_factory=dict)
 
 

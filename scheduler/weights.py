@@ -39,6 +39,8 @@ class Weights:
         What a kWh promised is worth beyond that; 0 where nothing is promised.
     free_gain : ndarray, shape (T,)
         What a kWh from PV surplus saves against a kWh bought, >= 0.
+    per_money : float
+        Weight of one unit of money, for the prices on peaks; 0: peaks cost nothing.
     """
 
     money: FloatArray
@@ -46,6 +48,7 @@ class Weights:
     worth: FloatArray
     promise_worth: FloatArray
     free_gain: FloatArray
+    per_money: float = 0.0
 
 
 def is_network(problem: Problem) -> bool:
@@ -113,6 +116,8 @@ def linear_weights(problem: Problem) -> Weights:
         place = (slot - problem.first[session]) * (2.0 * _COSTS)
         money = np.where(early[session], place, money)
         top = 2.0 * _COSTS * t
+    # One kWh more can also raise every peak that has a price.
+    top += factor * sum(p.most_per_kwh(problem.horizon.slot_h) for p in problem.peaks)
     tie = eta * slot / max(t - 1, 1)
     if problem.running_kwh is not None:
         upper = np.maximum(problem.upper_kwh, 1e-12)
@@ -134,4 +139,5 @@ def linear_weights(problem: Problem) -> Weights:
         worth=np.asarray(worth, dtype=np.float64),
         promise_worth=promise_worth,
         free_gain=np.maximum(free_gain, 0.0) * factor,
+        per_money=factor,
     )

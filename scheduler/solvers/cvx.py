@@ -11,6 +11,7 @@ from scheduler.rows import (
     Rows,
     energy_rows,
     node_rows,
+    peak_rows,
     phase_rows,
     stack,
     taper_share,
@@ -62,6 +63,17 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
         free = cp.Variable(slots.size)
         bounds += [free <= drawn[slots], free <= surplus]
         objective -= weights.free_gain[slots] @ free
+    for peak in problem.peaks:
+        limits = peak_rows(problem, peak)
+        if limits.n:
+            at = np.array([a for a, _ in peak.tiers])
+            paid = cp.Variable(at.size, nonneg=True)
+            bounds.append(
+                _matrix(limits, entries) @ energy - np.ones((1, at.size)) @ paid <= limits.upper
+            )
+            if at.size > 1:
+                bounds.append(paid[:-1] <= np.diff(at))
+            objective += weights.per_money * np.array([p for _, p in peak.tiers]) @ paid
     program = cp.Problem(cp.Minimize(objective), bounds)
     try:
         program.solve(solver=cp.HIGHS)  # type: ignore[no-untyped-call]

@@ -13,11 +13,13 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.peak import PeakPrice
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.rows import (
     Rows,
     energy_rows,
     node_rows,
+    peak_rows,
     phase_rows,
     stack,
     subtree_sums,
@@ -129,7 +131,9 @@ def _solve(
     if not extra and not tapered.size and not bool(weights.free_gain.any()):
         alone = _each_alone(problem, weights)
         if alone is not None:
-            return Solution(alone, "optimal", "highs", 0.0, 0)
+            answer = Solution(alone, "optimal", "highs", 0.0, 0)
+            if not weights.per_money or answer.peak_cost(problem) <= 0.0:
+                return answer
     if not bool(weights.promise_worth.any()):
         return _Program(problem, weights, tapered, extra or []).run(work_limit)
     # What keeps every promise unasked is also the best of the plans that are asked to.
@@ -182,6 +186,8 @@ class _Program:
         self._rows = limits.n
         self._add_promises(weights)
         self._add_surplus(weights)
+        for peak in problem.peaks if weights.per_money else ():
+            self._add_peak(peak, weights.per_money)
         if tapered.size:
             self._add_taper(tapered)
 
@@ -228,6 +234,22 @@ class _Program:
             number = np.full(self._problem.horizon.n, -1)
             number[slots] = np.arange(slots.size)
             self._at_most_the_sum(columns, number[self._problem.entry_slot])
+
+    def _add_peak(self, peak: PeakPrice, per_money: float) -> None:
+        """Rows ``mean - sum of what is paid for <= free level``, each tier paid for one column."""
+        limits = peak_rows(self._problem, peak)
+        if not limits.n:
+            return
+        at = np.array([a for a, _ in peak.tiers])
+        price = np.array([p for _, p in peak.tiers])
+        columns = self._new_columns(price * per_money, np.append(np.diff(at), _INF))
+        rows = self._new_rows(np.full(limits.n, -_INF), limits.upper)
+        self._put(rows[limits.row], limits.entry, limits.value)
+        self._put(
+            np.repeat(rows, columns.size),
+            np.tile(columns, rows.size),
+            -np.ones(rows.size * columns.size),
+        )
 
     def _add_taper(self, tapered: IntArray) -> None:
         """``e_j <= share_j (room - c_j)`` with the state ``c_(j+1) = c_j + e_j``, ``c_0 = 0``."""

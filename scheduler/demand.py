@@ -1,0 +1,114 @@
+"""Demand charges in the plan: the month's peak so far, the interval that runs, what must come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from models.horizon import FloatArray, epoch_s
+from models.site import Site
+from scheduler.draft import Draft
+from scheduler.drawn import Drawn, counted, key_of
+from scheduler.peak import PeakPrice
+from scheduler.problem import Problem
+from scheduler.state import NodeState
+from scheduler.view import Picture, base_now_kw, meter_talks
+from tariffs.demand import DemandTerm
+from tariffs.demand_room import unavoidable_peak_kw
+from tariffs.demand_rows import demand_rows
+
+
+def site_kw(draft: Draft, site: Site, picture: Picture) -> float:
+    """Power at the root now, kW: by its meter, else base load and piles together."""
+    mono_s: float = draft.get("mono_s")
+    node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
+    if node is not None and meter_talks(node, site, mono_s):
+        return node.power_kw
+    base = base_now_kw(draft, site, 0, draft.get("now"), mono_s)
+    return picture.talking_kw[0] + (base if math.isfinite(base) else 0.0)
+
+
+def record(draft: Draft, site: Site, picture: Picture, terms: Sequence[DemandTerm]) -> None:
+    """Count what is drawn, as long as the tariff has a price on its peak."""
+    before: Drawn | None = draft.get("drawn")
+    if not terms:
+        if before is not None:
+            draft.put("drawn", None)
+        return
+    now: datetime = draft.get("now")
+    power = site_kw(draft, site, picture)
+    after = counted(before, now.timestamp(), power, terms, site.zone)
+    if after is not before:
+        draft.put("drawn", after)
+
+
+def peak_prices(
+    draft: Draft, problem: Problem, base_kw: FloatArray, terms: Sequence[DemandTerm]
+) -> tuple[PeakPrice, ...]:
+    """The demand terms of a problem's window.
+
+    Parameters
+    ----------
+    draft : Draft
+        Knows the month's peaks and the interval that runs.
+    problem : Problem
+        Its horizon and its sessions.
+    base_kw : ndarray, shape (T,)
+        Power at the root that no session draws, kW.
+    terms : sequence of DemandTerm
+        Of every month that the window touches, in order.
+
+    Notes
+    -----
+    Up to the higher of the month's peak so far and what comes whatever the plan, power costs
+    nothing. A month that has not begun is expected to come as high as the one that runs.
+    """
+    drawn: Drawn | None = draft.get("drawn")
+    horizon = problem.horizon
+    base = np.maximum(np.where(np.isfinite(base_kw), base_kw, 0.0), 0.0)
+    unavoidable = base + _without_room_kw(problem)
+    now_s = epoch_s(draft.get("now"))
+    none = np.zeros(0, dtype=np.int64)
+    past = (none, none, np.zeros(0))
+    if drawn is not None:
+        past = drawn.stretches(horizon.start_s)
+    found = []
+    numbers: dict[int, int] = {}
+    for term in terms:
+        if not term.tiers:
+            continue
+        number = numbers[term.month_start_s] = numbers.get(term.month_start_s, -1) + 1
+        so_far = 0.0
+        if drawn is not None and (
+            drawn.month_s == term.month_start_s or term.month_start_s > now_s
+        ):
+            so_far = drawn.peaks_kw.get(key_of(number, term), 0.0)
+        floor = max(so_far, unavoidable_peak_kw(term, horizon, unavoidable))
+        rows = demand_rows(
+            term,
+            horizon,
+            floor_kw=floor,
+            past_starts_s=past[0],
+            past_ends_s=past[1],
+            past_kw=past[2],
+        )
+        m = rows.offset_kw.size
+        beside = np.bincount(rows.row, weights=rows.weight * base[rows.slot], minlength=m)
+        if m:
+            found.append(
+                PeakPrice(rows.row, rows.slot, rows.weight, rows.offset_kw + beside, rows.prices)
+            )
+    return tuple(found)
+
+
+def _without_room_kw(problem: Problem) -> FloatArray:
+    """Power by slot that sessions draw whatever the plan, since the rest of their stay is full."""
+    session = problem.entry_session
+    most = np.bincount(session, weights=problem.upper_kwh, minlength=problem.fleet.n)
+    spare = (most - problem.fleet.energy_kwh)[session]
+    forced = np.maximum(problem.upper_kwh - np.maximum(spare, 0.0), 0.0)
+    by_slot = np.bincount(problem.entry_slot, weights=forced, minlength=problem.horizon.n)
+    return np.asarray(by_slot / problem.horizon.slot_h, dtype=np.float64)
