@@ -131,7 +131,7 @@ def test_no_message_ends_a_thread_and_life_is_proved_by_a_round_trip(tmp_path: P
 
 
 def test_kill_9_at_random_points_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    figures = kill_loop(6, tmp_path)
+    figures = kill_loop(4, tmp_path)
     assert figures["lost"] == []
     assert figures["corrupt_stores"] == 0
     assert figures["most_told_kw"] <= 150.0 + 1e-6
