@@ -10,6 +10,7 @@ from models.limits import limit_edges
 from models.site import Site
 from scheduler.draft import Draft
 from scheduler.fold_sessions import close
+from scheduler.planning import OVERSTAY
 from scheduler.pricing import book_edges
 from scheduler.state import PileState
 from scheduler.unused import UNUSED_AFTER_S
@@ -98,6 +99,9 @@ def _session_edge(draft: Draft, now: datetime) -> None:
             ahead = min(ahead, arrival if arrival > at else departure)
         elif record.state == "announced":
             close(draft, session, "the vehicle did not come")
+        elif record.state != "full" and record.delivered_kwh < record.request.energy_kwh:
+            # One who overstays is planned for a little while at a time.
+            ahead = min(ahead, at + OVERSTAY.total_seconds())
     if draft.get("next_session_edge_s") <= at:
         draft.news = True
     draft.put("next_session_edge_s", ahead)
