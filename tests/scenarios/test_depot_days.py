@@ -122,10 +122,6 @@ def test_base_load_that_rises_and_falls_leaves_the_rest_to_the_cars() -> None:
     assert sum(delivered(trace).values()) >= 0.7 * room
 
 
-@pytest.mark.xfail(
-    reason="off_plan takes what is short as planned: one who overstays waits up to an hour",
-    strict=False,
-)
 def test_an_overstayer_is_served_on_without_a_break() -> None:
     site = site_of([ac("P1")], limit_kw=20.0)
     says = {"departure": START + timedelta(hours=1)}
