@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
+from adapters.asking import Answer, ask
 from adapters.clock import Clock
 from adapters.inbox import Message
 from adapters.store.writer import Batch
 from adapters.wire import Publish, decode, encode
 from adapters.wire.encode import publish_of, rejected_body
-from models.events import Event, PileAcked, Received, Stamp, Ticked
+from models.events import Event, PileAcked, Received, Stamp
 from scheduler.effects import (
-    Effect,
     Outbound,
     Persist,
     Rejected,
@@ -28,9 +27,6 @@ from scheduler.effects import (
 from scheduler.engine import Engine
 from scheduler.problem import Problem
 from scheduler.state import SiteState
-
-AGED_S = 1.0
-"""A drain that took longer than this was frozen on the way: it is judged again before it speaks."""
 
 REJECTED_PER_S = 5.0
 KEPT_AT_LEAST_S = 10.0
@@ -135,32 +131,21 @@ class Host:
             by_event[id(read)] = message
             if isinstance(read, PileAcked):
                 self._answered(read)
-        state, effects, due, now, mono_s = self._ask([*events, *facts], now, mono_s)
-        self.state = state
-        return self._sort(effects, refused, by_event, loose, due, now, mono_s)
-
-    def _ask(
-        self, events: list[Event], now: datetime, mono_s: float
-    ) -> tuple[SiteState, tuple[Effect, ...], float, datetime, float]:
-        """Ask the engine; when the process was frozen meanwhile, ask again with the time it is."""
-        for _ in range(3):
-            tick = Ticked(now=now, mono_s=mono_s)
-            state, effects, due = self.engine.receive(self.state, [*events, tick])
-            if self._clock.mono_s() - mono_s <= AGED_S:
-                break
-            now, mono_s = self._clock.now(), self._clock.mono_s()
-        return state, effects, due, now, mono_s
+        answer = ask(self.engine, self.state, [*events, *facts], self._clock)
+        for event in answer.faulty:
+            if id(event) in by_event:
+                refused.append(_fault(by_event[id(event)]))
+        self.state = answer.state
+        return self._sort(answer, refused, by_event, loose)
 
     def _sort(
         self,
-        effects: tuple[Effect, ...],
+        answer: Answer,
         refused: list[Rejected],
         by_event: dict[int, Message],
         loose: list[Message],
-        due: float,
-        now: datetime,
-        mono_s: float,
     ) -> Outcome:
+        now, mono_s = answer.now, answer.mono_s
         self._token += 1
         publish: list[Publish] = []
         kept: list[Received] = []
@@ -170,7 +155,7 @@ class Host:
         for refusal in refused:
             publish.extend(self._reject(refusal, mono_s))
             publish.extend(self._answer_refused_request(refusal))
-        for effect in effects:
+        for effect in answer.effects:
             if isinstance(effect, Persist):
                 kept.append(effect.event)
                 message = by_event.pop(id(effect.event), None)
@@ -194,7 +179,7 @@ class Host:
         if waiting:
             self._held_acks.append(_Held(self._token, mono_s, tuple(waiting)))
         acks = (*loose, *by_event.values())
-        return Outcome(tuple(publish), acks, batch, solve, due, mono_s)
+        return Outcome(tuple(publish), acks, batch, solve, answer.due_mono_s, mono_s)
 
     def _milestone(self) -> tuple[object, ...]:
         """What must not be forgotten though no message says it again: plan, and who is where."""
@@ -326,3 +311,12 @@ class Host:
         """Piles that have not answered are not waited for until they do."""
         self._mute.update(self._unanswered)
         self._unanswered.clear()
+
+
+def _fault(message: Message) -> Rejected:
+    return Rejected(
+        topic=message.topic,
+        code="program_fault",
+        field="",
+        reason="the program tripped over this message and set it aside; please report it",
+    )

@@ -121,6 +121,7 @@ RejectedCode = Literal[
     "departure_past",
     "pile_changed",
     "pile_occupied",
+    "program_fault",
 ]
 """Why a message changed nothing."""
 

@@ -217,7 +217,7 @@ class FrozenOnce(SteppedClock):
 
     def mono_s(self) -> float:
         self.reads += 1
-        if self.reads == 4:
+        if self.reads == 5:
             self.step_to(self.now() + timedelta(hours=1), super().mono_s() + 3600.0)
         return super().mono_s()
 
@@ -229,6 +229,28 @@ def test_a_drain_that_was_frozen_is_judged_again_by_the_time_it_wakes() -> None:
     outcome = host.take()
     assert outcome.made_mono_s == 3700.0
     assert host.state.now == NOW + timedelta(hours=1)
+
+
+def test_a_message_that_the_program_trips_over_is_set_aside_and_the_others_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    receive = Engine.receive
+
+    def trips(self: Engine, state: Any, events: Sequence[Any]) -> Any:
+        if any(getattr(e, "who", "") == "poison" for e in events):
+            raise ZeroDivisionError
+        return receive(self, state, events)
+
+    monkeypatch.setattr(Engine, "receive", trips)
+    poison = desk.say("override/A-01", who="poison")
+    good = desk.say("override/A-01", who="ann")
+    good = replace(good, topic=good.topic.replace("A-01", "A-02"))
+    outcome = desk.host.take([poison, good])
+    assert set(desk.host.state.overrides) == {"A-02"}
+    assert poison in outcome.acks, "or it would come again after every restart"
+    bodies = [decode_out("depot-1", p.topic, p.payload)[0] for p in outcome.publish]
+    assert [b.code for b in bodies if isinstance(b, o.Rejected)] == ["program_fault"]
 
 
 def test_the_inbox_gives_limits_first_and_of_telemetry_the_newest_of_each_topic() -> None:

@@ -57,6 +57,7 @@ def test_every_refusal_code_that_the_contract_names_for_bodies_occurs_in_the_cor
         "departure_past",
         "pile_changed",
         "pile_occupied",
+        "program_fault",
     }
     assert {row.code for row in CORPUS} | by_the_engine == set(get_args(o.RejectedCode))
 
