@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.clock import Clock
-from models.events import Event, Ticked
+from models.events import Event, Solved, SolveFailed, Ticked
 from scheduler.effects import Effect
 from scheduler.engine import Engine
 from scheduler.state import SiteState
@@ -66,6 +66,13 @@ def _one_by_one(engine: Engine, state: SiteState, events: Sequence[Event], tick:
         except Exception:
             log.exception("a fact of the kind %s is set aside", type(event).__name__)
             faulty.append(event)
+            if isinstance(event, Solved):
+                # The engine waits for this answer: without one it would never plan again.
+                lost = SolveFailed(
+                    now=tick.now, mono_s=tick.mono_s, digest=event.digest, reason="unusable answer"
+                )
+                state, said, _ = engine.receive(state, [lost, tick])
+                effects.extend(said)
         else:
             effects.extend(said)
     state, said, due = engine.receive(state, [tick])

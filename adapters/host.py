@@ -132,9 +132,7 @@ class Host:
             if isinstance(read, PileAcked):
                 self._answered(read)
         answer = ask(self.engine, self.state, [*events, *facts], self._clock)
-        for event in answer.faulty:
-            if id(event) in by_event:
-                refused.append(_fault(by_event[id(event)]))
+        refused.extend(_fault(by_event[id(e)]) for e in answer.faulty if id(e) in by_event)
         self.state = answer.state
         return self._sort(answer, refused, by_event, loose)
 
