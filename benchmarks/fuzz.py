@@ -15,6 +15,7 @@ from benchmarks.instances import random_problem
 from scheduler.problem import Problem
 from scheduler.solution import Solution, Solver, SolverError
 from scheduler.solvers import flow, highs, mincost
+from scheduler.solvers.flow_kernel import run as run_module
 from scheduler.verify import verify
 
 ALL = 2**31 - 1
@@ -116,7 +117,14 @@ def main() -> int:
     parser.add_argument(
         "--against", choices=["highs", "mincost"], default="highs", help="the other hand"
     )
+    parser.add_argument(
+        "--block",
+        type=int,
+        default=run_module.BLOCK_SESSIONS,
+        help="sessions of a subtree solved on its own first: 1 sends all across the tree",
+    )
     options = parser.parse_args()
+    run_module.BLOCK_SESSIONS = options.block
     counts = outcomes(range(options.seed, options.seed + options.n), options.against)
     print(f"{options.n} problems against {options.against}: {dict(counts)}")
     return int(counts["different"] > 0)
