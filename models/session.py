@@ -82,6 +82,11 @@ class Request:
     vehicle_class: str = ""
     walk_in: bool = False
 
+    @property
+    def is_measured(self) -> bool:
+        """True when battery and state of charge say what is needed, not a driver's guess."""
+        return self.battery_kwh is not None and self.soc is not None
+
     def __post_init__(self) -> None:
         where = f"session {self.session}"
         if self.departure <= self.arrival:

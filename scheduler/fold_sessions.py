@@ -123,7 +123,7 @@ def _bury(draft: Draft, session: str, stamp: tuple[int, int]) -> None:
 def close(draft: Draft, session: str, why: str) -> None:
     """Take a session out; its pile is free."""
     record: SessionRecord = draft.own("sessions").pop(session)
-    if record.state != "announced" and not record.request.walk_in:
+    if record.state != "announced" and not (record.request.walk_in or record.request.is_measured):
         ended = Taken(record.request.energy_kwh, record.delivered_kwh, record.state == "full")
         draft.put("history", remember(draft.get("history"), ended))
     pile_session = draft.own("pile_session")

@@ -27,7 +27,7 @@ LEAST_SURVIVORS = 4
 SIMILAR = 1.5
 """Requests within this factor are similar."""
 
-LIKELY_SHARE = 0.9
+LIKELY_SHARE = 0.7
 """Share of sessions that take at most the likely energy (chosen on the sessions of May to
 August 2019: see docs/decisions)."""
 

@@ -62,7 +62,10 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
     for session, record in draft.sessions.items():
         request = record.request
         pile = draft.piles.get(request.pile, PileState())
-        energy = likely.total_kwh(request.energy_kwh, record.delivered_kwh) - record.delivered_kwh
+        total = request.energy_kwh
+        if not request.is_measured:
+            total = likely.total_kwh(total, record.delivered_kwh)
+        energy = total - record.delivered_kwh
         if energy <= ENERGY_EPSILON_KWH or record.state in ("full", "ended"):
             continue
         if pile.fault is not None or not in_service(draft, request.pile, now):
