@@ -37,10 +37,12 @@ EXCESS_SHARE = 0.005
 
 def pass_time(state: SiteState, draft: Draft, now: datetime, mono_s: float) -> None:
     """Set both clocks. When the wall clock stepped, everything that hangs on it is looked at
-    anew; the monotonic clock never goes back.
+    anew; the monotonic clock never goes back, and facts taken in earlier do not turn time.
     """
+    if mono_s < state.mono_s:
+        return
     draft.put("now", now)
-    draft.put("mono_s", max(mono_s, state.mono_s))
+    draft.put("mono_s", mono_s)
     stepped_s = (now - state.now).total_seconds() - (mono_s - state.mono_s)
     if abs(stepped_s) > CLOCK_STEP_S:
         draft.put("next_slot_s", 0)

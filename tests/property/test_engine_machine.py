@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -129,7 +130,8 @@ class Yard(RuleBasedStateMachine):
         if not self.said:
             return
         before = self.plant.state
-        self.plant.say(self.said[k % len(self.said)])
+        old = self.said[k % len(self.said)]
+        self.plant.say(replace(old, now=self.plant.now, mono_s=self.plant.mono_s))
         after = self.plant.state
         assert after.limits.keys() == before.limits.keys()
         assert {k: r.request for k, r in after.sessions.items()} == {

@@ -385,3 +385,25 @@ def test_many_setpoints_leave_before_the_next_plan_is_put_together() -> None:
     w.now += timedelta(seconds=0.1)
     w.mono_s += 0.1
     assert [e for e in w.say(solve=False) if isinstance(e, Solve)]
+
+
+def test_a_setpoint_that_nobody_acknowledged_may_be_obeyed_until_its_lease_is_over() -> None:
+    w = World(site((pile("A"), pile("B")), limit_kw=7.04))
+    w.plug("A", "B")
+    w.deaf.add("A")
+    w.say(w.request("a", "A", 20.0, mode="now"))
+    w.say(w.end("a"), w.request("b", "B", 20.0, mode="now"))
+    w.wait(55)
+    assert w.setpoints["B"] == 0
+    w.wait(15)
+    assert w.setpoints["B"] > 6
+
+
+def test_a_message_taken_in_before_the_last_one_does_not_turn_the_wall_clock() -> None:
+    w = busy("A", limit_kw=10.0)
+    late = w.telemetry("A")
+    w.now += timedelta(days=1)
+    w.mono_s += 5
+    w.say(w.telemetry("A"))
+    w.say(late)
+    assert w.state.now == w.now
