@@ -1,0 +1,96 @@
+"""A demand charge in the closed loop: the engine that sees it, and the same engine blind to it.
+
+Both plan on the same energy prices; only the aware one is told the demand term. Both are billed
+by the whole tariff on what the meter read at each quarter hour, and both deliver the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters.books import load_book
+from adapters.simulator.depot import VirtualDepot
+from adapters.simulator.inprocess import cascade_of, run
+from adapters.simulator.registers import metered_of
+from adapters.simulator.replay import Words, prepare
+from adapters.simulator.simulate import RUNGS, last_s
+from adapters.site_writers import site_from_sessions
+from scheduler.engine import Engine
+from tariffs.bill import month_bill
+from tariffs.tariff import Tariff
+from tariffs.wrapped import Wrapped
+
+BOOK = "sce-tou-ev-4-2019"
+ZONE = ZoneInfo("America/Los_Angeles")
+ACN = "acn_caltech_jpl_sessions/{site}_2019-05-01_2019-08-31.csv.gz"
+
+
+def without_demand(tariff: Tariff) -> Tariff:
+    """The energy prices of a two-part tariff alone."""
+    if not isinstance(tariff, Wrapped):
+        raise TypeError(f"{tariff.name} is no two-part tariff")
+    return tariff.inner
+
+
+def aware_and_blind(
+    data: Path,
+    *,
+    site: str = "caltech",
+    start: datetime = datetime(2019, 7, 1, tzinfo=ZONE),
+    end: datetime = datetime(2019, 8, 1, tzinfo=ZONE),
+    transformer_kw: float = 150.0,
+    words: Words = "truth",
+) -> dict[str, Any]:
+    """The bills of both, by the month of ``start``.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with the recorded sessions.
+    site : str
+        ``caltech`` or ``jpl``.
+    start, end : datetime
+        Sessions that arrive in [start, end), aware, within one month.
+    transformer_kw : float
+        Limit of the site.
+    words : Words
+        What the requests say.
+    """
+    tariff = load_book(BOOK)
+    file, sessions = site_from_sessions(
+        data / ACN.format(site=site),
+        transformer_kw=transformer_kw,
+        zone=ZONE,
+        tariff=BOOK,
+        currency=tariff.currency,
+    )
+    held = replace(file.site, lease_s=3600.0, telemetry_period_s=900.0)
+    figures: dict[str, Any] = {"tariff": BOOK, "currency": tariff.currency, "site": site}
+    for name, planned in (("aware", tariff), ("blind", without_demand(tariff))):
+        replay = prepare(held, sessions, start, end, words=words)
+        until = last_s(replay)
+        trace = run(
+            Engine(held, planned),
+            VirtualDepot(held, replay.vehicles, start_s=start.timestamp()),
+            until_s=until,
+            solve=cascade_of(*RUNGS),
+        )
+        metered = metered_of(trace, start.timestamp(), until)
+        bill = month_bill(tariff, metered, year=start.year, month=start.month, zone=ZONE)
+        demand = sum(line.amount for line in bill.lines if line.unit == "kW")
+        figures[name] = {
+            "bill": float(bill.total),
+            "demand": round(float(demand), 2),
+            "energy": round(float(bill.exact - demand), 2),
+            "peak_kw": max((float(b.quantity) for b in bill.lines if b.unit == "kW"), default=0.0),
+            "delivered_kwh": sum(s.delivered_kwh for s in trace.sessions),
+            "short_sessions": sum(s.short_kwh > 0.1 for s in trace.sessions),
+            "rungs": trace.rungs,
+            "wall_s": trace.wall_s,
+        }
+    figures["saved_share"] = 1.0 - figures["aware"]["bill"] / figures["blind"]["bill"]
+    return figures
