@@ -7,6 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,10 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import churn as churn_bench
+from benchmarks import demand as demand_bench
 from benchmarks import fuzz as fuzz_bench
 from benchmarks import latency as latency_bench
 from benchmarks import peers as peers_bench
 from benchmarks import step as step_bench
+from benchmarks import tariffs as tariffs_bench
 
 app = typer.Typer(help="Measure: latency, churn, a whole step.", no_args_is_help=False)
 
@@ -78,6 +82,30 @@ def peers(as_json: Json = False, quick: Quick = False) -> None:
 def optimality(as_json: Json = False, quick: Quick = False) -> None:
     """Random problems by the flow, HiGHS and OR-tools: how many differ beyond 1e-9."""
     _report(fuzz_bench.run, ("against", "problems", "same", "refused", "different"), as_json, quick)
+
+
+@app.command()
+def tariffs(as_json: Json = False, quick: Quick = False) -> None:
+    """Prices of a year at 15 minutes, and a month's bill of 1,000 sessions."""
+    columns = ("book", "year_ms_p50", "year_cpu_ms_p50", "bill_ms_p50", "bill_cpu_ms_p50")
+    _report(tariffs_bench.run, columns, as_json, quick)
+
+
+@app.command()
+def demand(
+    data: Annotated[Path, typer.Option(help="Folder with the recorded sessions.")],
+    as_json: Json = False,
+    quick: Quick = False,
+) -> None:
+    """A month of Caltech under a demand charge: the engine that sees it, and the same one blind."""
+
+    def run(quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+        tell("July 2019, aware and blind")
+        until = demand_bench.START + timedelta(days=3 if quick else 31)
+        return demand_bench.rows(demand_bench.aware_and_blind(data, end=until))
+
+    columns = ("engine", "bill", "demand", "energy", "peak_kw", "delivered_kwh", "short_sessions")
+    _report(run, columns, as_json, quick)
 
 
 def _report(

@@ -26,6 +26,7 @@ from tariffs.wrapped import Wrapped
 
 BOOK = "sce-tou-ev-4-2019"
 ZONE = ZoneInfo("America/Los_Angeles")
+START = datetime(2019, 7, 1, tzinfo=ZONE)
 ACN = "acn_caltech_jpl_sessions/{site}_2019-05-01_2019-08-31.csv.gz"
 
 
@@ -40,7 +41,7 @@ def aware_and_blind(
     data: Path,
     *,
     site: str = "caltech",
-    start: datetime = datetime(2019, 7, 1, tzinfo=ZONE),
+    start: datetime = START,
     end: datetime = datetime(2019, 8, 1, tzinfo=ZONE),
     transformer_kw: float = 150.0,
     words: Words = "truth",
@@ -94,3 +95,9 @@ def aware_and_blind(
         }
     figures["saved_share"] = 1.0 - figures["aware"]["bill"] / figures["blind"]["bill"]
     return figures
+
+
+def rows(figures: dict[str, Any]) -> dict[str, Any]:
+    """The same figures as a table: one row for each engine."""
+    each = [{"engine": name, **figures[name]} for name in ("aware", "blind")]
+    return {"rows": each, **{k: v for k, v in figures.items() if k not in ("aware", "blind")}}
