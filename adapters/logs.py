@@ -19,7 +19,7 @@ def set_up_logs() -> None:
     root = logging.getLogger()
     if root.handlers:
         return
-    before = [
+    before: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
