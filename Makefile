@@ -26,8 +26,14 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	$(BIN)/valleyfill demo
 
-test: install
+test: system install check
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+# Mosquitto, OpenSSL and systemd-analyze for the tests, where this user may install them; where
+# not, it says which tests will be left out, and pytest names each with its reason.
+.PHONY: system
+system:
+	@bash .ci/system-packages
 
 check: install
 	$(BIN)/ruff format --check .
