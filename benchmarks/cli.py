@@ -22,6 +22,8 @@ from benchmarks import latency as latency_bench
 from benchmarks import peers as peers_bench
 from benchmarks import step as step_bench
 from benchmarks import tariffs as tariffs_bench
+from benchmarks.daemon_start import daemon_figures
+from benchmarks.month import month_figures
 
 app = typer.Typer(help="Measure: latency, churn, a whole step.", no_args_is_help=False)
 
@@ -31,23 +33,37 @@ Quick = Annotated[bool, typer.Option("--quick", help="Fewer and smaller rows: un
 _MESSAGES = Console(stderr=True)
 
 
+Data = Annotated[
+    Path | None, typer.Option(help="Folder of the real data, for the simulated month.")
+]
+
+
 @app.callback(invoke_without_command=True)
-def figures(context: typer.Context, as_json: Json = False, quick: Quick = False) -> None:
-    """A whole step and the control process, as the issue "A depot's day" asks for them."""
+def figures(
+    context: typer.Context, as_json: Json = False, quick: Quick = False, data: Data = None
+) -> None:
+    """A whole step, the control process, its start, and a simulated month."""
     if context.invoked_subcommand is not None:
         return
     out: dict[str, Any] = {}
-    for piles in (54, 1_000):
-        _MESSAGES.print(f"a step at {piles} piles", style="dim")
-        rounds = 5 if quick else 15
-        found = step_bench.step_figures(piles, rounds=rounds, rungs=("flow", "highs"))
-        out |= {f"{name}_{piles}": value for name, value in found.items()}
-    _MESSAGES.print("the control process", style="dim")
+    rounds = 5 if quick else 15
+    for name, rungs in (("", ("flow", "highs")), ("general_lp_", ("highs", "greedy"))):
+        for piles in (54, 1_000):
+            _MESSAGES.print(f"a step at {piles} piles, {rungs[0]}", style="dim")
+            found = step_bench.step_figures(piles, rounds=rounds, rungs=rungs)
+            out |= {f"{name}{key}_{piles}": value for key, value in found.items()}
+    _MESSAGES.print("the control process, and its start", style="dim")
     out["control_process_mb_1000"] = step_bench.control_process_mb(1_000)
+    out |= {f"{name}_1000": value for name, value in daemon_figures(1_000).items()}
+    out |= month_figures(data, days=3 if quick else 30)
     if as_json:
         print(json.dumps(out))
         return
-    _table("figure", "value", [(name, f"{value:.2f}") for name, value in out.items()])
+    _table("figure", "value", [(name, _shown(value)) for name, value in out.items()])
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 @app.command()
