@@ -10,16 +10,22 @@ import typer
 from rich.table import Table
 
 from adapters.cli_output import print_document, say, tables
+from adapters.config import SiteFile
+from adapters.readings import SessionReadings
 from models.errors import ConfigurationError
 from models.horizon import instant_of
 from models.site import Site
 from tariffs.bill import Bill, merged, month_bill, session_bills
 from tariffs.demand import month_bounds
+from tariffs.metered import Metered
 from tariffs.tariff import Tariff
 
 Registers = Annotated[
-    Path,
-    typer.Option(help="CSV of the site's meter: at, import_kwh, export_kwh, reactive_kvarh."),
+    Path | None,
+    typer.Option(
+        help="CSV of the site's meter: at, import_kwh, export_kwh, reactive_kvarh; "
+        "the site's own store unless given."
+    ),
 ]
 Sessions = Annotated[
     Path | None, typer.Option(help="CSV of pile meters: session, pile, at, import_kwh, fleet.")
@@ -29,7 +35,7 @@ Sessions = Annotated[
 def bill(
     site: Annotated[Path, typer.Argument(metavar="SITE.toml", help="The site file.")],
     month: Annotated[str, typer.Option(help="The month, as 2026-07.")],
-    registers: Registers,
+    registers: Registers = None,
     sessions: Sessions = None,
     tariff: Annotated[str, typer.Option(help="Pin a book; the site's tariff unless said.")] = "",
     holidays: Annotated[str, typer.Option(help="default, or none: periods only.")] = "default",
@@ -39,17 +45,17 @@ def bill(
     """Bill a month: energy, fees, demand; per session too; and what steering saved."""
     from adapters.books import load_book
     from adapters.config import load_site
-    from adapters.readings import read_meter, read_session_meters
 
     file = load_site(site)
     zone = file.site.zone
     year, number = _month(month)
     held = load_book(tariff or file.site.tariff, holidays=holidays, settings=file.tariff_settings)
     own_terms = file.tariff_settings
+    metered, readings = _read(file, registers, sessions, month_bounds(year, number, zone))
     bills = {
         "site": month_bill(
             held,
-            read_meter(registers),
+            metered,
             year=year,
             month=number,
             zone=zone,
@@ -58,8 +64,8 @@ def bill(
         )
     }
     savings: list[dict[str, Any]] = []
-    if sessions is not None:
-        own = _sessions_of_month(read_session_meters(sessions), file.site, year, number)
+    if readings:
+        own = _sessions_of_month(readings, file.site, year, number)
         found = session_bills(held, [s.metered for s in own], zone=zone)
         for fleet in sorted({s.fleet for s in own if s.fleet}):
             of_fleet = [b for s, b in zip(own, found, strict=True) if s.fleet == fleet]
@@ -89,6 +95,24 @@ def bill(
         _show(bills, savings, month)
     for note in notes:
         say(f"{note.code}: {note.text}", style="yellow")
+
+
+def _read(
+    file: SiteFile, registers: Path | None, sessions: Path | None, month: tuple[int, int]
+) -> tuple[Metered, list[SessionReadings]]:
+    """The site's meter and its sessions: from the files that are named, else from the store."""
+    from adapters.readings import read_meter, read_session_meters
+    from adapters.store.readings import sessions_metered, site_metered
+
+    if registers is not None:
+        own = [] if sessions is None else read_session_meters(sessions)
+        return read_meter(registers), own
+    if sessions is not None:
+        own = read_session_meters(sessions)
+    else:
+        found = sessions_metered(file.store_path, *month)
+        own = [SessionReadings(session, pile, "", m) for session, pile, m in found]
+    return site_metered(file.store_path, file.site, *month), own
 
 
 def _month(text: str) -> tuple[int, int]:

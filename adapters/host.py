@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from adapters.asking import Answer, ask
 from adapters.clock import Clock
 from adapters.inbox import Message
+from adapters.store.readings import Reading, Sampler
 from adapters.store.writer import Batch
 from adapters.wire import Publish, decode, encode
 from adapters.wire.encode import publish_of, rejected_body
@@ -97,6 +98,7 @@ class Host:
         self._retained: dict[str, Publish] = {}
         self._unanswered: dict[str, Stamp] = {}
         self._mute: set[str] = set()
+        self._sampler = Sampler()
         self._store_broken = False
         self._kept_mono_s = clock.mono_s()
         self._kept = self._milestone()
@@ -134,7 +136,8 @@ class Host:
         answer = ask(self.engine, self.state, [*events, *facts], self._clock)
         refused.extend(_fault(by_event[id(e)]) for e in answer.faulty if id(e) in by_event)
         self.state = answer.state
-        return self._sort(answer, refused, by_event, loose)
+        readings = self._sampler.take(events, self.state)
+        return self._sort(answer, refused, by_event, loose, tuple(readings))
 
     def _sort(
         self,
@@ -142,6 +145,7 @@ class Host:
         refused: list[Rejected],
         by_event: dict[int, Message],
         loose: list[Message],
+        readings: tuple[Reading, ...],
     ) -> Outcome:
         now, mono_s = answer.now, answer.mono_s
         self._token += 1
@@ -171,9 +175,9 @@ class Host:
             else:
                 publish.extend(self._remember(p) for p in encode(self._site, effect))
         batch = None
-        if kept or sent or self._worth_keeping(mono_s):
+        if kept or sent or readings or self._worth_keeping(mono_s):
             self._kept_mono_s, self._kept = mono_s, self._milestone()
-            batch = Batch(self._token, now, tuple(kept), tuple(sent), self.state)
+            batch = Batch(self._token, now, tuple(kept), tuple(sent), self.state, readings)
         if waiting:
             self._held_acks.append(_Held(self._token, mono_s, tuple(waiting)))
         acks = (*loose, *by_event.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.errors import StoreError
 
-VERSION = 1
+VERSION = 2
 """Of the tables, in ``PRAGMA user_version``. A store of a higher version is refused."""
 
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -25,6 +25,12 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
         "WITHOUT ROWID",
         "CREATE TABLE plans (digest TEXT PRIMARY KEY, at TEXT NOT NULL, body BLOB NOT NULL) "
         "WITHOUT ROWID",
+    ),
+    2: (
+        "CREATE TABLE readings (meter TEXT NOT NULL, session TEXT NOT NULL, "
+        "at_s INTEGER NOT NULL, import_kwh REAL NOT NULL, export_kwh REAL, "
+        "PRIMARY KEY (meter, session, at_s)) WITHOUT ROWID",
+        "CREATE INDEX readings_by_time ON readings (at_s)",
     ),
 }
 """What leads to each version from the one before."""

@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from adapters.store.codec import pack_event, pack_plan, pack_state
+from adapters.store.readings import Reading, forget_readings, write_readings
 from adapters.store.schema import begin_epoch
 from models.events import Received
 from scheduler.effects import SetpointSent
@@ -47,6 +48,8 @@ class Batch:
         Last one of each pile is kept.
     state : SiteState
         After the drain; the newest of a commit is written as its snapshot.
+    readings : tuple of Reading
+        Registers, for the bill.
     """
 
     token: int
@@ -54,6 +57,7 @@ class Batch:
     events: tuple[Received, ...]
     setpoints: tuple[SetpointSent, ...]
     state: SiteState
+    readings: tuple[Reading, ...] = ()
 
 
 class Writer:
@@ -126,16 +130,20 @@ class Writer:
             begin_epoch(self._base, epoch, now)
 
     def tidy(self) -> None:
-        """Once a day: fold the write-ahead log into the database and cut it."""
+        """Once a day: let go of old readings, fold the write-ahead log into the database."""
         with self._lock:
+            forget_readings(self._base, datetime.now(UTC))
             self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _shorten(self) -> None:
         """Keep every event, and of setpoints and states only the newest."""
         events = tuple(e for b in self._waiting for e in b.events)
         last: dict[str, SetpointSent] = {s.pile: s for b in self._waiting for s in b.setpoints}
+        readings = tuple(r for b in self._waiting for r in b.readings)
         end = self._waiting[-1]
-        self._waiting = [Batch(end.token, end.now, events, tuple(last.values()), end.state)]
+        self._waiting = [
+            Batch(end.token, end.now, events, tuple(last.values()), end.state, readings)
+        ]
 
     def _run(self) -> None:
         while True:
@@ -191,6 +199,7 @@ class Writer:
                         for s in b.setpoints
                     ],
                 )
+                write_readings(base, (r for b in batches for r in b.readings))
                 self._snapshot(end)
                 base.execute("COMMIT")
             except BaseException:
