@@ -35,6 +35,8 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
         pile = piles[name]
         nameplate = nameplates[name]
         override = overrides.get(name)
+        if override is not None and override.until is not None and override.until <= now:
+            override = None
         at_once = record.request.mode == "now" or (
             override is not None and override.kind == "charge_now"
         )

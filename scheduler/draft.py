@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, TypeVar
 
 from models.events import LimitPushed
@@ -48,6 +49,11 @@ class Draft:
             self._changed[name] = dict(getattr(self._base, name))
         owned: dict[Any, Any] = self._changed[name]
         return owned
+
+    @property
+    def before(self) -> datetime:
+        """The wall clock before this drain."""
+        return self._base.now
 
     @property
     def piles(self) -> dict[str, PileState]:

@@ -209,7 +209,9 @@ def _wants_now(draft: Draft, o: Owed) -> bool:
     if o.record.request.mode == "now":
         return True
     override = draft.get("overrides").get(o.record.request.pile)
-    return override is not None and override.kind == "charge_now"
+    if override is None or override.kind != "charge_now":
+        return False
+    return override.until is None or draft.get("now") < override.until
 
 
 def _taper(o: Owed) -> tuple[float, float]:

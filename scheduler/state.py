@@ -164,6 +164,7 @@ class SiteState:
     of every topic; ``started_mono_s`` the start of this run; ``hold_until_mono_s`` until when
     nothing may rise (one lease after a take-over). ``heartbeat_offset_s`` is the grid
     company's clock minus our monotonic one, by the last heartbeat that was surely fresh;
+    ``clock_set_mono_s``: when the wall clock was last seen to step far.
     ``silent_after`` is when the last heartbeat before the silence was issued (None: there never
     was one) and ``limit_since_silence``: a limit issued after the silence began has come.
     ``emergencies`` are kept by ``zone|who``: only who raised one clears it. ``solver_lost``:
@@ -192,6 +193,7 @@ class SiteState:
     heartbeat_issued_at: datetime | None = None
     heartbeat_mono_s: float = -math.inf
     heartbeat_offset_s: float | None = None
+    clock_set_mono_s: float = -math.inf
     stale: bool = False
     silent_after: datetime | None = None
     limit_since_silence: bool = False

@@ -49,7 +49,12 @@ def pass_time(state: SiteState, draft: Draft, now: datetime, mono_s: float) -> N
         draft.put("next_limit_edge_s", 0.0)
         draft.put("next_session_edge_s", 0.0)
         draft.news = True
+    if abs(stepped_s) > FAR_STEP_S:
+        draft.put("clock_set_mono_s", mono_s)
 
+
+FAR_STEP_S = 60.0
+"""After such a step nothing is forgotten for a while that may be in force again tomorrow."""
 
 CLOCK_STEP_S = 5.0
 """Wall and monotonic clock apart by more than this: the wall clock was set."""

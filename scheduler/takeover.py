@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime
 
@@ -35,7 +36,11 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
         piles={p.id: _pile(state.piles.get(p.id), site, mono_s) for p in site.piles},
         sessions=sessions,
         pile_session=_pile_sessions(state, sessions),
-        limits={k: v for k, v in state.limits.items() if k in nodes},
+        limits={
+            k: {n: replace(r, received_mono_s=mono_s) for n, r in v.items()}
+            for k, v in state.limits.items()
+            if k in nodes
+        },
         overrides={k: v for k, v in state.overrides.items() if k in nodes or k in site.pile_by_id},
         nodes={
             k: replace(
@@ -54,6 +59,7 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
         },
         heartbeat_mono_s=mono_s - silence_s,
         heartbeat_offset_s=None,
+        clock_set_mono_s=-math.inf,
         solving=None,
         solver_lost=False,
         plan_wanted=True,

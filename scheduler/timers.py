@@ -30,6 +30,9 @@ SOLVER_RETRY_S = 15.0
 LIMIT_KEPT = timedelta(days=1)
 """How long a limit that has ended is still known by name."""
 
+STEADY_S = 3600.0
+"""So long after the wall clock was set, what seems over is over."""
+
 SOONEST_S = 0.02
 """The engine never asks to be woken sooner."""
 
@@ -60,25 +63,41 @@ def age(draft: Draft, site: Site) -> None:
         _limit_edge(draft, now, now_s)
     if draft.news or now.timestamp() >= draft.get("next_session_edge_s"):
         _session_edge(draft, now)
-    expired = [
-        target
-        for target, order in draft.get("overrides").items()
-        if order.until is not None and order.until <= now
-    ]
-    for target in expired:
-        del draft.own("overrides")[target]
-        draft.news = True
+    _orders(draft, now)
     if any(n.heartbeat == "required" for n in site.network.nodes):
         _heartbeat(draft, mono_s)
 
 
+def _steady(draft: Draft) -> bool:
+    """False for a while after the wall clock was set: what seems over may not be."""
+    set_at: float = draft.get("clock_set_mono_s")
+    return bool(draft.get("mono_s") - set_at > STEADY_S)
+
+
+def _orders(draft: Draft, now: datetime) -> None:
+    """Operators' orders that have run out."""
+    for target, order in list(draft.get("overrides").items()):
+        if order.until is None or order.until > now:
+            continue
+        if _steady(draft):
+            del draft.own("overrides")[target]
+            draft.news = True
+        elif order.until > draft.before:
+            draft.news = True
+
+
 def _limit_edge(draft: Draft, now: datetime, now_s: int) -> None:
-    """A limit begins, changes or ends, a book takes effect; limits over for long are forgotten."""
+    """A limit begins, changes or ends, a book takes effect; limits that ended a day
+    ago, by both clocks, are forgotten.
+    """
+    mono_s: float = draft.get("mono_s")
     for node, of_node in list(draft.get("limits").items()):
         kept = {
             name: r
             for name, r in of_node.items()
-            if r.pushed.valid_until is None or now < r.pushed.valid_until + LIMIT_KEPT
+            if r.pushed.valid_until is None
+            or now < r.pushed.valid_until + LIMIT_KEPT
+            or mono_s - r.received_mono_s < LIMIT_KEPT.total_seconds()
         }
         if len(kept) != len(of_node):
             draft.own("limits")[node] = kept
@@ -97,8 +116,10 @@ def _session_edge(draft: Draft, now: datetime) -> None:
         if departure > at:
             arrival = record.request.arrival_s
             ahead = min(ahead, arrival if arrival > at else departure)
-        elif record.state == "announced":
+        elif record.state == "announced" and _steady(draft):
             close(draft, session, "the vehicle did not come")
+        elif record.state == "announced":
+            ahead = min(ahead, at + STEADY_S)
         elif record.state != "full" and record.delivered_kwh < record.request.energy_kwh:
             # One who overstays is planned for a little while at a time.
             ahead = min(ahead, at + OVERSTAY.total_seconds())
@@ -139,7 +160,7 @@ def next_due_s(draft: Draft, site: Site) -> float:
         draft.get("next_slot_s"), draft.get("next_limit_edge_s"), draft.get("next_session_edge_s")
     )
     for order in draft.get("overrides").values():
-        if order.until is not None:
+        if order.until is not None and order.until > now:
             ahead = min(ahead, order.until.timestamp())
     due = mono_s + max(ahead - now_s, 0.0)
     heard: float = draft.get("heartbeat_mono_s")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from models.events import Heartbeat, Solved, SolveFailed
+from models.events import Heartbeat, Overridden, Solved, SolveFailed
 from models.network import Node
 from models.session import Request
 from scheduler.effects import Alert, Effect, SessionStatus, SetpointSent, Solve
@@ -407,3 +407,23 @@ def test_a_message_taken_in_before_the_last_one_does_not_turn_the_wall_clock() -
     w.say(w.telemetry("A"))
     w.say(late)
     assert w.state.now == w.now
+
+
+def test_a_clock_that_was_wrong_for_a_minute_has_made_nobody_forget() -> None:
+    w = busy("A", "B", limit_kw=20.0)
+    later = w.now + timedelta(hours=2)
+    w.say(w.limit(5.0, valid_until=later))
+    w.say(
+        w.request("next", "B", 5.0, arrival=w.now + timedelta(hours=3), hours=5),
+        Overridden(target="A", kind="out_of_service", until=later, who="op", **w._common()),
+    )
+    w.now += timedelta(days=3650)
+    w.wait(60)
+    w.now -= timedelta(days=3650)
+    w.wait(10)
+    assert w.total_kw() <= 5
+    assert w.setpoints["A"] == 0
+    assert "next" in w.state.sessions
+    w.wait(2 * 3600, step_s=60)
+    assert w.state.overrides == {}
+    assert w.total_kw() > 13
