@@ -121,9 +121,9 @@ class Daemon:
         parts.start(stack)
         early = self._presence.listen(self._links, self._inbox)
         begin_epoch(base, self._presence.epoch, self._wall.now())
-        parts.start_rest(stack)
         if self._lockstep is None:
             self._start_engine(self._wall)
+        parts.start_rest(stack)
         for fact in early:
             self._fact(fact)
         log.info("site %s runs under epoch %d", site, self._presence.epoch)

@@ -29,18 +29,18 @@ class Parts:
     jobs: CalendarJobs
 
     def start(self, stack: ExitStack) -> None:
-        """Start what may run before the epoch is known; all stop with the stack."""
-        self.solving.start()
-        stack.callback(self.solving.stop)
+        """Connect, which may happen before the epoch is known; all stop with the stack."""
         self.links.start()
         stack.callback(self.links.stop)
 
     def start_rest(self, stack: ExitStack) -> None:
-        """Start the store's thread and the calendar."""
+        """Start the store's thread, the calendar, and last what costs most: the solver."""
         self.writer.start()
         stack.callback(self.writer.stop)
         self.jobs.start()
         stack.callback(self.jobs.stop)
+        self.solving.start()
+        stack.callback(self.solving.stop)
 
 
 def build_parts(

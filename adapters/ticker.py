@@ -7,10 +7,8 @@ tick is the consumer's own wait on monotonic time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from zoneinfo import ZoneInfo
-
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
 
 
 class CalendarJobs:
@@ -29,26 +27,35 @@ class CalendarJobs:
     def __init__(
         self, zone: ZoneInfo, *, nightly: Callable[[], None], sweep: Callable[[], None]
     ) -> None:
-        self._scheduler = BackgroundScheduler(timezone=zone)
+        self._zone = zone
+        self._nightly = nightly
+        self._sweep = sweep
+        self._scheduler: Any = None
+
+    def start(self) -> None:
+        """Begin."""
+        # Loaded only here: it costs a tenth of a second that the first setpoints do not wait for.
+        from apscheduler.schedulers.background import BackgroundScheduler
+        from apscheduler.triggers.cron import CronTrigger
+
+        self._scheduler = BackgroundScheduler(timezone=self._zone)
         self._scheduler.add_job(
-            nightly,
-            CronTrigger(hour=3, minute=17, timezone=zone),
+            self._nightly,
+            CronTrigger(hour=3, minute=17, timezone=self._zone),
             id="nightly",
             coalesce=True,
             misfire_grace_time=3600,
         )
         self._scheduler.add_job(
-            sweep,
-            CronTrigger(minute="*", timezone=zone),
+            self._sweep,
+            CronTrigger(minute="*", timezone=self._zone),
             id="sweep",
             coalesce=True,
             misfire_grace_time=30,
         )
-
-    def start(self) -> None:
-        """Begin."""
         self._scheduler.start()
 
     def stop(self) -> None:
         """End, without waiting for a job."""
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
