@@ -5,19 +5,28 @@ Run once at installation; a later process then has its first answer after half a
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from models.horizon import Horizon
 from scheduler.problem import Problem, plain_fleet
-from scheduler.solvers import flow
+from scheduler.solvers import flow, flow_kernel
 from scheduler.solvers.flow_kernel.run import BLOCK_SESSIONS
 
 
+def forget() -> None:
+    """Drop what an older source compiled: numba looks at a function's own file, not at the files
+    of what is inlined into it."""
+    for cached in Path(flow_kernel.__file__).parent.glob("__pycache__/*.nb[ci]"):
+        cached.unlink(missing_ok=True)
+
+
 def warm() -> float:
-    """Solve one tiny shortage, which calls every compiled function.
+    """Solve a tiny shortage and a tiny fleet under tapers, which calls every compiled function.
 
     Returns
     -------
@@ -49,8 +58,14 @@ def warm() -> float:
         running_kwh=np.zeros(2 * n),
     )
     flow.solve(problem, work_limit=10**6)
+    tapering = dataclasses.replace(
+        fleet, taper_per_h=np.full(n, 1.0), taper_room_kwh=np.full(n, 5.0)
+    )
+    wide = np.full((3, 2), np.inf)
+    flow.solve(dataclasses.replace(problem, fleet=tapering, cap_kw=wide), work_limit=10**6)
     return time.perf_counter() - begin
 
 
 if __name__ == "__main__":
+    forget()
     print(f"flow kernel ready after {warm():.1f} s")

@@ -11,7 +11,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from scheduler.solvers.flow_kernel.compiling import inlined
-from scheduler.solvers.flow_kernel.records import Ints, Words
+from scheduler.solvers.flow_kernel.records import Ints, Number, Words
 
 NONE = np.uint64(0)
 _ONE = np.uint64(1)
@@ -41,7 +41,7 @@ def without_lowest(word: np.uint64) -> np.uint64:
 
 
 @inlined
-def put(rows: Words, i: int, slot: int, on: bool) -> None:
+def put(rows: Words, i: Number, slot: int, on: bool) -> None:
     """Set or clear one slot in row i."""
     if on:
         rows[i, slot >> 6] |= bit(slot)

@@ -1,4 +1,8 @@
-"""How the kernel's functions are compiled: cached on disk, without the interpreter's lock."""
+"""How the kernel's functions are compiled: cached on disk, without the interpreter's lock.
+
+Arguments that are literals make numba compile a function once more for each value, so what is
+constant at a call is passed as ``np.int64(0)`` or ``np.bool_(True)``.
+"""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def exchange(
         for b in range(tops.size):
             begin, stop = net.session_from[tops[b]], net.session_to[tops[b]]
             if want[begin:stop].any() and give[begin:stop].any():
-                largest_flow(net, flow, tops[b], False, no_slots, no_words, want, give, work_limit)
-    largest_flow(net, flow, 0, False, no_slots, no_words, want, give, work_limit)
+                largest_flow(net, flow, tops[b], no_slots, no_words, want, give, work_limit)
+    largest_flow(net, flow, np.int64(0), no_slots, no_words, want, give, work_limit)
 
 
 def settle(net: Net, flow: Flow, tops: Ints, across: bool, work_limit: int) -> None:

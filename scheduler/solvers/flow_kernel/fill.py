@@ -7,7 +7,7 @@ import numpy as np
 from scheduler.solvers.flow_kernel.bits import NONE, bit, lowest, positive, without_lowest
 from scheduler.solvers.flow_kernel.compiling import compiled
 from scheduler.solvers.flow_kernel.push import add_energy, add_load, largest_flow
-from scheduler.solvers.flow_kernel.records import Flags, Flow, Ints, Net, Words
+from scheduler.solvers.flow_kernel.records import Flag, Flags, Flow, Ints, Net, Words
 
 
 @compiled
@@ -97,7 +97,7 @@ def hindered(net: Net, flow: Flow, top: int) -> bool:
 
 @compiled
 def serve(
-    net: Net, flow: Flow, top: int, level: Words, sink: Ints, again: bool, work_limit: int
+    net: Net, flow: Flow, top: int, level: Words, sink: Ints, again: Flag, work_limit: int
 ) -> bool:
     """The largest flow of a level inside one subtree, up to ``sink`` at its top.
 
@@ -115,7 +115,7 @@ def serve(
                  i, top, net.leaf[i], net.base[i], level, sink, open_slots)  # fmt: skip
     if not hindered(net, flow, top):
         return False
-    largest_flow(net, flow, top, True, sink, open_slots, flow.left, flow.left, work_limit)
+    largest_flow(net, flow, top, sink, open_slots, flow.left, flow.left, work_limit)
     return hindered(net, flow, top)
 
 

@@ -9,7 +9,7 @@ from scheduler.solvers.flow_kernel.bits import NONE, bit, positive
 from scheduler.solvers.flow_kernel.compiling import compiled
 from scheduler.solvers.flow_kernel.fill import keep, serve
 from scheduler.solvers.flow_kernel.push import add_load, largest_flow
-from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Words
+from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Number, Words
 
 
 @compiled
@@ -37,7 +37,7 @@ def share_out(
 
 
 @compiled
-def carry_up(net: Net, flow: Flow, top: int, before: Ints, after: Ints, available: Ints) -> None:
+def carry_up(net: Net, flow: Flow, top: Number, before: Ints, after: Ints, available: Ints) -> None:
     """Book what a block took at its top on the nodes up to the root."""
     for t in range(available.size):
         amount = before[t] - after[t]
@@ -62,7 +62,9 @@ def something_full(flow: Flow, upper: Ints, opened: NDArray[np.bool_], available
 
 
 @compiled
-def headroom(net: Net, flow: Flow, top: int, level: Words, available: Ints, before: Ints) -> None:
+def headroom(
+    net: Net, flow: Flow, top: Number, level: Words, available: Ints, before: Ints
+) -> None:
     """What a block can still send to the root in the slots of a level."""
     for t in range(available.size):
         amount = 0
@@ -90,6 +92,7 @@ def run_levels(
     available, opened = np.zeros(slots, np.int64), np.zeros(slots, np.bool_)
     level = np.zeros(flow.can_add.shape[1], np.uint64)
     waiting = np.zeros(count, np.bool_)
+    first, again = np.bool_(False), np.bool_(True)
     for k in range(opens.shape[0]):
         positive(opens[k], level)
         for t in range(slots):
@@ -104,7 +107,7 @@ def run_levels(
                 before[b, t] = quota[tops[b], t] if inside else 0
                 sink[b, t] = before[b, t]
         for b in range(count):
-            waiting[b] = serve(net, flow, tops[b], level, sink[b], False, work_limit)
+            waiting[b] = serve(net, flow, tops[b], level, sink[b], first, work_limit)
         for b in range(count):
             carry_up(net, flow, tops[b], before[b], sink[b], available)
         if not waiting.any() or upper.size == 0:
@@ -114,7 +117,7 @@ def run_levels(
             if waiting[b]:
                 headroom(net, flow, tops[b], level, available, before[b])
                 sink[b] = before[b]
-                across |= serve(net, flow, tops[b], level, sink[b], True, work_limit)
+                across |= serve(net, flow, tops[b], level, sink[b], again, work_limit)
                 carry_up(net, flow, tops[b], before[b], sink[b], available)
         if across and something_full(flow, upper, opened, available):
             through_root(net, flow, level, available, before[0], sink[0], work_limit)
@@ -127,9 +130,10 @@ def through_root(
     net: Net, flow: Flow, level: Words, available: Ints, before: Ints, sink: Ints, work_limit: int
 ) -> None:
     """Finish a level over the whole tree."""
-    headroom(net, flow, 0, level, available, before)
+    root = np.int64(0)
+    headroom(net, flow, root, level, available, before)
     sink[:] = before
     open_slots = np.empty(level.size, np.uint64)
     positive(sink, open_slots)
-    largest_flow(net, flow, 0, True, sink, open_slots, flow.left, flow.left, work_limit)
-    carry_up(net, flow, 0, before, sink, available)
+    largest_flow(net, flow, root, sink, open_slots, flow.left, flow.left, work_limit)
+    carry_up(net, flow, root, before, sink, available)

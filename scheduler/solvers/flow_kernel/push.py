@@ -6,7 +6,7 @@ import numpy as np
 
 from scheduler.solvers.flow_kernel.bits import NONE, bit, lowest, put
 from scheduler.solvers.flow_kernel.compiling import compiled, inlined
-from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Words
+from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Number, Words
 from scheduler.solvers.flow_kernel.search import search
 
 _NOWHERE = -(1 << 40)
@@ -32,7 +32,7 @@ def add_energy(
 
 @inlined
 def add_load(
-    room: Ints, can_rise: Words, carries: Words, cap: Ints, v: int, slot: int, amount: int
+    room: Ints, can_rise: Words, carries: Words, cap: Ints, v: Number, slot: int, amount: int
 ) -> None:
     """Send so much more through node v in a slot."""
     now = room[v, slot] - amount
@@ -45,9 +45,8 @@ def add_load(
 def push(
     net: Net,
     flow: Flow,
-    top: int,
+    top: Number,
     layers: Words,
-    to_slots: bool,
     sink: Ints,
     open_slots: Words,
     want: Ints,
@@ -67,7 +66,7 @@ def push(
     energy, room, left, distance = flow.energy, flow.room, flow.left, flow.distance
     can_add, can_cut, can_rise, carries = flow.can_add, flow.can_cut, flow.can_rise, flow.carries
     nodes, slots = flow.path_node[base:], flow.path_slot[base:]
-    words = can_add.shape[1]
+    words, to_slots = can_add.shape[1], sink.size > 0
     while want[source] > 0:
         depth = 0
         nodes[0] = -1 - source
@@ -163,8 +162,7 @@ def push(
 def largest_flow(
     net: Net,
     flow: Flow,
-    top: int,
-    to_slots: bool,
+    top: Number,
     sink: Ints,
     open_slots: Words,
     want: Ints,
@@ -173,8 +171,8 @@ def largest_flow(
 ) -> None:
     """Dinic's maximum flow in the subtree of ``top`` from what sessions want to the sinks.
 
-    With ``to_slots`` the sinks are the slots' amounts ``sink`` at ``top`` and ``want`` is
-    ``flow.left``; else they are the sessions' amounts ``give``, and every slot's load at
+    The sinks are the slots' amounts ``sink`` at ``top``, and ``want`` is ``flow.left``; where
+    ``sink`` is empty, they are the sessions' amounts ``give``, and every slot's load at
     ``top`` stays as it is. Returns early when the work limit is passed.
     """
     begin, stop = net.session_from[top], net.session_to[top]
@@ -183,10 +181,10 @@ def largest_flow(
     seen = np.empty((nodes, words), np.uint64)
     base = begin + top * net.cap.shape[1]
     while flow.work[top] <= work_limit:
-        best, layers = search(net, flow, top, to_slots, open_slots, want, give, layers, seen)
+        best, layers = search(net, flow, top, open_slots, want, give, layers, seen)
         flow.work[top] += 1
         if best == 0:
             return
         for i in range(begin, stop):
             if want[i] > 0 and flow.distance[i] == best:
-                push(net, flow, top, layers, to_slots, sink, open_slots, want, give, i, best, base)
+                push(net, flow, top, layers, sink, open_slots, want, give, i, best, base)

@@ -17,6 +17,8 @@ Words = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.int8]
 Bools = NDArray[np.bool_]
+Number = int | np.int64
+Flag = bool | np.bool_
 
 
 class Net(NamedTuple):

@@ -6,15 +6,14 @@ import numpy as np
 
 from scheduler.solvers.flow_kernel.bits import NONE
 from scheduler.solvers.flow_kernel.compiling import compiled
-from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Words
+from scheduler.solvers.flow_kernel.records import Flow, Ints, Net, Number, Words
 
 
 @compiled
 def search(
     net: Net,
     flow: Flow,
-    top: int,
-    to_slots: bool,
+    top: Number,
     open_slots: Words,
     want: Ints,
     give: Ints,
@@ -23,7 +22,8 @@ def search(
 ) -> tuple[int, Words]:
     """Layers below ``top`` until a session that wants more is met.
 
-    Sinks are the slots ``open_slots`` at ``top``, or the sessions that can ``give``. Layer d
+    Sinks are the slots ``open_slots`` at ``top``, or the sessions that can ``give`` where
+    ``open_slots`` is empty. Layer d
     of ``layers`` holds for each node the slots whose shortest way to a sink has d - 1 steps;
     ``flow.distance`` does the same for sessions. Returns the sources' distance, 0 if no way is
     left, and ``layers`` (grown where it had to be).
@@ -42,7 +42,7 @@ def search(
             layers[1, v, w] = NONE
     for i in range(begin, stop):
         distance[i] = 0
-    if to_slots:
+    if open_slots.size > 0:
         for w in range(words):
             layers[1, 0, w] = open_slots[w]
             seen[0, w] = open_slots[w]
