@@ -10,8 +10,9 @@ from adapters.books import load_book
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.replay import ReplaySession
-from adapters.simulator.simulate import limit_share_used_while_waiting, simulate
+from adapters.simulator.simulate import simulate
 from adapters.simulator.trace import Piece, SessionTrace, Trace
+from adapters.simulator.waiting import limit_share_used_while_waiting
 from models.errors import DataError
 from scheduler.engine import Engine
 from tests.unit.simulated import START, START_S, at, pile, site_of, vehicle
