@@ -26,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from adapters.config_mqtt import MqttSettings
 from adapters.inbox import Inbox, LinkDown, LinkUp, Message, OtherAlive
+from adapters.mqtt.acks import AckOrder
 from adapters.wire import Publish
 from adapters.wire.topics import Lane
 
@@ -118,7 +119,6 @@ class Link:
         self._will = will
         self._direct = direct
         self._client: Client | None = None
-        self._generation = 0
         self._up = threading.Event()
         self._lost = threading.Event()
         self._stopping = threading.Event()
@@ -129,8 +129,7 @@ class Link:
         self._echo_heard_s = 0.0
         self._echoes: dict[bytes, threading.Event] = {}
         self._taken_over = False
-        self._ack_lock = threading.Lock()
-        self._open: dict[int, bool] = {}
+        self._acks = AckOrder()
         self._thread = threading.Thread(target=self._keep, name=f"link-{lane}", daemon=True)
 
     def start(self) -> None:
@@ -190,26 +189,14 @@ class Link:
             self._echoes.pop(token, None)
 
     def ack(self, message: Message) -> None:
-        """Acknowledge a message to the broker, if it came on this very connection.
-
-        MQTT wants acknowledgements in the order of the messages, and some brokers end a
-        connection that breaks it: one that is early waits for those before it.
-        """
+        """Acknowledge a message to the broker, if it came on this very connection."""
         if message.qos:
             self._acknowledge(message.mid, message.generation)
 
     def _acknowledge(self, mid: int, generation: int) -> None:
-        with self._ack_lock:
-            client = self._client
-            if client is None or generation != self._generation or mid not in self._open:
-                return
-            self._open[mid] = True
-            while self._open:
-                first = next(iter(self._open))
-                if not self._open[first]:
-                    return
-                del self._open[first]
-                client.ack(first, 1)
+        client = self._client
+        if client is not None:
+            self._acks.done(mid, generation, lambda first: client.ack(first, 1))
 
     def _keep(self) -> None:
         wait_s = 0.0
@@ -230,10 +217,7 @@ class Link:
 
     def _one_connection(self) -> bool:
         """One connection from its beginning to its end; whether it stood."""
-        client = self._new_client()
-        with self._ack_lock:
-            self._generation += 1
-            self._open.clear()
+        client = self._new_client(self._acks.begin())
         properties = _properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
@@ -262,7 +246,7 @@ class Link:
             return True
         return stood
 
-    def _new_client(self) -> Client:
+    def _new_client(self, generation: int) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
@@ -281,7 +265,6 @@ class Link:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
         client.max_inflight_messages = self._window
         client.connect_timeout = 5.0
-        generation = self._generation + 1
         client.on_socket_open = _without_delay
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -356,8 +339,7 @@ class Link:
     def _on_message(self, message: MQTTMessage, generation: int) -> None:
         try:
             if message.qos:
-                with self._ack_lock:
-                    self._open[message.mid] = False
+                self._acks.came(message.mid)
             if message.topic == self._echo_topic:
                 self._hear_echo(bytes(message.payload))
                 if message.qos:
