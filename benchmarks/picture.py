@@ -83,7 +83,7 @@ def draw(path: Path, *, buses: int = 64) -> None:
         matplotlib.dates.date2num(times),
         color="#888",
         lw=1.2,
-        label="uncontrolled 无序",
+        label="uncontrolled",
     )
     axes.stairs(
         mean_power(ours.sessions, edges),
