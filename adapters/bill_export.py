@@ -71,7 +71,14 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             text[column] = [None if v is None else format(v, "f") for v in table[column]]
         text.to_csv(path, index=False)
     elif path.suffix == ".parquet":
-        import pyarrow as pa
+        try:
+            import pyarrow as pa
+        except ImportError as error:
+            raise ConfigurationError(
+                "Parquet needs pyarrow",
+                where="--out",
+                fix="install valleyfill[parquet], or write .csv",
+            ) from error
 
         decimal = pa.decimal128(28, 15)
         kinds = {"quantity": decimal, "price": decimal, "amount": decimal}

@@ -180,6 +180,18 @@ def test_a_tariff_without_any_price_serves_by_urgency() -> None:
     assert any("one price throughout" in e.text for e in w.effects if isinstance(e, Alert))
 
 
+def test_a_book_that_is_gone_after_a_restart_leaves_the_sites_own_tariff_and_an_alert() -> None:
+    w = world()
+    w.plug("p1")
+    w.say(w.request("s1", "p1", 10.0), choose(w, "dear", START))
+    after = World(w.site)
+    after.state = unpack_state(pack_state(w.state))
+    problem = problem_of(after, after.request("s2", "p2", 5.0))
+    assert set(problem.buy_per_kwh.tolist()) == {0.6}
+    (alert,) = [e for e in after.effects if isinstance(e, Alert) and e.kind == "tariff_missing"]
+    assert "the site's own tariff" in alert.text
+
+
 def test_the_newer_word_on_books_holds_from_its_instant_on() -> None:
     w = world()
     w.plug("p1")
