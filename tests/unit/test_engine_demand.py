@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from adapters.store.codec import pack_state, unpack_state
+from benchmarks.instances import random_problem
 from models.horizon import Horizon, epoch_s
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.drawn import counted
@@ -18,6 +19,7 @@ from scheduler.effects import PlanSummary
 from scheduler.peak import PeakPrice
 from scheduler.problem import Problem, plain_fleet
 from scheduler.solution import SolverError
+from scheduler.verify import verify
 from tariffs.demand import Always, DemandTerm, month_bounds, peak_of
 from tariffs.kinds.flat import Flat
 from tests.world import START, ZONE, World, pile, site
@@ -133,6 +135,27 @@ def test_a_running_plan_with_a_higher_peak_is_not_kept() -> None:
     assert answer.peak_cost(flat) == pytest.approx(500.0, rel=1e-4)
     free = dataclasses.replace(flat, peaks=())
     assert run_cascade(free, rungs, 10**6, running).energy_kwh.tolist() == running.tolist()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_two_hands_find_the_same_bill_for_random_problems_with_peaks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    posed = random_problem(seed)
+    t = posed.horizon.n
+    row = np.arange(t, dtype=np.int64) // 2
+    offset = rng.uniform(0.0, 5.0, int(row[-1]) + 1)
+    tiers = ((float(rng.uniform(0, 10)), 0.5), (20.0, float(rng.uniform(1, 30))))
+    peak = PeakPrice(row, np.arange(t, dtype=np.int64), rng.uniform(0.1, 1.0, t), offset, tiers)
+    posed = dataclasses.replace(posed, peaks=(peak,), running_kwh=None)
+    answers = [load_solver(name)(posed, work_limit=10**6) for name in ("highs", "cvx")]
+    assert all(verify(posed, a).ok for a in answers)
+    short = [float(a.short_kwh(posed).sum()) for a in answers]
+    assert short[0] == pytest.approx(short[1], abs=1e-4)
+    free = load_solver("highs")(dataclasses.replace(posed, peaks=()), work_limit=10**6)
+    assert short[0] == pytest.approx(float(free.short_kwh(posed).sum()), abs=1e-4)
+    if not posed.fleet.earliest.any():
+        cost = [a.cost(posed) + a.peak_cost(posed) for a in answers]
+        assert cost[0] == pytest.approx(cost[1], abs=1e-3, rel=1e-4)
 
 
 def test_the_digest_tells_problems_with_other_peaks_apart() -> None:
