@@ -49,5 +49,18 @@ bench: install
 real-data: install
 	$(BIN)/python -m benchmarks.real_data --data $(DATA) --out artifacts/real-data.json
 
+# Heavy work, each with its figures as JSON: N kills in a row, N fuzzed bodies, N limit cuts.
+N ?= 100
+PILES ?= 500
+.PHONY: kill-test fuzz limit-cuts
+kill-test: system install
+	$(BIN)/python -m tests.integration.kill_loop $(N)
+
+fuzz: install
+	$(BIN)/python -m tests.unit.fuzz_wire $(N)
+
+limit-cuts: system install
+	$(BIN)/python -m tests.integration.limit_cuts $(PILES) $(N)
+
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.state import SessionRecord
+from scheduler.taper import offered_kw
 from scheduler.unused import probe_kw
 
 DEAD_BAND_SHARE = 0.01
@@ -47,7 +48,7 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
                 # all; the kernel serves by priority and urgency.
                 want = nameplate.max_kw
             elif session in planned:
-                want = planned[session].at(at)
+                want = offered_kw(record, nameplate, planned[session].at(at))
             if record.request.max_kw is not None:
                 want = min(want, record.request.max_kw)
         if want <= POWER_EPSILON_KW:

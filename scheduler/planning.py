@@ -21,6 +21,7 @@ from scheduler.learned import LikelyEnergy
 from scheduler.pricing import Pricing
 from scheduler.problem import Fleet, FloatArray, PhaseLimit, Problem
 from scheduler.state import PileState, SessionRecord
+from scheduler.taper import TAPER_SOC, stored_kwh
 from scheduler.view import base_now_kw, limit_now_kw, look, margin_of, phase_room_a
 
 OVERSTAY = timedelta(minutes=15)
@@ -33,19 +34,19 @@ DEVIATION_KWH = 0.1
 DEVIATION_SHARE = 0.02
 """A session is off the plan when it needs this much more or less than the plan still gives."""
 
-TAPER_SOC = 0.8
-"""Where the taper of a battery begins whose curve is not known (protocols reference: DC fast
-charging tapers from about 80 %)."""
-
 
 @dataclass(frozen=True)
 class Owed:
-    """What one session still needs, as the planner sees it."""
+    """What one session still needs, as the planner sees it.
+
+    ``rated_kw`` is what pile and vehicle are rated for, ``max_kw`` what it was seen to take.
+    """
 
     session: str
     record: SessionRecord
     energy_kwh: float
     max_kw: float
+    rated_kw: float
     start_s: int
     end_s: int
 
@@ -83,11 +84,12 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
         most = nameplate.max_kw
         if request.max_kw is not None:
             most = min(most, request.max_kw)
+        rated = most
         if pile.learned_kw is not None:
             most = min(most, pile.learned_kw)
         if most <= 0:
             continue
-        out.append(Owed(session, record, energy, most, start, end))
+        out.append(Owed(session, record, energy, most, rated, start, end))
     return out
 
 
@@ -219,14 +221,11 @@ def _taper(o: Owed) -> tuple[float, float]:
     request = o.record.request
     if request.battery_kwh is None:
         return math.inf, math.inf
-    if o.record.soc is not None:
-        stored = o.record.soc * request.battery_kwh
-    elif request.soc is not None:
-        stored = request.soc * request.battery_kwh + o.record.delivered_kwh
-    else:
+    stored = stored_kwh(o.record)
+    if stored is None:
         return math.inf, math.inf
     room = max(request.battery_kwh - stored, o.energy_kwh)
-    return o.max_kw / (request.battery_kwh * (1 - TAPER_SOC)), room
+    return o.rated_kw / (request.battery_kwh * (1 - TAPER_SOC)), room
 
 
 def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
