@@ -300,7 +300,10 @@ class _Program:
             value,
             np.zeros(self._columns, dtype=np.int32),
         )
-        highs.run()
+        if highs.run() == highspy.HighsStatus.kError:
+            # Another user of HiGHS in this process has set its one scheduler to more threads.
+            highspy.Highs.resetGlobalScheduler(True)
+            highs.run()
         status = highs.getModelStatus()
         if status == highspy.HighsModelStatus.kUnknown:
             status = _second_try(highs)
