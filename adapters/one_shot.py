@@ -26,6 +26,7 @@ from typing import Any
 from adapters.books import load_book
 from adapters.config import SiteFile, load_site
 from adapters.config_table import nearest
+from adapters.solving import RUNGS
 from adapters.wire.decode import decode
 from models.errors import ConfigurationError, DataError
 from models.events import Event, NodeMeasured, PileMeasured, SessionRequested, Solved
@@ -37,7 +38,7 @@ from scheduler.effects import Effect, PlanSummary, Rejected, SessionStatus, Setp
 from scheduler.engine import Engine
 from scheduler.state import SiteState
 
-RUNGS = ("highs",)
+
 WORK_LIMIT = 2_000_000
 _KEYS = ("site", "now", "sessions", "limits", "base_load_kw")
 
