@@ -38,7 +38,6 @@ from scheduler.effects import Effect, PlanSummary, Rejected, SessionStatus, Setp
 from scheduler.engine import Engine
 from scheduler.state import SiteState
 
-
 WORK_LIMIT = 2_000_000
 _KEYS = ("site", "now", "sessions", "limits", "base_load_kw")
 
