@@ -186,10 +186,3 @@ class SolveFailed(Event):
 
     digest: str
     reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Committed(Event):
-    """The store has written everything up to this token."""
-
-    token: int

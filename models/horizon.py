@@ -229,19 +229,6 @@ class Horizon:
         """Length of each slot, h, shape (n,)."""
         return self.slot_s / SECONDS_PER_HOUR
 
-    def index_of(self, instant: datetime) -> int:
-        """The slot that holds an instant.
-
-        Raises
-        ------
-        InvalidValueError
-            If the instant lies outside [start, end).
-        """
-        s = epoch_s(instant)
-        if not self.start_s <= s < self.end_s:
-            raise InvalidValueError(f"{instant.isoformat()} lies outside the horizon")
-        return int(np.searchsorted(self.edges_s, s, side="right") - 1)
-
     def overlap_s(self, start_s: float, end_s: float) -> FloatArray:
         """Seconds of each slot that lie inside [start_s, end_s), shape (n,)."""
         lo = np.maximum(self.edges_s[:-1], start_s)

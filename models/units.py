@@ -35,8 +35,3 @@ def amps_to_kw(current_a: float, volts: float, phases: int) -> float:
         ``phases * volts * current_a / 1000``, kW, at unity power factor.
     """
     return phases * volts * current_a / 1000.0
-
-
-def kw_to_amps(power_kw: float, volts: float, phases: int) -> float:
-    """Inverse of :func:`amps_to_kw`: the current on each phase, A."""
-    return 1000.0 * power_kw / (phases * volts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from models.events import Received, Stamp
 from scheduler.problem import Problem
@@ -107,7 +106,6 @@ class Solve:
 
     problem: Problem
     now: datetime
-    reason: Literal["news", "slot", "first"]
 
 
 Outbound = SetpointSent | SessionStatus | LimitAnswer | PlanSummary | Alert | Rejected

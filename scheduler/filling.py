@@ -5,8 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.problem import FloatArray, IntArray, Problem
+from scheduler.solution import SolverError
 
 _LEAST_KWH = 1e-9
+
+
+def check_work(problem: Problem, work_limit: int) -> None:
+    """Refuse to place more sessions than the limit.
+
+    Raises
+    ------
+    SolverError
+        If there are more.
+    """
+    n = problem.fleet.n
+    if n > work_limit:
+        raise SolverError(f"{n} sessions to place, {work_limit} allowed")
 
 
 class Room:

@@ -28,8 +28,8 @@ SIMILAR = 1.5
 """Requests within this factor are similar."""
 
 LIKELY_SHARE = 0.7
-"""Share of sessions that take at most the likely energy (chosen on the sessions of May to
-August 2019: see docs/decisions)."""
+"""Share of sessions that take at most the likely energy (chosen on the sessions of May
+2019: see docs/decisions)."""
 
 
 @dataclass(frozen=True)

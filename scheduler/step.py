@@ -201,7 +201,7 @@ def plan_if_wanted(draft: Draft, site: Site, pricing: Pricing) -> Problem | None
         return None
     draft.put("solving", problem.digest)
     draft.put("solving_mono_s", mono_s)
-    draft.emit(Solve(problem=problem, now=draft.get("now"), reason="news"))
+    draft.emit(Solve(problem=problem, now=draft.get("now")))
     return problem
 
 

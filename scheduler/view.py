@@ -71,13 +71,6 @@ def look(draft: Draft, site: Site) -> Picture:
     return Picture(silent, talking, counted)
 
 
-def is_silent(pile: PileState, site: Site, mono_s: float) -> bool:
-    """True when a pile has missed its telemetry, or has never spoken."""
-    if pile.heard_mono_s < 0:
-        return True
-    return mono_s - pile.heard_mono_s > MISSED_PERIODS * site.telemetry_period_s
-
-
 def held_kw(
     pile: PileState, nameplate: Pile, mono_s: float, lease_s: float, factor: float
 ) -> float:

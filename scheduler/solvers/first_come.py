@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.filling import Room
+from scheduler.filling import Room, check_work
 from scheduler.problem import Problem
-from scheduler.solution import Solution, SolverError
+from scheduler.solution import Solution
 
 
 def solve(problem: Problem, *, work_limit: int) -> Solution:
@@ -25,8 +25,7 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
         If there are more sessions than the limit.
     """
     fleet = problem.fleet
-    if fleet.n > work_limit:
-        raise SolverError(f"{fleet.n} sessions to place, {work_limit} allowed")
+    check_work(problem, work_limit)
     room = Room(problem)
     energy = np.zeros(problem.entry_slot.size)
     for i in np.lexsort((np.arange(fleet.n), fleet.start_s)):

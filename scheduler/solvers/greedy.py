@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.filling import Room
+from scheduler.filling import Room, check_work
 from scheduler.problem import Problem
-from scheduler.solution import Solution, SolverError
+from scheduler.solution import Solution
 
 
 def solve(problem: Problem, *, work_limit: int) -> Solution:
@@ -33,8 +33,7 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
         If there are more sessions than the limit.
     """
     fleet = problem.fleet
-    if fleet.n > work_limit:
-        raise SolverError(f"{fleet.n} sessions to place, {work_limit} allowed")
+    check_work(problem, work_limit)
     room = Room(problem)
     start = np.maximum(fleet.start_s, problem.horizon.start_s)
     laxity_s = (fleet.end_s - start) - 3600.0 * fleet.energy_kwh / fleet.max_kw
