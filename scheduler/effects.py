@@ -38,6 +38,7 @@ class SessionStatus:
     cost: float | None = None
     short_kwh: float = 0.0
     why: str = ""
+    why_zh: str = ""
     counter_departure: datetime | None = None
     counter_energy_kwh: float | None = None
 

@@ -126,7 +126,7 @@ class Engine:
         if self._problem is None or self._problem.digest != event.digest:
             draft.put("plan_wanted", True)
             return
-        step.take_plan(draft, self._problem, event, self.site)
+        step.take_plan(draft, self._problem, event, self.site, self._pricing)
 
     def _failed(self, draft: Draft, event: SolveFailed) -> None:
         if event.digest != draft.get("solving"):

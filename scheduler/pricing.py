@@ -234,6 +234,14 @@ class Pricing:
             return horizon, prices
         raise AssertionError("the last stand-in always has a price")
 
+    def named(self, draft: Draft, horizon: Horizon) -> tuple[tuple[str, ...], str]:
+        """The tariff period of each slot, none where it cannot be told, and the currency."""
+        tariff, _ = self.held(draft)
+        try:
+            return tariff.prices(horizon).period, tariff.currency
+        except TariffError:
+            return (), tariff.currency
+
     def _tell(self, draft: Draft, wrong: str, rule: str) -> None:
         if not wrong:
             clear_alert(draft, "tariff_missing", self._site.name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.events import Solved
 from models.horizon import instant_of
@@ -16,16 +17,14 @@ from models.units import POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.effects import Alert, PlanSummary, SessionStatus
 from scheduler.fixed import fixed
-from scheduler.problem import FloatArray, Problem
+from scheduler.problem import Problem
+from scheduler.reasons import SHORT_KWH, Reason, Reasons
 from scheduler.state import SessionRecord
 from scheduler.view import in_emergency
+from scheduler.why import why
 
 OFFER_AT_MOST_H = 168.0
 """A later departure is offered up to so many hours."""
-
-SHORT_KWH = 0.1
-"""A session is called short from here on."""
-
 
 STARVING_SHARE = 0.5
 """A session short of more than this share of its request starves."""
@@ -73,11 +72,28 @@ def clear_alert(draft: Draft, kind: str, where: str) -> None:
     )
 
 
-def planned(draft: Draft, problem: Problem, answer: Solved, plan: Plan, site: Site) -> None:
-    """Tell what the new plan promises, session by session, and its totals."""
+def planned(
+    draft: Draft,
+    problem: Problem,
+    answer: Solved,
+    plan: Plan,
+    site: Site,
+    *,
+    periods: Sequence[str] = (),
+    currency: str = "",
+) -> None:
+    """Tell what the new plan promises, session by session, why, and its totals.
+
+    Parameters
+    ----------
+    periods : sequence of str
+        Tariff period of each slot, where the tariff names them.
+    currency : str
+        ISO code.
+    """
     energy = np.asarray(answer.energy_kwh, dtype=np.float64)
     by_slot = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
-    full = _full_nodes(problem, energy)
+    reasons = Reasons(problem, energy, periods=periods)
     sessions = draft.own("sessions")
     short_total = 0.0
     for i, session in enumerate(problem.fleet.ids):
@@ -88,11 +104,13 @@ def planned(draft: Draft, problem: Problem, answer: Solved, plan: Plan, site: Si
         slots = problem.entry_slot[lo:hi]
         cost = float(np.dot(energy[lo:hi], problem.buy_per_kwh[slots]))
         short_total += record.short_kwh
-        status = _status(record, plan.sessions[session], cost, _why(record, problem, i, full))
+        status = _status(record, plan.sessions[session], cost)
         digest = _status_digest(status)
         _starving(draft, record)
         if digest == record.status_digest:
             continue
+        reason = reasons.of(i, short_kwh=record.short_kwh)
+        status = _with_why(status, reason, problem.horizon.zone, currency)
         sessions[session] = replace(record, status_digest=digest)
         draft.emit(status)
     unplanned(draft, set(problem.fleet.ids))
@@ -106,7 +124,9 @@ def planned(draft: Draft, problem: Problem, answer: Solved, plan: Plan, site: Si
             planned_kwh=float(energy.sum()),
             short_kwh=short_total,
             cost=float(np.dot(by_slot, problem.buy_per_kwh)),
-            binding_nodes=tuple(problem.node_ids[v] for v in range(len(full)) if full[v].any()),
+            binding_nodes=tuple(
+                problem.node_ids[v] for v in np.flatnonzero(reasons.full.any(axis=1))
+            ),
         )
     )
     clear_alert(draft, "solver_lost", site.name)
@@ -126,6 +146,7 @@ def unplanned(draft: Draft, planned_ids: set[str]) -> None:
             promised_kwh=record.delivered_kwh if full else record.promised_kwh,
             short_kwh=short if short > SHORT_KWH else 0.0,
             why="the vehicle takes no more" if full and not served else "",
+            why_zh="车辆不再接受充电" if full and not served else "",
         )
         digest = _status_digest(status)
         if digest != record.status_digest:
@@ -149,44 +170,23 @@ def _starving(draft: Draft, record: SessionRecord) -> None:
     )
 
 
-def _full_nodes(problem: Problem, energy: FloatArray) -> NDArray[np.bool_]:
-    """Slots in which each node is full, bool of shape (m, T)."""
-    m, t = problem.cap_kw.shape
-    counted = energy * problem.fleet.count_factor[problem.entry_session]
-    load = np.zeros((m, t))
-    np.add.at(load, (problem.fleet.node[problem.entry_session], problem.entry_slot), counted)
-    for v in range(m - 1, 0, -1):
-        load[int(problem.parent[v])] += load[v]
-    room = problem.cap_kw * problem.horizon.slot_h
-    full: NDArray[np.bool_] = (load >= room * (1 - 1e-6) - 1e-9) & np.isfinite(room)
-    return full
+def _with_why(
+    status: SessionStatus, reason: Reason, zone: ZoneInfo, currency: str
+) -> SessionStatus:
+    """The status with its sentence, and the later departure that the sentence names."""
+    said = why(reason, zone=zone, currency=currency)
+    later = status.counter_departure
+    if reason.later_s is not None:
+        later = instant_of(reason.later_s)
+    return replace(status, why=said.text, why_zh=said.text_zh, counter_departure=later)
 
 
-def _why(record: SessionRecord, problem: Problem, i: int, full: NDArray[np.bool_]) -> str:
-    """What holds a short session back: pile power, or the nodes on its path that are full."""
-    if record.short_kwh <= SHORT_KWH:
-        return ""
-    lo, hi = int(problem.first[i]), int(problem.last[i])
-    names = []
-    v = int(problem.fleet.node[i])
-    while v >= 0:
-        slots = np.flatnonzero(full[v, lo:hi])
-        if slots.size:
-            zone = problem.horizon.zone
-            begin = instant_of(problem.horizon.edges_s[lo + slots[0]]).astimezone(zone)
-            end = instant_of(problem.horizon.edges_s[lo + slots[-1] + 1]).astimezone(zone)
-            names.append(f"{problem.node_ids[v]} full {begin:%H:%M}-{end:%H:%M}")
-        v = int(problem.parent[v])
-    cause = "; ".join(names) or "the stay is too short for the pile's power"
-    return f"{record.short_kwh:.1f} kWh short: {cause}"
-
-
-def _status(record: SessionRecord, part: SessionPlan, cost: float, why: str) -> SessionStatus:
+def _status(record: SessionRecord, part: SessionPlan, cost: float) -> SessionStatus:
     request = record.request
     short = record.short_kwh if record.short_kwh > SHORT_KWH else 0.0
     most = max(part.power_kw, default=0.0)
     later: datetime | None = None
-    # A plan may hold next to no power; a stay longer by a week is no offer.
+    # Beyond the window only the pile is known; a stay longer by a week is no offer.
     if short and most * OFFER_AT_MOST_H >= short:
         later = request.departure + timedelta(hours=short / most)
     return SessionStatus(
@@ -196,7 +196,6 @@ def _status(record: SessionRecord, part: SessionPlan, cost: float, why: str) -> 
         ready_at=_ready_at(part),
         cost=cost,
         short_kwh=short,
-        why=why,
         counter_departure=later,
         counter_energy_kwh=record.promised_kwh if short else None,
     )

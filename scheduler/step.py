@@ -219,7 +219,7 @@ def plan_failed(draft: Draft, site: Site, reason: str) -> None:
     )
 
 
-def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site) -> None:
+def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricing: Pricing) -> None:
     """A solver's answer becomes the running plan, and promises are given from it."""
     if len(answer.energy_kwh) != int(problem.offsets[-1]) or not all(
         math.isfinite(e) and e >= -POWER_EPSILON_KW for e in answer.energy_kwh
@@ -247,4 +247,5 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site) -> Non
             short = max(owed - float(planned[i]), 0.0)
             short += max(unlikely - max(float(most[i] - planned[i]) - short, 0.0), 0.0)
         sessions[session] = replace(record, promised_kwh=asked - short, short_kwh=short)
-    report.planned(draft, problem, answer, plan, site)
+    periods, currency = pricing.named(draft, problem.horizon)
+    report.planned(draft, problem, answer, plan, site, periods=periods, currency=currency)

@@ -58,6 +58,7 @@ def _session(site: str, effect: f.SessionStatus) -> tuple[Publish, ...]:
         cost=effect.cost,
         short_kwh=effect.short_kwh,
         why=effect.why,
+        why_zh=effect.why_zh,
         counter_offer=offer,
     )
     said = publish_of(site, body, effect.session)

@@ -41,7 +41,7 @@ SessionStateName = Literal["announced", "waiting", "charging", "full", "ended", 
 
 
 class SessionStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a session stands and what it has been promised."""
+    """Where a session stands, what it has been promised, and why, in both languages."""
 
     state: SessionStateName
     promised_kwh: float | None = None
@@ -49,6 +49,7 @@ class SessionStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cost: float | None = None
     short_kwh: float = 0.0
     why: str = ""
+    why_zh: str = ""
     counter_offer: CounterOffer | None = None
 
 

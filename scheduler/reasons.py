@@ -1,0 +1,300 @@
+"""Why a session charges when it does, as numbers: what it waits for, saves, and lacks.
+
+Everything is read off a plan: the prices of the slots it uses against those of charging at once,
+the nodes that are full, and, for a short session, the cut that keeps it short. ``scheduler.why``
+puts it into words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
+from scheduler.problem import FloatArray, Problem
+from scheduler.rows import subtree_sums
+from scheduler.shortage import Cut
+
+Kind = Literal["served", "at_once", "charging", "throttled", "price", "room", "time", "short"]
+"""What holds a session: nothing more to do; it was asked for at once; it charges, or less than
+it could; it waits for a price, for room, or because there is time; it ends short."""
+
+SHORT_KWH = 0.1
+"""A session is called short from here on."""
+
+_LEAST_KWH = 1e-6
+_ROUND_S = 60
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A node that is full, from one instant to another, epoch seconds."""
+
+    node: str
+    start_s: int
+    end_s: int
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one session's part of a plan rests on.
+
+    Parameters
+    ----------
+    session : str
+    kind : Kind
+    power_kw, max_kw : float
+        Planned in the present slot, and the most it could take, kW.
+    planned_kwh, short_kwh : float
+        What the plan gives, and what is owed beyond it, kWh >= 0.
+    from_s, until_s, ready_s : int or None
+        The present or next stretch of charging, and the end of the last, epoch seconds.
+    period : str
+        Tariff period of that stretch, empty where the tariff names none.
+    price_now, price_then : float
+        Per kWh in the present slot, and the mean over what is planned.
+    cost, saved : float
+        Money for what is planned, and by how much charging the same at once, limits aside,
+        would cost more.
+    full : tuple of Span
+        What binds: the cut of a short session, else the full nodes on its own path now.
+    free : str
+        A node on its path that is not what it waits for, empty if there is none.
+    others : int
+        Sessions beside it behind the same cut.
+    later_s : int or None
+        A departure at which the rest would fit beside everybody else's plan, epoch seconds;
+        None where none inside the window would do.
+    """
+
+    session: str
+    kind: Kind
+    power_kw: float
+    max_kw: float
+    planned_kwh: float
+    short_kwh: float
+    from_s: int | None
+    until_s: int | None
+    ready_s: int | None
+    period: str
+    price_now: float
+    price_then: float
+    cost: float
+    saved: float
+    full: tuple[Span, ...]
+    free: str
+    others: int
+    later_s: int | None
+
+
+class Reasons:
+    """A plan and what its sessions rest on; asked session by session.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    energy_kwh : ndarray, shape (offsets[-1],)
+        Its plan.
+    periods : sequence of str, optional
+        Tariff period of each slot.
+    """
+
+    def __init__(
+        self, problem: Problem, energy_kwh: FloatArray, *, periods: Sequence[str] = ()
+    ) -> None:
+        self._problem = problem
+        self._energy = energy_kwh
+        self._periods = periods
+
+    @cached_property
+    def _room_kwh(self) -> FloatArray:
+        """What each node has left in each slot, kWh, shape (m, T); inf where nothing limits."""
+        problem = self._problem
+        counted = self._energy * problem.fleet.count_factor[problem.entry_session]
+        load = subtree_sums(problem, counted)
+        return np.asarray(problem.cap_kw * problem.horizon.slot_h - load, dtype=np.float64)
+
+    @cached_property
+    def full(self) -> Bools:
+        """Slots in which each node is full, shape (m, T)."""
+        cap = self._problem.cap_kw * self._problem.horizon.slot_h
+        with np.errstate(invalid="ignore"):
+            tight = self._room_kwh <= 1e-9 + 1e-6 * np.where(np.isfinite(cap), cap, 0.0)
+        return np.asarray(np.isfinite(cap) & tight, dtype=np.bool_)
+
+    def of(self, i: int, cut: Cut | None = None, *, short_kwh: float | None = None) -> Reason:
+        """What session i rests on.
+
+        Parameters
+        ----------
+        i : int
+            Index of the session in the problem's fleet.
+        cut : Cut, optional
+            What keeps it short; without one the full nodes on its own path stand for it.
+        short_kwh : float, optional
+            What it ends short by, where the caller knows better than the problem.
+        """
+        problem, fleet = self._problem, self._problem.fleet
+        lo, hi = int(problem.offsets[i]), int(problem.offsets[i + 1])
+        slots = problem.entry_slot[lo:hi]
+        energy, price = self._energy[lo:hi], problem.buy_per_kwh[slots]
+        planned = float(energy.sum())
+        short = self._short(i, planned) if short_kwh is None else short_kwh
+        cost = float(energy @ price)
+        most = problem.upper_kwh[lo:hi]
+        at_once = np.diff(np.minimum(np.cumsum(most), planned), prepend=0.0)
+        stretch = _stretch(energy)
+        seconds = problem.entry_s[lo:hi]
+        here = hi > lo and fleet.start_s[i] <= problem.horizon.start_s
+        power = float(energy[0]) * SECONDS_PER_HOUR / max(int(seconds[0]), 1) if here else 0.0
+        kind = self._kind(i, energy, power, short)
+        full = self._binding(i, kind, slots, cut)
+        edges = np.clip(problem.horizon.edges_s, fleet.start_s[i], fleet.end_s[i])
+        last = np.flatnonzero(energy > _LEAST_KWH)
+        return Reason(
+            session=fleet.ids[i],
+            kind=kind,
+            power_kw=power,
+            max_kw=float(fleet.max_kw[i]),
+            planned_kwh=planned,
+            short_kwh=short,
+            from_s=None if stretch is None else int(edges[slots[stretch[0]]]),
+            until_s=None if stretch is None else int(edges[slots[stretch[1]] + 1]),
+            ready_s=int(edges[slots[last[-1]] + 1]) if last.size else None,
+            period=self._period(slots, energy),
+            price_now=float(problem.buy_per_kwh[0]),
+            price_then=cost / planned if planned > _LEAST_KWH else math.nan,
+            cost=cost,
+            saved=float(at_once @ price) - cost,
+            full=full,
+            free=self._free(i, full),
+            others=0 if cut is None else max(len(cut.sessions) - 1, 0),
+            later_s=self.later_s(i, short) if kind == "short" else None,
+        )
+
+    def _short(self, i: int, planned: float) -> float:
+        """Owed and not planned, kWh; 0 where the stay goes on beyond the window."""
+        fleet = self._problem.fleet
+        if int(fleet.end_s[i]) >= self._problem.horizon.end_s:
+            return 0.0
+        return max(float(fleet.energy_kwh[i]) - planned, 0.0)
+
+    def _kind(self, i: int, energy: FloatArray, power: float, short: float) -> Kind:
+        problem = self._problem
+        fleet = problem.fleet
+        if short > SHORT_KWH:
+            return "short"
+        if not bool((energy > _LEAST_KWH).any()):
+            return "served"
+        if bool(fleet.earliest[i]):
+            return "at_once"
+        full_now = any(self.full[v, 0] for v in self._path(i))
+        if power > POWER_EPSILON_KW:
+            throttled = full_now and power < 0.95 * float(fleet.max_kw[i])
+            return "throttled" if throttled else "charging"
+        lo = int(problem.offsets[i])
+        planned = float(energy.sum())
+        price = problem.buy_per_kwh[problem.entry_slot[lo : lo + energy.size]]
+        mean = float(energy @ price) / planned
+        if mean < float(problem.buy_per_kwh[0]) - 1e-9:
+            return "price"
+        return "room" if full_now else "time"
+
+    def _binding(
+        self, i: int, kind: Kind, slots: NDArray[np.int64], cut: Cut | None
+    ) -> tuple[Span, ...]:
+        problem = self._problem
+        if kind == "short" and cut is not None:
+            index = {n: v for v, n in enumerate(problem.node_ids)}
+            found = [(index[n], np.array(held, dtype=np.int64)) for n, held in cut.nodes]
+        elif kind == "short":
+            found = [(v, slots[self.full[v, slots]]) for v in self._path(i)]
+        elif kind in ("throttled", "room"):
+            found = [(v, _run_from(self.full[v])) for v in self._path(i)]
+        else:
+            return ()
+        return tuple(s for v, held in found for s in self._spans(v, held))
+
+    def _spans(self, v: int, slots: NDArray[np.int64]) -> list[Span]:
+        """Slots in which a node is full, neighbours joined."""
+        if not slots.size:
+            return []
+        edges, name = self._problem.horizon.edges_s, self._problem.node_ids[v]
+        runs = np.split(slots, np.flatnonzero(np.diff(slots) > 1) + 1)
+        return [Span(name, int(edges[r[0]]), int(edges[r[-1] + 1])) for r in runs]
+
+    def _free(self, i: int, full: tuple[Span, ...]) -> str:
+        """The lowest node on the path with a limit of its own that has room now."""
+        taken = {s.node for s in full}
+        for v in self._path(i):
+            name = self._problem.node_ids[v]
+            if name not in taken and np.isfinite(self._problem.cap_kw[v, 0]):
+                return "" if self.full[v, 0] else name
+        return ""
+
+    def _period(self, slots: NDArray[np.int64], energy: FloatArray) -> str:
+        """The period in which most of the energy falls."""
+        if not self._periods or not energy.size:
+            return ""
+        totals: dict[str, float] = {}
+        for k in np.flatnonzero(energy > _LEAST_KWH):
+            name = self._periods[int(slots[k])]
+            totals[name] = totals.get(name, 0.0) + float(energy[k])
+        return max(totals, key=lambda p: totals[p]) if totals else ""
+
+    def _path(self, i: int) -> list[int]:
+        """The nodes above a session, its own first."""
+        out, v = [], int(self._problem.fleet.node[i])
+        while v >= 0:
+            out.append(v)
+            v = int(self._problem.parent[v])
+        return out
+
+    def later_s(self, i: int, short_kwh: float) -> int | None:
+        """A later departure at which what is short would fit, everybody else left as planned.
+
+        Returns
+        -------
+        int or None
+            Epoch seconds, rounded up to a minute; None where the window ends before.
+        """
+        problem, fleet = self._problem, self._problem.fleet
+        edges, end = problem.horizon.edges_s, int(fleet.end_s[i])
+        factor, most = float(fleet.count_factor[i]), float(fleet.max_kw[i])
+        path, missing = self._path(i), short_kwh
+        for t in range(int(np.searchsorted(edges, end, side="right")) - 1, problem.horizon.n):
+            begin, stop = max(end, int(edges[t])), int(edges[t + 1])
+            own = most * (stop - begin) / SECONDS_PER_HOUR
+            room = min(float(self._room_kwh[v, t]) for v in path) / factor
+            gain = max(min(own, room), 0.0)
+            if gain >= missing:
+                at = begin + missing / gain * (stop - begin)
+                return math.ceil((at - 1e-6) / _ROUND_S) * _ROUND_S
+            missing -= gain
+        return None
+
+
+def _stretch(energy: FloatArray) -> tuple[int, int] | None:
+    """First and last entry of the first run of charging."""
+    on = np.flatnonzero(energy > _LEAST_KWH)
+    if not on.size:
+        return None
+    breaks = np.flatnonzero(np.diff(on) > 1)
+    return int(on[0]), int(on[breaks[0]]) if breaks.size else int(on[-1])
+
+
+def _run_from(full: Bools) -> NDArray[np.int64]:
+    """The slots from now on in which a node stays full."""
+    if not full[0]:
+        return np.zeros(0, dtype=np.int64)
+    ends = np.flatnonzero(~full)
+    return np.arange(int(ends[0]) if ends.size else full.size, dtype=np.int64)

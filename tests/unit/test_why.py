@@ -1,0 +1,83 @@
+"""The sentence says what holds a session, with numbers that can be checked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.problem import Problem
+from scheduler.reasons import Reasons
+from scheduler.shortage import explain
+from scheduler.solvers import flow
+from scheduler.why import Why, why
+from tests.problems import problem_of, session
+
+
+def said(problem: Problem, i: int, plan=None, periods=(), *, cut: bool = True) -> Why:
+    energy = flow.solve(problem, work_limit=10**9).energy_kwh if plan is None else np.array(plan)
+    cuts = {c.session: c for c in explain(problem, energy)} if cut else {}
+    reason = Reasons(problem, energy, periods=periods).of(i, cuts.get(problem.fleet.ids[i]))
+    return why(reason, zone=problem.horizon.zone, currency="CNY")
+
+
+def test_who_waits_for_the_valley_is_told_its_hour_and_what_it_saves():
+    problem = problem_of(
+        [session(0, 4, 10, 10, node=1)],
+        price=[1.0, 1.0, 0.3, 0.3],
+        parent=[-1, 0],
+        cap_kw=[[50.0] * 4, [20.0] * 4],
+    )
+    answer = said(problem, 0, periods=("peak", "peak", "valley", "valley"))
+    begin = problem.horizon.edges_s[2]
+    at = f"{np.datetime64(int(begin), 's').astype(object):%H:%M}"
+    assert answer.text == (
+        f"waits for the valley at {at} (0.30 instead of 1.00 yuan/kWh); saves 7.00 yuan; n1 free"
+    )
+    assert answer.text_zh == (
+        f"等待 {at} 起的谷段(每千瓦时 0.30 而非 1.00 元);节省 7.00 元;n1 有余量"
+    )
+
+
+def test_a_short_session_is_told_the_hours_the_others_and_when_leaving_would_do():
+    problem = problem_of(
+        [session(0, 2, 10, 20, node=1), session(0, 2, 10, 10, node=1)],
+        price=[1.0] * 4,
+        parent=[-1, 0],
+        cap_kw=[[100.0] * 4, [12.0] * 4],
+    )
+    answer = said(problem, 1)
+    lines = answer.text.split("; ")
+    assert "kWh short: n1 full " in lines[0]
+    assert lines[1] == "shared with 1 other"
+    assert lines[2].startswith("leaving at ")
+    assert answer.text_zh.startswith("缺 ")
+
+
+def test_leaving_when_it_says_does_serve_everything():
+    problem = problem_of(
+        [session(0, 2, 10, 20), session(0, 4, 10, 10)], price=[1.0] * 4, cap_kw=8.0
+    )
+    plan = flow.solve(problem, work_limit=10**9).energy_kwh
+    short = problem.fleet.energy_kwh[0] - plan[: problem.offsets[1]].sum()
+    assert short > 0.1
+    later = Reasons(problem, plan).later_s(0, float(short))
+    assert later is not None
+    hours = (later - problem.horizon.start_s) / 3600
+    again = problem_of(
+        [session(0, hours, 10, 20), session(0, 4, 10, 10)], price=[1.0] * 4, cap_kw=8.0
+    )
+    energy = flow.solve(again, work_limit=10**9).energy_kwh
+    assert energy.sum() > 30 - 1e-3
+
+
+def test_a_stay_too_short_for_its_pile_names_no_node():
+    answer = said(problem_of([session(0, 1, 10, 15)], price=[1.0, 1.0], cap_kw=50.0), 0)
+    assert answer.text.startswith("5.0 kWh short: the stay is too short for 10.0 kW; leaving at ")
+
+
+def test_who_waits_for_room_is_told_what_is_full():
+    problem = problem_of(
+        [session(0, 2, 10, 10), session(0, 2, 10, 10)], price=[1.0, 1.0], cap_kw=10.0
+    )
+    answer = said(problem, 1, plan=[10.0, 0.0, 0.0, 10.0])
+    assert answer.text.startswith("waits for room until ")
+    assert "n0 full " in answer.text
