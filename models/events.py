@@ -57,6 +57,26 @@ class Heartbeat(Received):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DemandCalled(Received):
+    """``grid/event/{event}``: a demand response event at the point of connection.
+
+    ``power_kw`` is a magnitude for ``reduce_by`` and ``limit_to``; ``slots`` a series of
+    (start, kW), each holding until the next, in its place. ``follow`` is what the connection
+    should draw (positive) or give (negative).
+    """
+
+    event: str
+    start: datetime
+    end: datetime
+    kind: Literal["reduce_by", "limit_to", "follow"]
+    power_kw: float | None
+    slots: tuple[tuple[datetime, float], ...] = ()
+    incentive_per_kwh: float | None = None
+    mandatory: bool = False
+    revoked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class PricesPushed(Received):
     """``tariff/{tariff}`` as a price series; it overlays the book for its instants."""
 
@@ -130,6 +150,28 @@ class NodeMeasured(Received):
     import_kwh: float | None = None
     export_kwh: float | None = None
     currents_a: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetMeasured(Received):
+    """``asset/{asset}/telemetry``: storage, PV or a feeder. Positive power draws from the grid;
+    ``available_kw`` is a magnitude: what it could do now.
+    """
+
+    asset: str
+    power_kw: float
+    soc: float | None = None
+    available_kw: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetAcked(Received):
+    """``asset/{asset}/ack``."""
+
+    asset: str
+    setpoint: Stamp
+    applied_kw: float | None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ the failsafe while the grid company is silent). A missing word never makes a lim
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 
-from models.events import LimitPushed
+from models.events import DemandCalled, LimitPushed
 from models.network import Node
 
 
@@ -78,6 +79,39 @@ def effective_export_kw(
         return 0.0
     in_force = [v for v in (export_of(p, at) for p in pushed) if v is not None]
     return min([node.export_kw, *(max(v, 0.0) for v in in_force)])
+
+
+def called_kw(events: Iterable[DemandCalled], at: datetime) -> float:
+    """The limit that mandatory events set at the point of connection, kW >= 0; inf: none.
+
+    It is one more limit and never takes another one's place: one above the contract does not
+    lift the contract.
+    """
+    lowest = math.inf
+    for event in events:
+        if not is_limit(event) or not event.start <= at < event.end:
+            continue
+        value = event.power_kw
+        for start, kw in event.slots:
+            if at < start:
+                break
+            value = kw
+        if value is not None:
+            lowest = min(lowest, max(value, 0.0))
+    return lowest
+
+
+def is_limit(event: DemandCalled) -> bool:
+    """Whether an event is obeyed as a limit, whatever the plan says."""
+    return event.mandatory and event.kind == "limit_to" and not event.revoked
+
+
+def call_edges(
+    events: Iterable[DemandCalled], start: datetime, end: datetime
+) -> tuple[datetime, ...]:
+    """Instants inside (start, end) at which an event begins, changes or ends."""
+    edges = {t for e in events for t in (e.start, e.end, *(s for s, _ in e.slots))}
+    return tuple(sorted(t for t in edges if start < t < end))
 
 
 def limit_edges(

@@ -42,6 +42,33 @@ def after(state: SessionState, trigger: Trigger) -> SessionState:
 
 
 @dataclass(frozen=True)
+class GiveBack:
+    """What a driver lets his vehicle give back (V2G).
+
+    Parameters
+    ----------
+    consent : bool
+        False: nothing is ever drawn from this vehicle.
+    min_soc : float
+        It is never discharged below this state of charge, a fraction.
+    max_discharge_kw : float
+        A magnitude, kW >= 0.
+    """
+
+    consent: bool
+    min_soc: float
+    max_discharge_kw: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_soc <= 1:
+            raise InvalidValueError(f"{self.min_soc} is no state of charge", where="v2g.min_soc")
+        if not (math.isfinite(self.max_discharge_kw) and self.max_discharge_kw >= 0):
+            raise InvalidValueError(
+                f"{self.max_discharge_kw} kW is no power", where="v2g.max_discharge_kw"
+            )
+
+
+@dataclass(frozen=True)
 class Request:
     """What a driver, or the fleet's dispatcher, asks for.
 
@@ -66,6 +93,8 @@ class Request:
         Free label (bus, taxi, ...).
     walk_in : bool
         True: opened by the site's rule for a vehicle that nobody announced.
+    v2g : GiveBack or None
+        None: the driver has said nothing, so nothing is drawn from the vehicle.
     """
 
     session: str
@@ -81,6 +110,7 @@ class Request:
     soc: float | None = None
     vehicle_class: str = ""
     walk_in: bool = False
+    v2g: GiveBack | None = None
 
     @property
     def is_measured(self) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from models.events import (
+    AssetAcked,
+    AssetMeasured,
     BookChosen,
+    DemandCalled,
     Emergency,
     ForecastPushed,
     Heartbeat,
@@ -19,8 +22,10 @@ from models.events import (
     SessionRequested,
 )
 from models.site import Site
+from scheduler.demand_response import CALLS_MAX
 from scheduler.draft import Draft
 from scheduler.effects import Rejected
+from scheduler.fixed import fixed
 from scheduler.state import LimitRecord
 
 NAMES_MAX = 256
@@ -40,6 +45,7 @@ def forget(draft: Draft, site: Site) -> None:
         for topic in seen
         if (topic.startswith("session/") and topic[8:] not in sessions)
         or (topic.startswith("grid/limit/") and not _known_limit(limits, topic))
+        or (topic.startswith("grid/event/") and topic[11:] not in draft.get("calls"))
     ]
     for topic in over[: max(len(over) // 2, 1)]:
         del seen[topic]
@@ -63,6 +69,12 @@ def topic_of(event: Received) -> str:
             return f"grid/limit/{event.node}/{event.limit}"
         case Heartbeat():
             return "grid/heartbeat"
+        case DemandCalled():
+            return f"grid/event/{event.event}"
+        case AssetMeasured():
+            return f"asset/{event.asset}/telemetry"
+        case AssetAcked():
+            return f"asset/{event.asset}/ack"
         case PricesPushed() | BookChosen():
             return f"tariff/{event.tariff}"
         case SessionRequested():
@@ -103,6 +115,26 @@ def unknown(draft: Draft, event: Received, site: Site) -> Rejected | None:
             field="node",
             reason=f"{node!r} is no node of site {site.name}",
         )
+    asset = getattr(event, "asset", None)
+    if asset is not None:
+        if asset in fixed(site).assets:
+            return None
+        return Rejected(
+            topic=topic_of(event),
+            code="unknown_asset",
+            field="asset",
+            reason=f"{asset!r} is no asset of site {site.name}",
+        )
+    if isinstance(event, DemandCalled):
+        calls = draft.get("calls")
+        if not event.revoked and event.event not in calls and len(calls) >= CALLS_MAX:
+            return Rejected(
+                topic=topic_of(event),
+                code="out_of_range",
+                field="event",
+                reason=f"the site keeps {CALLS_MAX} events, and this would be one more",
+            )
+        return None
     if isinstance(event, Overridden) and (
         event.target not in site.pile_by_id and event.target not in site.network.index
     ):

@@ -28,6 +28,20 @@ class SetpointSent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssetSetpointSent:
+    """A setpoint for storage, a PV limit or a switchable feeder; the same rules as a pile's."""
+
+    asset: str
+    stamp: Stamp
+    power_kw: float
+    lease_s: float
+    fallback_kw: float
+    reason: str
+    after_commit: bool
+    renewal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionStatus:
     """``session/{session}/status``, retained while the session lasts."""
 
@@ -55,6 +69,44 @@ class LimitAnswer:
     shed_kw: float
     unreachable_for_s: float | None
     binding_piles: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventAnswer:
+    """``answer/event/{event}``: what the site does about a demand response event.
+
+    ``decision``: ``accepted``, ``refused``, ``revoked`` or ``ended``. ``promised_kw`` is what it
+    takes itself to do, ``delivered_kwh`` what the meter says it did; None: not known (yet).
+    """
+
+    event: str
+    received_at: datetime
+    decision: str
+    why: str = ""
+    promised_kw: float | None = None
+    delivered_kwh: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlexibleSlot:
+    """What the site could do in one slot: up (draw more) and down (draw less), magnitudes."""
+
+    start: datetime
+    up_kw: float
+    down_kw: float
+    up_for_s: float
+    down_for_s: float
+    up_per_kwh: float
+    down_per_kwh: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlexibilityOffered:
+    """``flexibility``: per slot what the site could go up and down, for how long, at what price."""
+
+    computed_at: datetime
+    slot_minutes: int
+    slots: tuple[FlexibleSlot, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,5 +161,15 @@ class Solve:
     now: datetime
 
 
-Outbound = SetpointSent | SessionStatus | LimitAnswer | PlanSummary | Alert | Rejected
+Outbound = (
+    SetpointSent
+    | AssetSetpointSent
+    | SessionStatus
+    | LimitAnswer
+    | EventAnswer
+    | FlexibilityOffered
+    | PlanSummary
+    | Alert
+    | Rejected
+)
 Effect = Outbound | Persist | Solve

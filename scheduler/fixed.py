@@ -43,12 +43,15 @@ class FixedPile:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Piles by id, the piles under each node, and the most that may be fed in below it, kW."""
+    """Piles by id, the piles under each node, the most that may be fed in below it, kW, and the
+    ids of what else can be steered.
+    """
 
     piles: dict[str, FixedPile]
     under: tuple[tuple[str, ...], ...]
     generation_kw: tuple[float, ...]
     volts: tuple[float, ...]
+    assets: frozenset[str]
 
 
 BAND_SHARE = 0.01
@@ -86,5 +89,9 @@ def fixed(site: Site) -> Fixed:
     for v, node in enumerate(network.nodes):
         generation[v] = max(generation[v], node.export_kw)
     return Fixed(
-        piles, tuple(tuple(u) for u in under), tuple(generation), tuple(v or 230.0 for v in volts)
+        piles,
+        tuple(tuple(u) for u in under),
+        tuple(generation),
+        tuple(v or 230.0 for v in volts),
+        frozenset(plant.id for plant in plants),
     )

@@ -11,7 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from models.events import (
+    AssetAcked,
+    AssetMeasured,
     BookChosen,
+    DemandCalled,
     Emergency,
     Event,
     ForecastPushed,
@@ -30,10 +33,11 @@ from models.events import (
 from models.site import Site
 from scheduler import fold_sessions as on_session
 from scheduler.admission import forget, topic_of, unknown
+from scheduler.demand_response import called as _called
 from scheduler.draft import Draft
 from scheduler.effects import Persist
 from scheduler.pricing import Pricing, lay_in, repeats
-from scheduler.state import LimitRecord, NodeState, PileState, changed
+from scheduler.state import AssetState, LimitRecord, NodeState, PileState, changed
 from scheduler.view import HEARTBEAT_LOST_S
 
 HEARTBEAT_VOID_S = 30.0
@@ -75,7 +79,7 @@ def fold(draft: Draft, event: Event, site: Site, pricing: Pricing | None = None)
     handler(draft, event, site)
 
 
-_SAMPLED = (PileMeasured, NodeMeasured, Heartbeat, PileAcked)
+_SAMPLED = (PileMeasured, NodeMeasured, AssetMeasured, Heartbeat, PileAcked, AssetAcked)
 """Not journalled one by one: the next one says it again."""
 
 
@@ -218,8 +222,31 @@ def _node(draft: Draft, event: NodeMeasured, site: Site) -> None:
     )
 
 
+def _asset(draft: Draft, event: AssetMeasured, site: Site) -> None:
+    before: AssetState = draft.get("assets").get(event.asset, AssetState())
+    draft.own("assets")[event.asset] = replace(
+        before,
+        heard_mono_s=event.mono_s,
+        power_kw=event.power_kw,
+        soc=event.soc,
+        available_kw=event.available_kw,
+    )
+
+
+def _asset_acked(draft: Draft, event: AssetAcked, site: Site) -> None:
+    before: AssetState = draft.get("assets").get(event.asset, AssetState())
+    if event.applied_kw is None:
+        after = replace(before, ignored=before.ignored + 1)
+    else:
+        after = replace(before, acked=event.setpoint, acked_kw=event.applied_kw, ignored=0)
+    draft.own("assets")[event.asset] = after
+
+
 _HANDLERS: dict[type[Event], Handler] = {
     LimitPushed: _limit,
+    DemandCalled: _called,
+    AssetMeasured: _asset,
+    AssetAcked: _asset_acked,
     Heartbeat: _heartbeat,
     PricesPushed: _tariff,
     BookChosen: _tariff,

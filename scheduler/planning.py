@@ -11,7 +11,7 @@ import numpy as np
 from models.calendar_rules import envelope_kw
 from models.events import Solved
 from models.horizon import Horizon, epoch_s, instant_of
-from models.limits import limit_edges
+from models.limits import call_edges, limit_edges
 from models.plan import Plan, SessionPlan
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
@@ -129,7 +129,9 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     now: datetime = draft.get("now")
     window_end = now + timedelta(hours=site.horizon.hours)
     pushed = [r.pushed for of_node in draft.get("limits").values() for r in of_node.values()]
-    horizon, prices = pricing.window(draft, limit_edges(pushed, now, window_end), window_end)
+    calls = [c.called for c in draft.get("calls").values()]
+    edges = {*limit_edges(pushed, now, window_end), *call_edges(calls, now, window_end)}
+    horizon, prices = pricing.window(draft, tuple(sorted(edges)), window_end)
     owed = owed_sessions(draft, site, now, horizon.end_s)
     fleet = _fleet(draft, site, owed)
     problem = Problem(
@@ -238,7 +240,8 @@ def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
     starts = [instant_of(s) for s in horizon.edges_s[:-1]]
     starts[0] = now
     for v, node in enumerate(site.network.nodes):
-        if limits.get(node.id) or node.id in draft.get("overrides"):
+        steps = limits.get(node.id) or node.id in draft.get("overrides")
+        if steps or (v == 0 and draft.get("calls")):
             limit = np.array([limit_now_kw(draft, site, v, at) for at in starts])
         else:
             limit = np.full(horizon.n, limit_now_kw(draft, site, v, now))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from models.events import (
     BookChosen,
+    DemandCalled,
     Emergency,
     ForecastPushed,
     LimitPushed,
@@ -156,6 +157,29 @@ class LimitRecord:
 
 
 @dataclass(frozen=True)
+class CalledRecord:
+    """A demand response event and what was answered to it."""
+
+    called: DemandCalled
+    received_at: datetime
+    decision: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class AssetState:
+    """What is known of storage, a PV plant or a feeder; ``acked`` is the setpoint it took last."""
+
+    heard_mono_s: float = -1.0
+    power_kw: float = 0.0
+    soc: float | None = None
+    available_kw: float | None = None
+    acked: Stamp | None = None
+    acked_kw: float | None = None
+    ignored: int = 0
+
+
+@dataclass(frozen=True)
 class SiteState:
     """Everything the engine knows.
 
@@ -167,6 +191,7 @@ class SiteState:
     ``clock_set_mono_s``: when the wall clock was last seen to step far.
     ``silent_after`` is when the last heartbeat before the silence was issued (None: there never
     was one) and ``limit_since_silence``: a limit issued after the silence began has come.
+    ``calls`` are the demand response events by id, those over for a day left out.
     ``emergencies`` are kept by ``zone|who``: only who raised one clears it. ``solver_lost``:
     the last call for a plan was not answered, so vehicles without a plan are served by urgency
     alone.
@@ -184,6 +209,8 @@ class SiteState:
     tombstones: dict[str, Stamp] = field(default_factory=dict)
     limits: dict[str, dict[str, LimitRecord]] = field(default_factory=dict)
     nodes: dict[str, NodeState] = field(default_factory=dict)
+    assets: dict[str, AssetState] = field(default_factory=dict)
+    calls: dict[str, CalledRecord] = field(default_factory=dict)
     forecasts: dict[str, ForecastPushed] = field(default_factory=dict)
     prices: dict[str, tuple[PricesPushed, ...]] = field(default_factory=dict)
     books: dict[str, tuple[BookChosen, ...]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from models.site import Site
+from scheduler.fixed import fixed
 from scheduler.state import PileState, SessionRecord, SiteState
 from scheduler.view import MESSAGE_EXPIRY_S
 
@@ -56,6 +57,11 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
             )
             for k, n in state.nodes.items()
             if k in nodes
+        },
+        assets={
+            k: replace(a, heard_mono_s=-1.0)
+            for k, a in state.assets.items()
+            if k in fixed(site).assets
         },
         heartbeat_mono_s=mono_s - silence_s,
         heartbeat_offset_s=None,

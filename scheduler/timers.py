@@ -6,8 +6,9 @@ import math
 from datetime import datetime, timedelta
 
 from models.horizon import epoch_s, instant_of, local_grid_s
-from models.limits import limit_edges
+from models.limits import call_edges, limit_edges
 from models.site import Site
+from scheduler.demand_response import over
 from scheduler.draft import Draft
 from scheduler.fold_sessions import close
 from scheduler.planning import OVERSTAY
@@ -102,8 +103,11 @@ def _limit_edge(draft: Draft, now: datetime, now_s: int) -> None:
         if len(kept) != len(of_node):
             draft.own("limits")[node] = kept
     pushed = [r.pushed for of_node in draft.get("limits").values() for r in of_node.values()]
-    edges = limit_edges(pushed, now, instant_of(now_s + 86_400))
-    ahead = [*edges[:1], *(at for at in book_edges(draft) if at > now)]
+    tomorrow = instant_of(now_s + 86_400)
+    edges = limit_edges(pushed, now, tomorrow)
+    calls = call_edges([c.called for c in draft.get("calls").values()], now, tomorrow)
+    ahead = [*edges[:1], *calls[:1], *(at for at in book_edges(draft) if at > now)]
+    over(draft)
     draft.put("next_limit_edge_s", min(ahead).timestamp() if ahead else now_s + 86_400.0)
     draft.news = True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from models.calendar_rules import envelope_kw
-from models.limits import effective_export_kw, effective_import_kw
+from models.limits import called_kw, effective_export_kw, effective_import_kw
 from models.pile import Pile
 from models.site import Site
 from scheduler.draft import Draft
@@ -156,6 +156,9 @@ def limit_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
     stale = draft.get("stale") and site.network.heartbeat_of(v) == "required"
     pushed = [r.pushed for r in records.values()] if records else []
     limit = effective_import_kw(node, pushed, at, stale=stale)
+    calls = draft.get("calls")
+    if v == 0 and calls:
+        limit = min(limit, called_kw((c.called for c in calls.values()), at))
     override = draft.get("overrides").get(node.id)
     if override is not None and (override.until is None or at < override.until):
         if override.kind == "hold_kw":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -108,8 +108,37 @@ def encode(site: str, effect: f.Outbound) -> tuple[Publish, ...]:
                 reason=cast(o.Reason, effect.reason),
             )
             return (publish_of(site, setpoint, effect.pile),)
+        case f.AssetSetpointSent():
+            epoch, seq = effect.stamp
+            asset = o.AssetSetpoint(
+                epoch=epoch,
+                seq=seq,
+                power_kw=effect.power_kw,
+                lease_s=effect.lease_s,
+                fallback_kw=effect.fallback_kw,
+                reason=cast(o.Reason, effect.reason),
+            )
+            return (publish_of(site, asset, effect.asset),)
         case f.SessionStatus():
             return _session(site, effect)
+        case f.EventAnswer():
+            said = o.EventAnswer(
+                received_at=effect.received_at,
+                decision=cast(Any, effect.decision),
+                why=effect.why,
+                promised_kw=effect.promised_kw,
+                delivered_kwh=effect.delivered_kwh,
+            )
+            return (publish_of(site, said, effect.event),)
+        case f.FlexibilityOffered():
+            slots = [
+                o.FlexibleSlot(**{n: getattr(s, n) for n in o.FlexibleSlot.__struct_fields__})
+                for s in effect.slots
+            ]
+            offer = o.Flexibility(
+                computed_at=effect.computed_at, slot_minutes=effect.slot_minutes, slots=slots
+            )
+            return (publish_of(site, offer),)
         case f.LimitAnswer():
             answer = o.LimitAnswer(
                 received_at=effect.received_at,

@@ -12,7 +12,7 @@ from adapters.wire import inbound as w
 from adapters.wire.strict import RefusedError
 from models import events as e
 from models.errors import InvalidValueError
-from models.session import Request
+from models.session import GiveBack, Request
 
 
 def contradiction(field: str, reason: str) -> RefusedError:
@@ -40,6 +40,33 @@ def _limit(body: w.Limit, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event
         export_kw=body.export_kw,
         source=body.source,
         slots=tuple((s.start, s.import_kw) for s in body.slots),
+        revoked=body.revoked,
+    )
+
+
+def _event(body: w.Event, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
+    if body.end <= body.start:
+        raise contradiction("end", "ends before it starts")
+    if not body.revoked and (body.power_kw is None) == (not body.slots):
+        raise contradiction("power_kw", "says neither or both of one power and a series")
+    starts = [s.start for s in body.slots]
+    if any(b <= a for a, b in pairwise(starts)):
+        raise contradiction("slots", "the steps are not in rising order")
+    if starts and not (starts[0] <= body.start and starts[-1] < body.end):
+        raise contradiction("slots", "do not cover the time from start to end")
+    powers = [s.power_kw for s in body.slots] if body.power_kw is None else [body.power_kw]
+    if body.kind != "follow" and any(p < 0 for p in powers):
+        raise RefusedError("out_of_range", "power_kw", f"{body.kind} is a magnitude")
+    return e.DemandCalled(
+        **base,
+        event=ids[0],
+        start=body.start,
+        end=body.end,
+        kind=body.kind,
+        power_kw=body.power_kw,
+        slots=tuple((s.start, s.power_kw) for s in body.slots),
+        incentive_per_kwh=body.incentive_per_kwh,
+        mandatory=body.mandatory,
         revoked=body.revoked,
     )
 
@@ -112,6 +139,9 @@ def _request(body: w.SessionRequest, ids: tuple[str, ...], base: dict[str, Any])
             battery_kwh=body.battery_kwh,
             soc=body.soc,
             vehicle_class=body.vehicle_class,
+            v2g=None
+            if body.v2g is None
+            else GiveBack(body.v2g.consent, body.v2g.min_soc, body.v2g.max_discharge_kw),
         )
     except InvalidValueError as problem:
         _, _, field = problem.where.partition(".")
@@ -150,6 +180,28 @@ def _ack(body: w.PileAck, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event
     return e.PileAcked(
         **base,
         pile=ids[0],
+        setpoint=(body.setpoint_epoch, body.setpoint_seq),
+        applied_kw=body.applied_kw,
+        refused=body.refused,
+    )
+
+
+def _asset_telemetry(body: w.AssetTelemetry, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
+    return e.AssetMeasured(
+        **base,
+        asset=ids[0],
+        power_kw=body.power_kw,
+        soc=body.soc,
+        available_kw=body.available_kw,
+    )
+
+
+def _asset_ack(body: w.AssetAck, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
+    if (body.applied_kw is None) == (body.refused is None):
+        raise contradiction("applied_kw", "says neither or both of applied_kw and refused")
+    return e.AssetAcked(
+        **base,
+        asset=ids[0],
         setpoint=(body.setpoint_epoch, body.setpoint_seq),
         applied_kw=body.applied_kw,
         refused=body.refused,
@@ -211,6 +263,7 @@ def _emergency(body: w.Emergency, ids: tuple[str, ...], base: dict[str, Any]) ->
 
 BUILD: dict[type[msgspec.Struct], Callable[[Any, tuple[str, ...], dict[str, Any]], e.Event]] = {
     w.Limit: _limit,
+    w.Event: _event,
     w.Heartbeat: _heartbeat,
     w.Tariff: _tariff,
     w.SessionRequest: _request,
@@ -218,6 +271,8 @@ BUILD: dict[type[msgspec.Struct], Callable[[Any, tuple[str, ...], dict[str, Any]
     w.PileBirth: _birth,
     w.PileTelemetry: _pile_telemetry,
     w.PileAck: _ack,
+    w.AssetTelemetry: _asset_telemetry,
+    w.AssetAck: _asset_ack,
     w.NodeTelemetry: _node_telemetry,
     w.Forecast: _forecast,
     w.Override: _override,

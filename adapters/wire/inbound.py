@@ -57,6 +57,30 @@ class Limit(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
     revoked: bool = False
 
 
+class PowerSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of an event's series: it holds until the next one starts."""
+
+    start: Instant
+    power_kw: Kw
+
+
+class Event(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A demand response event at the point of connection; answered on `answer/event/{event}`.
+
+    ``power_kw`` throughout, or the series ``slots``: a magnitude for ``reduce_by`` and
+    ``limit_to``; for ``follow`` positive is drawn from the grid.
+    """
+
+    start: Instant
+    end: Instant
+    kind: Literal["reduce_by", "limit_to", "follow"]
+    power_kw: Kw | None = None
+    slots: Annotated[list[PowerSlot], Meta(max_length=4000)] = []
+    incentive_per_kwh: PricePerKwh | None = None
+    mandatory: bool
+    revoked: bool = False
+
+
 class Heartbeat(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The grid company lives."""
 
@@ -70,6 +94,14 @@ class Tariff(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slot_minutes: SlotMinutes | None = None
     buy_per_kwh: Prices | None = None
     sell_per_kwh: Prices | None = None
+
+
+class V2g(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a driver lets his vehicle give back, and down to which state of charge."""
+
+    min_soc: Fraction
+    max_discharge_kw: Annotated[float, Meta(ge=0, le=1e5)]
+    consent: bool
 
 
 class SessionRequest(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +122,7 @@ class SessionRequest(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=T
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
     vehicle_class: Annotated[str, Meta(max_length=64)] = field(default="", name="class")
     mode: Literal["smart", "now"] = "smart"
+    v2g: V2g | None = None
 
 
 class SessionEnd(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,6 +159,23 @@ class PileTelemetry(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class PileAck(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A pile took a setpoint, or refuses it and says why: exactly one of the two."""
+
+    setpoint_epoch: Counter
+    setpoint_seq: Counter
+    applied_kw: Kw | None = None
+    refused: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+
+
+class AssetTelemetry(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What storage, a PV plant or a feeder measures; ``available_kw``: what it could do now."""
+
+    power_kw: Kw
+    soc: Fraction | None = None
+    available_kw: LimitKw | None = None
+
+
+class AssetAck(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An asset took a setpoint, or refuses it and says why: exactly one of the two."""
 
     setpoint_epoch: Counter
     setpoint_seq: Counter

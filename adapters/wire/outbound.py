@@ -30,6 +30,17 @@ class Setpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Reason
 
 
+class AssetSetpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The power that storage, a PV limit or a feeder must hold now; as for a pile."""
+
+    epoch: Counter
+    seq: Counter
+    power_kw: float
+    lease_s: float
+    fallback_kw: float
+    reason: Reason
+
+
 class CounterOffer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What would be possible where the request is not: later, or less."""
 
@@ -78,6 +89,36 @@ class LimitAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     binding_piles: list[str]
 
 
+class EventAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the site does about a demand response event; ``delivered_kwh`` is by the meter."""
+
+    received_at: Instant
+    decision: Literal["accepted", "refused", "revoked", "ended"]
+    why: str = ""
+    promised_kw: float | None = None
+    delivered_kwh: float | None = None
+
+
+class FlexibleSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One slot: how far up (draw more) and down (draw less), for how long, at what price."""
+
+    start: Instant
+    up_kw: float
+    down_kw: float
+    up_for_s: float
+    down_for_s: float
+    up_per_kwh: float
+    down_per_kwh: float
+
+
+class Flexibility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Per slot what the site could go up and down, for how long, at what price."""
+
+    computed_at: Instant
+    slot_minutes: int
+    slots: list[FlexibleSlot]
+
+
 class Status(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Birth, goodbye and last will of the daemon; ``instance`` tells two of one site apart."""
 
@@ -114,6 +155,7 @@ RejectedCode = Literal[
     "contradiction",
     "unknown_node",
     "unknown_pile",
+    "unknown_asset",
     "unknown_target",
     "unknown_zone",
     "unknown_tariff",
@@ -145,7 +187,11 @@ class SimDone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 __all__ = [
     "Alert",
+    "AssetSetpoint",
     "CounterOffer",
+    "EventAnswer",
+    "Flexibility",
+    "FlexibleSlot",
     "Id",
     "LimitAnswer",
     "Plan",

@@ -12,13 +12,22 @@ import msgspec
 from adapters.wire.encode import Publish
 from adapters.wire.inbound import Stamped
 from adapters.wire.strict import RefusedError, read_body
-from adapters.wire.topics import INBOUND, LOCKSTEP_IN, LOCKSTEP_OUT, OUTBOUND, InTopic, root_of
+from adapters.wire.topics import (
+    INBOUND,
+    LOCKSTEP_IN,
+    LOCKSTEP_OUT,
+    OUTBOUND,
+    InTopic,
+    fits,
+    root_of,
+    segments,
+)
 from models.errors import InvalidValueError
 
 _IN: dict[type[msgspec.Struct], InTopic] = {t.body: t for t in (*INBOUND, LOCKSTEP_IN)}
-_OUT = {t.pattern.split("/")[0]: t for t in (*OUTBOUND, LOCKSTEP_OUT)}
+_OUT = [(segments(t.pattern), t) for t in (*OUTBOUND, LOCKSTEP_OUT)]
 _DECODERS: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
-    t.body: msgspec.json.Decoder(t.body) for t in _OUT.values()
+    t.body: msgspec.json.Decoder(t.body) for _, t in _OUT
 }
 _encoder = msgspec.json.Encoder()
 
@@ -59,8 +68,8 @@ def decode_out(site: str, topic: str, payload: bytes) -> tuple[msgspec.Struct, t
         If it is no message of the contract.
     """
     path = topic.removeprefix(root_of(site)).split("/")
-    kind = _OUT.get(path[0])
-    if kind is None or kind.pattern.count("/") + 1 != len(path):
+    kind = next((t for shape, t in _OUT if fits(shape, path)), None)
+    if kind is None:
         raise InvalidValueError("is no topic that the daemon writes", where=topic)
     ids = tuple(
         have

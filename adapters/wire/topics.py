@@ -6,6 +6,7 @@ A topic pattern names the ids in it; each id is 1 to 64 of ``A-Z a-z 0-9 _ -``.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,6 +64,7 @@ class OutTopic:
 
 INBOUND: tuple[InTopic, ...] = (
     InTopic("grid/limit/{node}/{limit}", inbound.Limit, "grid", 1, True, "control"),
+    InTopic("grid/event/{event}", inbound.Event, "grid, aggregator", 1, True, "control"),
     InTopic("grid/heartbeat", inbound.Heartbeat, "grid", 0, False, "control"),
     InTopic("override/{target}", inbound.Override, "operator", 1, True, "control"),
     InTopic("emergency/{zone}", inbound.Emergency, "operator", 1, True, "control"),
@@ -73,6 +75,8 @@ INBOUND: tuple[InTopic, ...] = (
     InTopic("pile/{pile}/ack", inbound.PileAck, "pile", 1, False, "field"),
     InTopic("forecast/{series}", inbound.Forecast, "forecaster", 1, True, "field"),
     InTopic("pile/{pile}/telemetry", inbound.PileTelemetry, "pile", 0, False, "telemetry"),
+    InTopic("asset/{asset}/ack", inbound.AssetAck, "asset", 1, False, "field"),
+    InTopic("asset/{asset}/telemetry", inbound.AssetTelemetry, "asset", 0, False, "telemetry"),
     InTopic("node/{node}/telemetry", inbound.NodeTelemetry, "meter", 0, False, "telemetry"),
 )
 
@@ -81,9 +85,12 @@ LOCKSTEP_IN = InTopic("sim/time", inbound.SimTime, "virtual depot", 1, False, "f
 
 OUTBOUND: tuple[OutTopic, ...] = (
     OutTopic("pile/{pile}/setpoint", outbound.Setpoint, 1, False, 5),
+    OutTopic("asset/{asset}/setpoint", outbound.AssetSetpoint, 1, False, 5),
     OutTopic("session/{session}/status", outbound.SessionStatus, 1, True),
     OutTopic("plan", outbound.Plan, 1, True),
     OutTopic("answer/limit/{node}/{limit}", outbound.LimitAnswer, 1, True),
+    OutTopic("answer/event/{event}", outbound.EventAnswer, 1, True),
+    OutTopic("flexibility", outbound.Flexibility, 1, True),
     OutTopic("status", outbound.Status, 1, True),
     OutTopic("alert/{kind}", outbound.Alert, 1, False),
     OutTopic("rejected", outbound.Rejected, 1, False),
@@ -98,22 +105,28 @@ def root_of(site: str) -> str:
     return f"valleyfill/v1/{site}/"
 
 
-def _segments(pattern: str) -> tuple[str | None, ...]:
+def segments(pattern: str) -> tuple[str | None, ...]:
+    """The parts of a pattern, None where an id stands."""
     return tuple(None if part.startswith("{") else part for part in pattern.split("/"))
+
+
+def fits(shape: Sequence[str | None], parts: Sequence[str]) -> bool:
+    """Whether the parts of a path are those of a pattern."""
+    return len(shape) == len(parts) and all(
+        want is None or want == have for want, have in zip(shape, parts, strict=True)
+    )
 
 
 _SHAPES: dict[int, list[tuple[tuple[str | None, ...], InTopic]]] = {}
 for _topic in (*INBOUND, LOCKSTEP_IN):
-    _SHAPES.setdefault(_topic.pattern.count("/") + 1, []).append(
-        (_segments(_topic.pattern), _topic)
-    )
+    _SHAPES.setdefault(_topic.pattern.count("/") + 1, []).append((segments(_topic.pattern), _topic))
 
 
 def match_in(path: str) -> tuple[InTopic, tuple[str, ...]] | None:
     """The inbound topic that a path under the root is, and the ids in it; None: no such topic."""
     parts = path.split("/")
     for shape, topic in _SHAPES.get(len(parts), ()):
-        if all(want is None or want == have for want, have in zip(shape, parts, strict=True)):
+        if fits(shape, parts):
             ids = tuple(have for want, have in zip(shape, parts, strict=True) if want is None)
             return topic, ids
     return None

@@ -20,6 +20,17 @@ GOOD: dict[str, dict[str, Any]] = {
         "export_kw": None,
         "source": "dispatch",
     },
+    "grid/event/peak-day": {
+        **HEAD,
+        "start": "2026-07-01T18:00:00+08:00",
+        "end": "2026-07-01T20:00:00+08:00",
+        "kind": "limit_to",
+        "power_kw": 40,
+        "incentive_per_kwh": 3.5,
+        "mandatory": True,
+    },
+    "asset/bess/telemetry": {**HEAD, "power_kw": -20, "soc": 0.5, "available_kw": 100},
+    "asset/bess/ack": {**HEAD, "setpoint_epoch": 1, "setpoint_seq": 4, "applied_kw": -20},
     "grid/heartbeat": dict(HEAD),
     "tariff/main": {
         **HEAD,
@@ -60,6 +71,7 @@ GOOD: dict[str, dict[str, Any]] = {
 LIMIT, REQUEST = "grid/limit/transformer/cap", "session/s1/request"
 TELEMETRY, ACK, TARIFF = "pile/A-01/telemetry", "pile/A-01/ack", "tariff/main"
 OVERRIDE, FORECAST = "override/A-01", "forecast/base"
+EVENT, ASSET_ACK = "grid/event/peak-day", "asset/bess/ack"
 
 
 @dataclass(frozen=True)
@@ -239,6 +251,27 @@ CORPUS: tuple[Row, ...] = (
             {"start": "2026-07-01T09:00:00Z", "import_kw": 1},
             {"start": "2026-07-01T08:00:00Z", "import_kw": 2},
         ],
+    ),
+    _changed("an event that ends first", EVENT, "contradiction", "end", end=HEAD["issued_at"]),
+    _changed("an event without a power", EVENT, "contradiction", "power_kw", power_kw=None),
+    _changed("a negative event limit", EVENT, "out_of_range", "power_kw", power_kw=-1),
+    _changed(
+        "an event series that starts late",
+        EVENT,
+        "contradiction",
+        "slots",
+        power_kw=None,
+        slots=[{"start": "2026-07-01T19:00:00+08:00", "power_kw": 1}],
+    ),
+    _changed("an event of an unknown kind", EVENT, "out_of_range", "kind", kind="please"),
+    _without("an event that does not say whether it must be", EVENT, "mandatory"),
+    _changed("an asset that says both", ASSET_ACK, "contradiction", "applied_kw", refused="no"),
+    _changed(
+        "a floor above the battery",
+        REQUEST,
+        "out_of_range",
+        "v2g.min_soc",
+        v2g={"min_soc": 1.2, "max_discharge_kw": 5, "consent": True},
     ),
     _changed("prices of two lengths", TARIFF, "contradiction", "sell_per_kwh", sell_per_kwh=[0.1]),
     _changed("a book and a series", TARIFF, "contradiction", "book", book="zhejiang-2026"),

@@ -49,6 +49,7 @@ def test_every_refusal_code_that_the_contract_names_for_bodies_occurs_in_the_cor
     by_the_engine = {
         "unknown_node",
         "unknown_pile",
+        "unknown_asset",
         "unknown_target",
         "unknown_zone",
         "unknown_tariff",
