@@ -8,6 +8,7 @@ import sqlite3
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 
 from adapters import health, reload
 from adapters import inbox as box
@@ -68,6 +69,8 @@ class Daemon:
         self._host: Host | None = None
         self._exit: int | None = None
         self._health = health.Health()
+        self._alerts: dict[str, datetime] = {}
+        self._away_since: datetime | None = None
         self._store_reason = ""
         self._watchdog_s = watchdog_period_s()
         self._watchdog_due_s = 0.0
@@ -120,6 +123,11 @@ class Daemon:
         self._signals()
         parts.start(stack)
         early = self._presence.listen(self._links, self._inbox)
+        if self._lockstep is None and self._presence.epoch == 1:
+            # Neither the store nor the broker knows an earlier epoch: it is the first start, or
+            # both are lost. Piles that have obeyed a higher one would not hear us, so it starts
+            # from the wall clock, which no epoch counted from 1 reaches.
+            self._presence.epoch = int(self._wall.now().timestamp())
         begin_epoch(base, self._presence.epoch, self._wall.now())
         if self._lockstep is None:
             self._start_engine(self._wall)
@@ -167,6 +175,9 @@ class Daemon:
             self._drain_step(self._lockstep, messages, answers)
         elif self._host is not None:
             self._do(self._host, self._host.take(messages, answers))
+            if self._host.state.alerts is not self._alerts:
+                self._alerts = self._host.state.alerts
+                self._look_at_health()
         return bool(taken.facts or taken.messages)
 
     def _drain_step(
@@ -240,6 +251,8 @@ class Daemon:
                 self._link_up(fact)
             case box.LinkDown():
                 log.warning("%s: connection lost: %s", fact.lane, fact.reason)
+                if fact.lane == "control" and self._away_since is None:
+                    self._away_since = self._wall.now()
                 if fact.taken_over:
                     log.error("another daemon has taken this site over")
                     self._exit = EX_TEMPFAIL
@@ -263,9 +276,13 @@ class Daemon:
         self._say_status()
         if self._host is not None:
             self._publish(self._host.retained())
+            if self._away_since is not None:
+                alert = health.broker_alert(self._away_since, self._wall.now())
+                self._publish(self._host.say(alert))
             # What was said while the connection was gone reached nobody.
             self._host.renew_all()
             self._due_mono_s = 0.0
+        self._away_since = None
 
     def _judge(self, verdict: Verdict) -> None:
         """Another daemon of this site was heard: leave it to him, or speak above him."""
@@ -288,16 +305,17 @@ class Daemon:
 
     def _look_at_health(self) -> None:
         host = self._host
-        found = health.Health(
+        found = health.look(
+            None if host is None else host.state,
             store=not self._store_reason and self._writer.healthy,
             broker=self._links.up,
-            solver=health.solver_works(None if host is None else host.state),
         )
         before, self._health = self._health, found
         if found == before:
             return
         self._say_status()
-        if found.store != before.store and host is not None:
+        log.warning("health", extra={"degraded": found.degraded})
+        if ("store" in found.degraded) != ("store" in before.degraded) and host is not None:
             path = str(self._file.store_path)
             alert = health.store_alert(path, self._store_reason, self._wall.now())
             self._publish(host.say(alert))

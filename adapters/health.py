@@ -19,29 +19,39 @@ def own_version() -> str:
         return "0"
 
 
+MODES: dict[str, str] = {
+    "store_lost": "store",
+    "broker_lost": "broker",
+    "solver_lost": "solver",
+    "meter_lost": "meter",
+    "tariff_missing": "tariff",
+    "forecast_missing": "forecast",
+    "calendar_missing": "calendar",
+}
+"""The degraded modes: kind of the alert, and the word on ``status``."""
+
+
 @dataclass(frozen=True)
 class Health:
-    """What works.
+    """What does not work.
 
     Parameters
     ----------
-    store, broker, solver : bool
-        Whether the store can be written, all connections stand, the solving process answers.
+    degraded : tuple of str
+        Words of :data:`MODES`, in their order.
     """
 
-    store: bool = True
-    broker: bool = True
-    solver: bool = True
-
-    @property
-    def degraded(self) -> tuple[str, ...]:
-        """Names of what does not work."""
-        return tuple(n for n in ("store", "broker", "solver") if not getattr(self, n))
+    degraded: tuple[str, ...] = ()
 
 
-def solver_works(state: SiteState | None) -> bool:
-    """Whether no alert about the solving process stands."""
-    return state is None or not any(k.startswith("solver_lost/") for k in state.alerts)
+def look(state: SiteState | None, *, store: bool, broker: bool) -> Health:
+    """The health by what the engine has raised, and by the host's own parts."""
+    wrong = set() if state is None else {key.partition("/")[0] for key in state.alerts}
+    if not store:
+        wrong.add("store_lost")
+    if not broker:
+        wrong.add("broker_lost")
+    return Health(tuple(word for kind, word in MODES.items() if kind in wrong))
 
 
 def online(health: Health, instance: str, epoch: int) -> outbound.Status:
@@ -64,6 +74,20 @@ def offline(instance: str, epoch: int) -> outbound.Status:
         instance=instance,
         epoch=epoch,
         health="stopped",
+    )
+
+
+def broker_alert(since: datetime, now: datetime) -> Alert:
+    """The broker is back; while it was away nobody could be told."""
+    away_s = (now - since).total_seconds()
+    return Alert(
+        kind="broker_lost",
+        where="mqtt",
+        since=since,
+        text=f"the broker was away for {away_s:.0f} s; piles went on by their leases, then fell "
+        "back; check the broker and the network",
+        text_zh=f"消息代理中断 {away_s:.0f} 秒,充电桩按有效期运行后转入安全功率;请检查代理与网络",
+        cleared=True,
     )
 
 

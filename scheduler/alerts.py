@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from models.site import Site
 from scheduler.draft import Draft
@@ -27,6 +28,9 @@ ABOVE_S = 15.0
 
 UNREGISTERED_KW = 1.0
 """A stated base load that the meter shows wrong by less is right."""
+
+FORECAST_MISSED = timedelta(days=7)
+"""A forecast that ended longer ago is no longer waited for."""
 
 TEXTS: dict[str, tuple[str, str]] = {
     "heartbeat_lost": (
@@ -54,6 +58,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the meter is silent; the highest base load seen counts; check the meter",
         "电表失联,按已知最高基础负荷计入;请检查电表",
     ),
+    "forecast_missing": (
+        "the forecast has run out; plans go on with what the meter shows now; send a new one",
+        "预测已过期,暂按实测值编制计划;请重新发送预测",
+    ),
     "meter_implausible": (
         "the meter shows more fed back than can be generated; its sign is likely wrong",
         "电表读数反向功率超过可发电功率,方向可能接反",
@@ -80,6 +88,7 @@ def watch(draft: Draft, site: Site, picture: Picture) -> None:
         wrong["heartbeat_lost"].add(site.name)
     _piles(draft, site, picture, wrong)
     _meters(draft, site, wrong)
+    _forecasts(draft, wrong)
     alerts = draft.get("alerts")
     for key in [k for k in alerts if k.startswith("starvation/")]:
         session = key.partition("/")[2]
@@ -123,6 +132,16 @@ def _piles(draft: Draft, site: Site, picture: Picture, wrong: dict[str, set[str]
             wrong["pile_fault"].add(name)
         if pile.ignored >= REFUSED_TIMES:
             wrong["pile_refuses"].add(name)
+
+
+def _forecasts(draft: Draft, wrong: dict[str, set[str]]) -> None:
+    """Series that were sent and have run out; what was never sent is not missed."""
+    now: datetime = draft.get("now")
+    for name, sent in draft.get("forecasts").items():
+        minutes = sent.slot_minutes * len(sent.values)
+        over_for = now - sent.start - timedelta(minutes=minutes)
+        if timedelta() <= over_for <= FORECAST_MISSED:
+            wrong["forecast_missing"].add(name)
 
 
 def _meters(draft: Draft, site: Site, wrong: dict[str, set[str]]) -> None:

@@ -140,6 +140,8 @@ class Pricing:
         self._found: dict[str, Tariff] = {}
         self._known: tuple[Any, Any] = (None, None)
         self._held: tuple[Tariff, str] = (tariff, "")
+        self._days: tuple[object, ...] = ()
+        self._unpublished = ""
         self._month: tuple[Tariff, int, int, tuple[DemandTerm, ...]] | None = None
 
     def refusal(self, draft: Draft, event: PricesPushed | BookChosen) -> Rejected | None:
@@ -231,6 +233,7 @@ class Pricing:
                 wrong = wrong or str(problem)
                 continue
             self._tell(draft, wrong, name)
+            self._tell_calendar(draft, candidate, now, end)
             return horizon, prices
         raise AssertionError("the last stand-in always has a price")
 
@@ -252,6 +255,27 @@ class Pricing:
             self._site.name,
             f"{wrong}; plans go on by {rule}; send the missing prices",
             f"缺少电价:{wrong};暂按{_RULES_ZH[rule]}编制计划,请补发电价",
+        )
+
+    def _tell_calendar(self, draft: Draft, tariff: Tariff, now: datetime, end: datetime) -> None:
+        """Days whose holidays nobody has published yet: looked at once a day, and said."""
+        site = self._site
+        days = (tariff, now.astimezone(site.zone).date(), end.astimezone(site.zone).date())
+        if days != self._days:
+            notes = tariff.notes(now, end, zone=site.zone)
+            self._days = days
+            self._unpublished = next(
+                (n.text for n in notes if n.code == "unpublished_holidays"), ""
+            )
+        if not self._unpublished:
+            clear_alert(draft, "calendar_missing", site.name)
+            return
+        raise_alert(
+            draft,
+            "calendar_missing",
+            site.name,
+            f"{self._unpublished}; give the days in an override file",
+            f"节假日安排尚未公布,暂按备用规则执行:{self._unpublished};请提供节假日文件",
         )
 
     def terms(self, draft: Draft) -> tuple[DemandTerm, ...]:

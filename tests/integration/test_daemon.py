@@ -196,3 +196,19 @@ def another_store(place: Yard) -> Path:
     text = place.config.read_text().replace(str(place.store), str(place.folder / "other.db"))
     other.write_text(text)
     return other
+
+
+def test_with_store_and_retained_words_both_lost_piles_that_obeyed_before_still_obey(
+    tmp_path: Path,
+) -> None:
+    with yard(tmp_path, lease_s=3.0) as place:
+        charging(place)
+        before = max(p.told[-1].epoch for p in place.piles)
+        place.daemon.kill()
+        place.broker.kill()
+        for leftover in tmp_path.glob("yard.db*"):
+            leftover.unlink()
+        time.sleep(1.1)
+        place.broker.start()
+        place.daemon.start()
+        until(lambda: all(p.told[-1].epoch > before for p in place.piles), "all are told anew")
