@@ -56,6 +56,11 @@ class Plan:
         By session.
     edges_s : tuple of int
         Slot edges of the horizon.
+    site_kw : tuple of float
+        Power at the point of connection in each slot, kW: sessions and what cannot be steered;
+        empty while no price stands on a peak.
+    aims : tuple of (str, float)
+        By demand term of a month: the mean power, kW, that no interval of it should exceed.
     """
 
     digest: str
@@ -66,3 +71,5 @@ class Plan:
     gap: float
     edges_s: tuple[int, ...]
     sessions: dict[str, SessionPlan]
+    site_kw: tuple[float, ...] = ()
+    aims: tuple[tuple[str, float], ...] = ()

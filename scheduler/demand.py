@@ -11,7 +11,7 @@ import numpy as np
 from models.horizon import FloatArray, epoch_s
 from models.site import Site
 from scheduler.draft import Draft
-from scheduler.drawn import Drawn, counted, key_of
+from scheduler.drawn import Drawn, counted, key_of, month_key
 from scheduler.peak import PeakPrice
 from scheduler.problem import Problem
 from scheduler.state import NodeState
@@ -29,6 +29,12 @@ def site_kw(draft: Draft, site: Site, picture: Picture) -> float:
         return node.power_kw
     base = base_now_kw(draft, site, 0, draft.get("now"), mono_s)
     return picture.talking_kw[0] + (base if math.isfinite(base) else 0.0)
+
+
+def steady_kw(draft: Draft, site: Site, picture: Picture) -> float:
+    """Power at the root that no talking pile draws, kW >= 0; 0 where it is not known."""
+    base = base_now_kw(draft, site, 0, draft.get("now"), draft.get("mono_s"))
+    return max(base if math.isfinite(base) else 0.0, 0.0) + picture.silent_kw[0]
 
 
 def record(draft: Draft, site: Site, picture: Picture, terms: Sequence[DemandTerm]) -> None:
@@ -99,9 +105,29 @@ def peak_prices(
         beside = np.bincount(rows.row, weights=rows.weight * base[rows.slot], minlength=m)
         if m:
             found.append(
-                PeakPrice(rows.row, rows.slot, rows.weight, rows.offset_kw + beside, rows.prices)
+                PeakPrice(
+                    rows.row,
+                    rows.slot,
+                    rows.weight,
+                    rows.offset_kw + beside,
+                    rows.prices,
+                    base,
+                    month_key(number, term),
+                )
             )
     return tuple(found)
+
+
+def aims_of(
+    problem: Problem, energy_kwh: FloatArray
+) -> tuple[tuple[float, ...], tuple[tuple[str, float], ...]]:
+    """What dispatch needs to hold a plan's peaks: power at the root by slot, the highest means."""
+    if not problem.peaks:
+        return (), ()
+    by_slot = np.bincount(problem.entry_slot, weights=energy_kwh, minlength=problem.horizon.n)
+    slot_kw = by_slot / problem.horizon.slot_h
+    aims = tuple((peak.term, peak.aim_kw(slot_kw)) for peak in problem.peaks)
+    return tuple((slot_kw + problem.peaks[0].base_kw).tolist()), aims
 
 
 def _without_room_kw(problem: Problem) -> FloatArray:

@@ -29,6 +29,7 @@ class Draft:
         self.effects: list[Effect] = []
         self.news = False
         self.slot_turned = False
+        self.near_peak = False
         self.born: set[str] = set()
         self.moved = 0
         self.withdrawn: list[LimitPushed] = []

@@ -74,6 +74,11 @@ def key_of(number: int, term: DemandTerm) -> str:
     return f"{number}:{term.name}"
 
 
+def month_key(number: int, term: DemandTerm) -> str:
+    """The same, told apart from that of other months."""
+    return f"{term.month_start_s}:{key_of(number, term)}"
+
+
 def begun(now_s: float, power_kw: float, month_s: int) -> Drawn:
     """Nothing is known before now."""
     return Drawn(now_s, power_kw, int(now_s) // CELL_S * CELL_S, (0.0,), month_s)

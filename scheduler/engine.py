@@ -110,8 +110,9 @@ class Engine:
             else:
                 fold(draft, event, self.site, self._pricing)
         age(draft, self.site)
-        picture = step.control(draft, self.site)
-        record(draft, self.site, picture, self._pricing.terms(draft))
+        terms = self._pricing.terms(draft)
+        picture = step.control(draft, self.site, terms)
+        record(draft, self.site, picture, terms)
         problem = step.plan_if_wanted(draft, self.site, self._pricing)
         if problem is not None:
             self._problem = problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -29,6 +29,10 @@ class PeakPrice:
         Mean power of each interval that no session of the problem draws, kW.
     tiers : tuple of (float, float)
         ``(from_kw, price_per_kw)``, both increasing; at least one.
+    base_kw : ndarray, shape (T,)
+        Power by slot that no session of the problem draws, kW; it stands in ``offset_kw`` too.
+    term : str
+        The demand term of a month, as dispatch looks it up.
     """
 
     row: IntArray
@@ -36,6 +40,8 @@ class PeakPrice:
     weight: FloatArray
     offset_kw: FloatArray
     tiers: tuple[tuple[float, float], ...]
+    base_kw: FloatArray = field(default_factory=lambda: np.zeros(0))
+    term: str = ""
 
     def __post_init__(self) -> None:
         if not self.tiers or any(a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(self.tiers)):
@@ -49,6 +55,10 @@ class PeakPrice:
             self.row, weights=self.weight * slot_kw[self.slot], minlength=self.offset_kw.size
         )
         return np.asarray(self.offset_kw + drawn, dtype=np.float64)
+
+    def aim_kw(self, slot_kw: FloatArray) -> float:
+        """The mean power that no interval exceeds under a plan, or may reach for nothing, kW."""
+        return max(self.tiers[0][0], float(np.max(self.mean_kw(slot_kw), initial=0.0)))
 
     def money(self, slot_kw: FloatArray) -> float:
         """What the highest interval costs above what is reached anyway."""

@@ -15,7 +15,7 @@ from models.limits import call_edges, limit_edges
 from models.plan import Plan, SessionPlan
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
-from scheduler.demand import peak_prices
+from scheduler.demand import aims_of, peak_prices
 from scheduler.draft import Draft
 from scheduler.learned import LikelyEnergy
 from scheduler.pricing import Pricing
@@ -333,6 +333,7 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         sessions[session] = SessionPlan(
             starts_s=tuple(own.tolist()), power_kw=tuple(power[lo:hi].tolist())
         )
+    site_kw, aims = aims_of(problem, energy)
     return Plan(
         digest=problem.digest,
         made_s=problem.horizon.start_s,
@@ -342,4 +343,6 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         gap=answer.gap,
         edges_s=tuple(edges.tolist()),
         sessions=sessions,
+        site_kw=site_kw,
+        aims=aims,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler import report
 from scheduler.base_load import measure_base
+from scheduler.demand_hold import hold, room_now_kw
 from scheduler.dispatch import wants
 from scheduler.draft import Draft
 from scheduler.effects import Solve
@@ -27,6 +29,7 @@ from scheduler.state import PileState, SessionRecord, SiteState
 from scheduler.timers import RISE_GAP_S, SOLVER_RETRY_S, solver_deadline_s
 from scheduler.unused import learn_unused
 from scheduler.view import SETTLED_S, Picture, budget_now, held_kw, in_emergency, lease_runs, look
+from tariffs.demand import DemandTerm
 
 LAXITY_STEP_H = 0.25
 """Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
@@ -60,14 +63,16 @@ CLOCK_STEP_S = 5.0
 """Wall and monotonic clock apart by more than this: the wall clock was set."""
 
 
-def control(draft: Draft, site: Site) -> Picture:
-    """Setpoints of this drain: what the plan wants, after the safety kernel."""
+def control(draft: Draft, site: Site, terms: Sequence[DemandTerm] = ()) -> Picture:
+    """Setpoints of this drain: what the plan wants under its peak, after the safety kernel."""
     now: datetime = draft.get("now")
     mono_s: float = draft.get("mono_s")
     picture = look(draft, site)
     measure_base(draft, site, picture)
     learn_unused(draft, site, mono_s)
     wanted = wants(draft, site, now)
+    if terms:
+        wanted = hold(draft, site, wanted, room_now_kw(draft, site, picture, terms))
     may_rise = mono_s >= draft.get("hold_until_mono_s")
     stopping = bool(draft.get("emergencies"))
     known, silent, lease_s = fixed(site).piles, picture.silent, site.lease_s

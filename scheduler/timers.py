@@ -10,6 +10,7 @@ from models.limits import call_edges, limit_edges
 from models.site import Site
 from scheduler.demand_response import over
 from scheduler.draft import Draft
+from scheduler.drawn import CELL_S
 from scheduler.fold_sessions import close
 from scheduler.planning import OVERSTAY
 from scheduler.pricing import book_edges
@@ -180,6 +181,9 @@ def next_due_s(draft: Draft, site: Site) -> float:
         due = min(due, max(asked + SOLVER_RETRY_S, mono_s + 1.0))
     elif draft.get("plan_wanted"):
         due = mono_s
+    if draft.near_peak:
+        # Room under the peak comes back as older minutes leave the running averages.
+        due = min(due, mono_s + CELL_S - now_s % CELL_S + 0.001)
     due = min(due, _piles_due_s(draft, site, mono_s))
     return max(due, mono_s + SOONEST_S)
 

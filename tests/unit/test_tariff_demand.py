@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from models.horizon import Horizon, epoch_s
 from tariffs.calendar import NoHolidays
 from tariffs.day_rule import Band, DayRule, DayWindow
 from tariffs.demand import DemandTerm, peak_of
-from tariffs.demand_room import room_kw, unavoidable_peak_kw
+from tariffs.demand_room import Ahead, room_kw, unavoidable_peak_kw
 from tariffs.demand_rules import BillingChoice, DemandRule, Exemption, SiteDemand, month_term
 from tariffs.kinds.family import Family, Version
 from tariffs.kinds.flat import Flat
@@ -203,7 +204,7 @@ def room(slide_s: int, now_min: float, power_kw: list[float], level_kw: float) -
     starts = epoch_s(JULY) + 60 * np.arange(len(power_kw), dtype=np.int64)
     term = july(DemandRule("需量", "peak", 1.0, slide_s=slide_s), SiteDemand())
     now_s = epoch_s(JULY) + int(now_min * 60)
-    return room_kw(term, now_s, starts, starts + 60, np.array(power_kw), level_kw)
+    return room_kw(term, ZONE, now_s, starts, starts + 60, np.array(power_kw), level_kw)
 
 
 def test_room_in_a_block_is_what_the_block_has_left() -> None:
@@ -218,6 +219,33 @@ def test_room_under_a_sliding_window_holds_every_running_mean() -> None:
     means = [np.mean(future[k : k + 15]) for k in range(1, 16)]
     assert max(means) == pytest.approx(50.0)
     assert room(60, 15, [90.0] * 15, 50.0) < 0
+
+
+def test_the_last_second_of_a_block_makes_up_for_no_more_than_its_share() -> None:
+    """A thousandth too much until a second before the end stops no vehicle."""
+    term = july(DemandRule("需量", "peak", 1.0), SiteDemand())
+    begun = epoch_s(JULY)
+    past = np.array([begun]), np.array([begun + 899]), np.array([50.05])
+    assert room_kw(term, ZONE, begun + 899, *past, 50.0) == pytest.approx(50.0 - 0.05 * 899 / 60)
+
+
+def test_room_leaves_what_the_plan_draws_afterwards() -> None:
+    """Ten minutes at 80 kW and five at 20 are the mean of 60 that the plan means."""
+    term = july(DemandRule("需量", "peak", 1.0), SiteDemand())
+    begun = epoch_s(JULY)
+    none = np.zeros(0, dtype=np.int64)
+    ahead = Ahead(begun + 600, np.array([begun + 600, begun + 900]), np.array([20.0]))
+    found = room_kw(term, ZONE, begun, none, none, np.zeros(0), 60.0, ahead)
+    assert found == pytest.approx(80.0)
+
+
+def test_outside_its_window_a_term_leaves_all_the_room() -> None:
+    window = DayWindow((DayRule("w", Scope(), (Band(12 * 60, 18 * 60, "counted"),)),), NoHolidays())
+    term = july(DemandRule("需量", "peak", 1.0, counted=window), SiteDemand())
+    none = np.zeros(0, dtype=np.int64)
+    noon = epoch_s(JULY) + 12 * 3600
+    assert room_kw(term, ZONE, noon - 1, none, none, np.zeros(0), 5.0) == math.inf
+    assert room_kw(term, ZONE, noon, none, none, np.zeros(0), 5.0) == pytest.approx(5.0)
 
 
 def test_the_unavoidable_peak_is_averaged_over_the_interval() -> None:
