@@ -37,6 +37,8 @@ COMMANDS = {
     "demo": "adapters.cli_demo:demo",
     "simulate": "adapters.cli_simulate:simulate",
     "plan": "adapters.cli_plan:plan",
+    "explain": "adapters.cli_explain:explain",
+    "replay": "adapters.cli_replay:replay",
     "site": "adapters.cli_site:app",
     "tariff": "adapters.cli_tariff:app",
     "bill": "adapters.cli_bill:bill",

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from adapters.asking import Answer, ask
 from adapters.clock import Clock
 from adapters.inbox import Message
-from adapters.store.readings import Reading, Sampler
+from adapters.journal import Journal
+from adapters.store.readings import Sampler
 from adapters.store.writer import Batch
 from adapters.wire import Publish, decode, encode
 from adapters.wire.encode import publish_of, rejected_body
@@ -99,6 +100,7 @@ class Host:
         self._unanswered: dict[str, Stamp] = {}
         self._mute: set[str] = set()
         self._sampler = Sampler()
+        self._journal = Journal()
         self._store_broken = False
         self._kept_mono_s = clock.mono_s()
         self._kept = self._milestone()
@@ -136,8 +138,17 @@ class Host:
         answer = ask(self.engine, self.state, [*events, *facts], self._clock)
         refused.extend(_fault(by_event[id(e)]) for e in answer.faulty if id(e) in by_event)
         self.state = answer.state
-        readings = self._sampler.take(events, self.state)
-        return self._sort(answer, refused, by_event, loose, tuple(readings))
+        batch = Batch(
+            token=self._token + 1,
+            now=answer.now,
+            events=(),
+            setpoints=(),
+            state=self.state,
+            readings=tuple(self._sampler.take(events, self.state)),
+            steps=self._journal.steps(facts, answer.effects),
+            told=self._journal.told(answer.effects),
+        )
+        return self._sort(answer, refused, by_event, loose, batch)
 
     def _sort(
         self,
@@ -145,10 +156,10 @@ class Host:
         refused: list[Rejected],
         by_event: dict[int, Message],
         loose: list[Message],
-        readings: tuple[Reading, ...],
+        found: Batch,
     ) -> Outcome:
-        now, mono_s = answer.now, answer.mono_s
-        self._token += 1
+        mono_s = answer.mono_s
+        self._token = found.token
         publish: list[Publish] = []
         kept: list[Received] = []
         waiting: list[Message] = []
@@ -175,9 +186,10 @@ class Host:
             else:
                 publish.extend(self._remember(p) for p in encode(self._site, effect))
         batch = None
-        if kept or sent or readings or self._worth_keeping(mono_s):
+        told = found.readings or found.steps or found.told
+        if kept or sent or told or self._worth_keeping(mono_s):
             self._kept_mono_s, self._kept = mono_s, self._milestone()
-            batch = Batch(self._token, now, tuple(kept), tuple(sent), self.state, readings)
+            batch = replace(found, events=tuple(kept), setpoints=tuple(sent))
         if waiting:
             self._held_acks.append(_Held(self._token, mono_s, tuple(waiting)))
         acks = (*loose, *by_event.values())

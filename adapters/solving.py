@@ -186,6 +186,7 @@ class Solving:
                 gap=answer.gap,
                 work=answer.work,
                 solve_ms=answer.solve_ms,
+                rungs=answer.rungs,
                 **self._stamp(),
             )
         )

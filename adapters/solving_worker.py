@@ -37,6 +37,7 @@ class Answer:
     gap: float
     work: int
     solve_ms: float
+    rungs: tuple[str, ...] = ()
 
 
 def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_bytes: int) -> None:
@@ -112,6 +113,7 @@ def _answer_all(
                 gap=answer.gap,
                 work=answer.work,
                 solve_ms=(time.perf_counter() - began) * 1000.0,
+                rungs=tuple(name for name, _ in ready),
             )
         )
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import churn as churn_bench
+from benchmarks import decisions as decisions_bench
 from benchmarks import demand as demand_bench
 from benchmarks import fuzz as fuzz_bench
 from benchmarks import latency as latency_bench
@@ -122,6 +123,21 @@ def demand(
 
     columns = ("engine", "bill", "demand", "energy", "peak_kw", "delivered_kwh", "short_sessions")
     _report(run, columns, as_json, quick)
+
+
+@app.command()
+def decisions(
+    data: Annotated[Path, typer.Option(help="Folder with the recorded sessions.")],
+    steps: Annotated[int, typer.Option(help="Plans to make again.")] = 1_000,
+    short: Annotated[int, typer.Option(help="Short sessions to explain.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the choice among them.")] = 7,
+) -> None:
+    """Real days: plans made again byte for byte, and explanations tried by counterfactual plans."""
+    with _libraries_on_standard_error():
+        found = decisions_bench.decisions(
+            decisions_bench.real_days(data), steps=steps, short=short, seed=seed
+        )
+    print(json.dumps(found))
 
 
 def _report(

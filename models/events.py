@@ -211,7 +211,10 @@ class Ticked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Solved(Event):
-    """The solving process answers. ``energy_kwh`` is ragged, as the problem's offsets say."""
+    """The solving process answers. ``energy_kwh`` is ragged, as the problem's offsets say.
+
+    ``rungs`` are the solvers that were ready to be tried, in order.
+    """
 
     digest: str
     energy_kwh: tuple[float, ...] = field(repr=False)
@@ -220,6 +223,7 @@ class Solved(Event):
     gap: float
     work: int
     solve_ms: float
+    rungs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,10 @@ class FlexibilityOffered:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanSummary:
-    """``plan``: digest and totals; the whole plan is in the store."""
+    """``plan``: digest and totals; the whole plan is in the store.
+
+    ``periods`` and ``currency`` are the tariff's words for the slots and the money.
+    """
 
     digest: str
     status: str
@@ -122,6 +125,8 @@ class PlanSummary:
     short_kwh: float
     cost: float
     binding_nodes: tuple[str, ...]
+    periods: tuple[str, ...] = ()
+    currency: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,6 +127,8 @@ def planned(
             binding_nodes=tuple(
                 problem.node_ids[v] for v in np.flatnonzero(reasons.full.any(axis=1))
             ),
+            periods=tuple(periods),
+            currency=currency,
         )
     )
     clear_alert(draft, "solver_lost", site.name)

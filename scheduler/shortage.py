@@ -74,6 +74,11 @@ def explain(problem: Problem, energy_kwh: FloatArray) -> tuple[Cut, ...]:
     return tuple(graph.cut(int(i)) for i in np.flatnonzero(short > _LEAST_KWH))
 
 
+def cut_of(problem: Problem, energy_kwh: FloatArray, i: int) -> Cut:
+    """The cut of session i alone; parameters as in :func:`explain`."""
+    return _Residual(problem, energy_kwh).cut(i)
+
+
 class _Residual:
     """Where a plan leaves room, by node and slot and by entry."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.errors import StoreError
 
-VERSION = 2
+VERSION = 3
 """Of the tables, in ``PRAGMA user_version``. A store of a higher version is refused."""
 
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -31,6 +31,13 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
         "at_s INTEGER NOT NULL, import_kwh REAL NOT NULL, export_kwh REAL, "
         "PRIMARY KEY (meter, session, at_s)) WITHOUT ROWID",
         "CREATE INDEX readings_by_time ON readings (at_s)",
+    ),
+    3: (
+        "CREATE TABLE steps (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, "
+        "digest TEXT NOT NULL, rung TEXT NOT NULL, bytes INTEGER NOT NULL, facts TEXT NOT NULL, "
+        "body BLOB NOT NULL)",
+        "CREATE TABLE told (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, "
+        "kind TEXT NOT NULL, about TEXT NOT NULL, body TEXT NOT NULL)",
     ),
 }
 """What leads to each version from the one before."""

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from adapters.store.codec import pack_event, pack_plan, pack_state
 from adapters.store.readings import Reading, forget_readings, write_readings
 from adapters.store.schema import begin_epoch
+from adapters.store.steps import TOLD_KEPT, Step, Told, write_steps, write_told
 from models.events import Received
 from scheduler.effects import SetpointSent
 from scheduler.state import SiteState
@@ -50,6 +51,10 @@ class Batch:
         After the drain; the newest of a commit is written as its snapshot.
     readings : tuple of Reading
         Registers, for the bill.
+    steps : tuple of Step
+        Plans with all that made them.
+    told : tuple of Told
+        Alerts and answers.
     """
 
     token: int
@@ -58,6 +63,8 @@ class Batch:
     setpoints: tuple[SetpointSent, ...]
     state: SiteState
     readings: tuple[Reading, ...] = ()
+    steps: tuple[Step, ...] = ()
+    told: tuple[Told, ...] = ()
 
 
 class Writer:
@@ -136,13 +143,23 @@ class Writer:
             self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _shorten(self) -> None:
-        """Keep every event, and of setpoints and states only the newest."""
+        """Keep every event, and of setpoints and states only the newest; steps are let go."""
         events = tuple(e for b in self._waiting for e in b.events)
         last: dict[str, SetpointSent] = {s.pile: s for b in self._waiting for s in b.setpoints}
         readings = tuple(r for b in self._waiting for r in b.readings)
         end = self._waiting[-1]
+        told = tuple(t for b in self._waiting for t in b.told)[-TOLD_KEPT:]
         self._waiting = [
-            Batch(end.token, end.now, events, tuple(last.values()), end.state, readings)
+            Batch(
+                end.token,
+                end.now,
+                events,
+                tuple(last.values()),
+                end.state,
+                readings,
+                end.steps,
+                told,
+            )
         ]
 
     def _run(self) -> None:
@@ -200,6 +217,8 @@ class Writer:
                     ],
                 )
                 write_readings(base, (r for b in batches for r in b.readings))
+                write_steps(base, (s for b in batches for s in b.steps))
+                write_told(base, [t for b in batches for t in b.told])
                 self._snapshot(end)
                 base.execute("COMMIT")
             except BaseException:

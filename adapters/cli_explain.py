@@ -1,0 +1,48 @@
+"""``valleyfill explain``: why a session charges when it does, or ends short."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.cli_output import print_document, tables
+from models.errors import DataError
+
+SiteOption = Annotated[
+    Path, typer.Option("--site", envvar="VALLEYFILL_SITE", help="The site file.")
+]
+
+
+def explain(
+    session: Annotated[str, typer.Argument(help="The session's id.")],
+    site: SiteOption = Path("site.toml"),
+    lang: Annotated[str, typer.Option(help="en, zh, or both.")] = "both",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Say why a session charges when it does, or ends short, from its newest plan."""
+    from contextlib import closing
+
+    from adapters.config import load_site
+    from adapters.explaining import explained
+    from adapters.store.steps import STEPS_KEPT, read_steps, reading_store
+
+    if lang not in ("en", "zh", "both"):
+        raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
+    with closing(reading_store(load_site(site).store_path)) as base:
+        steps = read_steps(base, newest=STEPS_KEPT)
+        step = next((s for s in steps if session in s.problem.fleet.ids), None)
+    if step is None:
+        raise DataError(
+            f"no plan that is kept serves a session '{session}'",
+            fix="check its id; a session that needs nothing more is in no plan",
+        )
+    found = explained(step, session)
+    if as_json:
+        print_document(found)
+        return
+    out = tables()
+    for key in ("why", "why_zh"):
+        if lang in ("both", "zh" if key.endswith("zh") else "en"):
+            out.print(found[key], markup=False, soft_wrap=True)

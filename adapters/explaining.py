@@ -1,0 +1,64 @@
+"""Why a session charges as it does: its newest step, the reason, and what keeps it short."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from adapters.store.steps import Step
+from models.horizon import instant_of
+from scheduler.reasons import SHORT_KWH, Reasons
+from scheduler.shortage import cut_of
+from scheduler.why import why
+
+
+def explained(step: Step, session: str) -> dict[str, Any]:
+    """A session of a step: sentence in both languages, numbers, and the cut if it ends short.
+
+    Parameters
+    ----------
+    step : Step
+        One whose problem holds the session.
+    session : str
+        Its id.
+    """
+    problem = step.problem
+    i = problem.fleet.ids.index(session)
+    reasons = Reasons(problem, step.energy_kwh, periods=step.periods)
+    plain = reasons.of(i)
+    cut = cut_of(problem, step.energy_kwh, i) if plain.short_kwh > SHORT_KWH else None
+    reason = reasons.of(i, cut)
+    said = why(reason, zone=problem.horizon.zone, currency=step.currency)
+    return {
+        "session": session,
+        "step": step.number,
+        "at": step.at.isoformat(),
+        "why": said.text,
+        "why_zh": said.text_zh,
+        "kind": reason.kind,
+        "planned_kwh": reason.planned_kwh,
+        "short_kwh": reason.short_kwh,
+        "ready_at": _instant(reason.ready_s, problem.horizon.zone),
+        "cost": reason.cost,
+        "saved": reason.saved,
+        "leaving_at_would_do": _instant(reason.later_s, problem.horizon.zone),
+        "cut": [
+            {
+                "node": s.node,
+                "from": _instant(s.start_s, problem.horizon.zone),
+                "to": _instant(s.end_s, problem.horizon.zone),
+            }
+            for s in reason.full
+        ]
+        if cut is not None
+        else [],
+        "behind_the_same_cut": [] if cut is None else [s for s in cut.sessions if s != session],
+        "more_kw": None if cut is None or not cut.nodes else cut.more_kw,
+    }
+
+
+def _instant(seconds: int | None, zone: Any) -> str | None:
+    if seconds is None:
+        return None
+    local: datetime = instant_of(seconds).astimezone(zone)
+    return local.isoformat()

@@ -1,0 +1,74 @@
+"""What a drain leaves to be looked up later: the step records of its plans, and what was told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from adapters.solving import WORK_LIMIT
+from adapters.store.steps import Step, Told, versions
+from models.events import Event, Solved
+from scheduler.effects import Alert, Effect, LimitAnswer, PlanSummary, Solve
+from scheduler.problem import Problem
+
+_json = msgspec.json.Encoder()
+
+
+class Journal:
+    """Remembers the problem that is being solved, and puts its answer beside it."""
+
+    def __init__(self) -> None:
+        self._asked: Problem | None = None
+
+    def steps(self, facts: Sequence[Event], effects: Sequence[Effect]) -> tuple[Step, ...]:
+        """The step of an answer that became the running plan; called once per drain."""
+        plans = {e.digest: e for e in effects if isinstance(e, PlanSummary)}
+        found = []
+        for fact in facts:
+            asked = self._asked
+            if not isinstance(fact, Solved) or asked is None or fact.digest != asked.digest:
+                continue
+            plan = plans.get(fact.digest)
+            if plan is not None:
+                found.append(_step(asked, fact, plan))
+        for effect in effects:
+            if isinstance(effect, Solve):
+                self._asked = effect.problem
+        return tuple(found)
+
+    def told(self, effects: Sequence[Effect]) -> tuple[Told, ...]:
+        """Alerts and answers to limits."""
+        found = []
+        for effect in effects:
+            if isinstance(effect, Alert):
+                found.append(
+                    Told(effect.since, f"alert/{effect.kind}", effect.where, _body(effect))
+                )
+            elif isinstance(effect, LimitAnswer):
+                at = effect.reached_at or effect.applied_at or effect.received_at
+                about = f"{effect.node}/{effect.limit}"
+                found.append(Told(at, "answer/limit", about, _body(effect)))
+        return tuple(found)
+
+
+def _body(effect: Effect) -> str:
+    return _json.encode(effect).decode()
+
+
+def _step(problem: Problem, answer: Solved, plan: PlanSummary) -> Step:
+    return Step(
+        at=answer.now,
+        problem=problem,
+        energy_kwh=np.asarray(answer.energy_kwh, dtype=np.float64),
+        status=answer.status,
+        rung=answer.rung,
+        gap=answer.gap,
+        work=answer.work,
+        rungs=answer.rungs,
+        work_limit=WORK_LIMIT,
+        versions=versions(),
+        periods=plan.periods,
+        currency=plan.currency,
+    )
