@@ -26,8 +26,9 @@ WORK_LIMIT = 2_000_000
 START_S = 60.0
 """How long the process may take to load its solvers."""
 
-RUNGS = ("flow", "highs")
-"""The exact flow first; what leaves the flow, and whatever it refuses, the general LP."""
+RUNGS = ("flow", "general", "highs")
+"""The exact flow first; with storage, PV or giving vehicles the general path; whatever the flow
+refuses, the linear program of the fleet."""
 RESTART_S = 1.0
 
 

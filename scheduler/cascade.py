@@ -23,6 +23,9 @@ _SAME_KWH = 1e-6
 _SAME_COST = 1e-9
 _SAME_FRACTION = 1e-4
 
+MICROGRID_RUNGS = ("general",)
+"""Rungs that know storage, PV and giving vehicles; the others would plan as if there were none."""
+
 Bools = NDArray[np.bool_]
 
 
@@ -64,7 +67,8 @@ def run_cascade(
         The problem.
     rungs : sequence of (name, solver)
         Tried in this order. After them come ``shifted`` (the running plan, clipped to the
-        problem's bounds), ``greedy``, and ``idle`` (nothing charges).
+        problem's bounds), ``greedy``, and ``idle`` (nothing charges). A problem with a
+        microgrid goes to :data:`MICROGRID_RUNGS` alone, any other to the rest.
     work_limit : int
         Units of work that each rung may spend.
     running : ndarray, shape (offsets[-1],), optional
@@ -77,10 +81,13 @@ def run_cascade(
     """
     if running is None:
         running = problem.running_kwh
+    general = problem.microgrid is not None
     for name, solver in rungs:
+        if (name in MICROGRID_RUNGS) != general:
+            continue
         answer = _attempt(problem, name, solver, work_limit)
         if answer is not None:
-            return _keep_running(problem, answer, running)
+            return answer if general else _keep_running(problem, answer, running)
     entries = int(problem.offsets[-1])
     if running is not None and running.shape == (entries,):
         shifted = Solution(clip_plan(problem, running), "feasible", "shifted", float("nan"), 0)

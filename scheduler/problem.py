@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from models.errors import InvalidValueError
 from models.horizon import Horizon
 from models.units import SECONDS_PER_HOUR
+from scheduler.microgrid import Microgrid
 from scheduler.peak import PeakPrice
 
 IntArray = NDArray[np.int64]
@@ -193,6 +195,9 @@ class Problem:
         Demand charges at the root.
     running_kwh : ndarray, shape (offsets[-1],), optional
         The plan that runs, on this problem's slots; ties are broken toward it.
+    microgrid : Microgrid or None
+        Storage, PV and vehicles that give back. ``cap_kw`` then is what nodes leave for
+        sessions while no storage helps.
     """
 
     horizon: Horizon
@@ -206,6 +211,7 @@ class Problem:
     phase_limits: tuple[PhaseLimit, ...] = ()
     peaks: tuple[PeakPrice, ...] = ()
     running_kwh: FloatArray | None = field(default=None)
+    microgrid: Microgrid | None = None
 
     def __post_init__(self) -> None:
         t, m = self.horizon.n, len(self.node_ids)
@@ -286,7 +292,13 @@ class Problem:
         h.update(self.horizon.edges_s.tobytes())
         h.update("\x00".join(self.node_ids).encode())
         h.update("\x00".join(self.fleet.ids).encode())
-        arrays = [self.parent, self.cap_kw, self.buy_per_kwh, self.sell_per_kwh, self.surplus_kw]
+        arrays: list[NDArray[Any]] = [
+            self.parent,
+            self.cap_kw,
+            self.buy_per_kwh,
+            self.sell_per_kwh,
+            self.surplus_kw,
+        ]
         arrays += [getattr(self.fleet, f) for f in self.fleet.__dataclass_fields__ if f != "ids"]
         for limit in self.phase_limits:
             h.update(bytes([limit.phase]) + limit.node.to_bytes(4, "little"))
@@ -295,6 +307,9 @@ class Problem:
             arrays += [peak.row, peak.slot, peak.weight, peak.offset_kw, np.array(peak.tiers)]
         if self.running_kwh is not None:
             arrays.append(self.running_kwh)
+        if self.microgrid is not None:
+            h.update("\x00".join(self.microgrid.asset_ids).encode())
+            arrays.extend(self.microgrid.arrays())
         for a in arrays:
             h.update(np.ascontiguousarray(a).tobytes())
             h.update(b"\x00")

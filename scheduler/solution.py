@@ -28,6 +28,10 @@ class Solution:
         Relative distance to the bound, nan where no bound is known.
     work : int
         Units of work spent: pivots, augmentations, passes.
+    assets_kw : ndarray, shape (s + p, T), or None
+        Power of each storage and PV plant of the problem's microgrid in each slot, kW: positive
+        while charging, negative while discharging or generating. None: storage rests, and PV
+        gives what it can. Energy of entries is negative where a vehicle gives back.
     """
 
     energy_kwh: FloatArray
@@ -35,29 +39,92 @@ class Solution:
     rung: str
     gap: float
     work: int
+    assets_kw: FloatArray | None = None
+
+    def given_kwh(self, problem: Problem) -> FloatArray:
+        """Energy that each session ends with more than it has now, kWh, shape (n,).
+
+        What a vehicle gave back and has to charge again, with the losses, does not count.
+        """
+        energy = self.energy_kwh
+        grid = problem.microgrid
+        if grid is not None and grid.giving is not None:
+            back = grid.giving.efficiency[problem.entry_session]
+            energy = np.where(energy < 0, energy / back, energy)
+        given = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
+        return np.asarray(given, dtype=np.float64)
 
     def short_kwh(self, problem: Problem) -> FloatArray:
         """Energy owed that the plan does not deliver, kWh, shape (n,)."""
-        given = np.bincount(
-            problem.entry_session, weights=self.energy_kwh, minlength=problem.fleet.n
+        return np.maximum(problem.fleet.energy_kwh - self.given_kwh(problem), 0.0)
+
+    def root_kw(self, problem: Problem) -> FloatArray:
+        """Power at the root in each slot, kW, negative while fed back, shape (T,).
+
+        Without a microgrid: what the sessions draw, since base load is no part of the problem.
+        """
+        t = problem.horizon.n
+        drawn = np.bincount(problem.entry_slot, weights=self.energy_kwh, minlength=t)
+        power = np.asarray(drawn / problem.horizon.slot_h, dtype=np.float64)
+        grid = problem.microgrid
+        if grid is None:
+            return power
+        power = power + grid.base_kw[0]
+        if self.assets_kw is not None:
+            return np.asarray(power + self.assets_kw.sum(axis=0), dtype=np.float64)
+        sun = np.minimum(
+            grid.sources.available_kw.sum(axis=0), np.maximum(power + grid.export_kw[0], 0.0)
         )
-        return np.maximum(problem.fleet.energy_kwh - given, 0.0)
+        return np.asarray(power - sun, dtype=np.float64)
 
     def cost(self, problem: Problem) -> float:
-        """Money for the energy bought, in the tariff's currency: PV surplus first at its price."""
+        """Money for the energy bought, in the tariff's currency: PV surplus first at its price.
+
+        With a microgrid: what is bought less what is sold, base load included, and wear.
+        """
+        slot_h = problem.horizon.slot_h
+        if problem.microgrid is not None:
+            net = self.root_kw(problem) * slot_h
+            price = np.where(net > 0, problem.buy_per_kwh, problem.sell_per_kwh)
+            return float(np.sum(net * price)) + self.wear_cost(problem)
         drawn = np.bincount(
             problem.entry_slot, weights=self.energy_kwh, minlength=problem.horizon.n
         )
-        free = np.minimum(drawn, problem.surplus_kw * problem.horizon.slot_h)
+        free = np.minimum(drawn, problem.surplus_kw * slot_h)
         bought = (drawn - free) * problem.buy_per_kwh
         return float(np.sum(bought + free * problem.sell_per_kwh))
 
+    def wear_cost(self, problem: Problem) -> float:
+        """Money for the wear of storages and vehicles, and what their drivers are paid."""
+        grid = problem.microgrid
+        if grid is None:
+            return 0.0
+        money = 0.0
+        if grid.giving is not None:
+            rate = grid.giving.wear_per_kwh[problem.entry_session]
+            money += float(np.sum(np.maximum(-self.energy_kwh, 0.0) * rate))
+        if self.assets_kw is not None:
+            out = np.maximum(-self.assets_kw[: grid.stores.n], 0.0) @ problem.horizon.slot_h
+            money += float(out @ grid.stores.wear_per_kwh)
+        return money
+
+    def stored_value(self, problem: Problem) -> float:
+        """What is still stored at the end of the horizon is worth, money."""
+        grid = problem.microgrid
+        if grid is None or not grid.stores.n:
+            return 0.0
+        stores = grid.stores
+        if self.assets_kw is None:
+            return float(stores.energy_kwh @ stores.end_value_per_kwh)
+        stored = stores.stored_kwh(self.assets_kw[: stores.n] * problem.horizon.slot_h)
+        return float(stored[:, -1] @ stores.end_value_per_kwh)
+
     def peak_cost(self, problem: Problem) -> float:
         """Money for peaks above what is reached anyway, by the problem's demand charges."""
-        drawn = np.bincount(
-            problem.entry_slot, weights=self.energy_kwh, minlength=problem.horizon.n
-        )
-        return sum(p.money(drawn / problem.horizon.slot_h) for p in problem.peaks)
+        power = self.root_kw(problem)
+        if problem.microgrid is not None:
+            power = np.maximum(power, 0.0)
+        return sum(p.money(power) for p in problem.peaks)
 
 
 class Solver(Protocol):

@@ -13,8 +13,21 @@ from numpy.typing import ArrayLike
 
 from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution
+from scheduler.verify_microgrid import bounds
 
-Kind = Literal["shape", "number", "entry", "energy", "node", "phase", "taper"]
+Kind = Literal[
+    "shape",
+    "number",
+    "entry",
+    "energy",
+    "node",
+    "phase",
+    "taper",
+    "storage",
+    "source",
+    "export",
+    "giving",
+]
 
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE_KWH = 1e-6
@@ -27,8 +40,8 @@ class Violation:
 
     Parameters
     ----------
-    kind : {"shape", "number", "entry", "energy", "node", "phase", "taper"}
-        Which bound.
+    kind : str
+        Which bound, see :data:`Kind`.
     name : str
         The session's or node's id, with the phase (``transformer/L2``) where it is one.
     slot : int
@@ -97,12 +110,26 @@ def verify(problem: Problem, solution: Solution) -> Verdict:
         name = problem.fleet.ids[int(problem.entry_session[first])]
         slot = int(problem.entry_slot[first])
         return Verdict((Violation("number", name, slot, float("nan")),), int(bad.size))
+    powers = solution.assets_kw
+    if powers is not None:
+        grid = problem.microgrid
+        shape = (0 if grid is None else grid.n_assets, problem.horizon.n)
+        if powers.shape != shape or not bool(np.all(np.isfinite(powers))):
+            return Verdict((Violation("shape", f"assets {powers.shape}", -1, float("nan")),), 1)
     found = _Found()
     _check_entries(problem, energy, found)
-    _check_energy(problem, energy, found)
-    _check_nodes(problem, energy, found)
-    _check_phases(problem, energy, found)
+    _check_energy(problem, solution.given_kwh(problem), found)
+    if powers is None:
+        _check_nodes(problem, energy, found)
+    _check_phases(problem, np.maximum(energy, 0.0), found)
     _check_taper(problem, energy, found)
+    if problem.microgrid is not None:
+        _check_giving(problem, energy, found)
+        for kind, name, value, most in bounds(problem, solution):
+            excess = _beyond(value, most)
+            bad = np.flatnonzero(excess)
+            if bad.size:
+                found.add(kind, excess[bad], [name] * bad.size, bad.tolist())
     return Verdict(tuple(found.violations), found.count)
 
 
@@ -130,15 +157,18 @@ def _beyond(value: ArrayLike, bound: FloatArray) -> FloatArray:
 
 def _check_entries(problem: Problem, energy: FloatArray, found: _Found) -> None:
     excess = _beyond(energy, problem.upper_kwh)
-    excess = np.maximum(excess, np.where(energy < -ABSOLUTE_TOLERANCE_KWH, -energy, 0.0))
+    least = np.zeros(energy.size)
+    grid = problem.microgrid
+    if grid is not None and grid.giving is not None:
+        least = grid.giving.discharge_kw[problem.entry_session] * problem.entry_s / 3600.0
+    excess = np.maximum(excess, _beyond(-energy, least))
     bad = np.flatnonzero(excess)
     if bad.size:
         names = [problem.fleet.ids[int(i)] for i in problem.entry_session[bad]]
         found.add("entry", excess[bad], names, problem.entry_slot[bad].tolist())
 
 
-def _check_energy(problem: Problem, energy: FloatArray, found: _Found) -> None:
-    total = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
+def _check_energy(problem: Problem, total: FloatArray, found: _Found) -> None:
     excess = _beyond(total, problem.fleet.energy_kwh)
     bad = np.flatnonzero(excess)
     if bad.size:
@@ -195,3 +225,23 @@ def _check_taper(problem: Problem, energy: FloatArray, found: _Found) -> None:
             slots.append(int(problem.first[i] + j))
     if excesses:
         found.add("taper", np.array(excesses), names, slots)
+
+
+def _check_giving(problem: Problem, energy: FloatArray, found: _Found) -> None:
+    """No vehicle below its floor or above full at any slot's end, none beyond its cycles."""
+    assert problem.microgrid is not None
+    giving = problem.microgrid.giving
+    if giving is None:
+        return
+    for i in np.flatnonzero(giving.discharge_kw > 0):
+        own = energy[problem.offsets[i] : problem.offsets[i + 1]]
+        net = np.cumsum(np.where(own < 0, own / giving.efficiency[i], own))
+        room = max(giving.room_kwh[i], problem.fleet.energy_kwh[i])
+        given = np.cumsum(np.maximum(-own, 0.0))
+        excess = _beyond(-net, np.full(net.size, giving.spare_kwh[i]))
+        excess += _beyond(net, np.full(net.size, room))
+        excess += _beyond(given, np.full(net.size, giving.budget_kwh[i]))
+        bad = np.flatnonzero(excess)
+        if bad.size:
+            slots = (problem.first[i] + bad).tolist()
+            found.add("giving", excess[bad], [problem.fleet.ids[int(i)]] * bad.size, slots)

@@ -1,0 +1,539 @@
+"""The linear program of a fleet with storage, PV and vehicles that give back, as sparse arrays.
+
+Columns are energies by slot, kWh: what each session takes and gives, what each storage takes,
+gives and holds, what each PV plant gives, what is bought and sold, and the peaks that are paid
+for. Every column and row carries a key made of its kind, its owner and the end of its slot, so
+that a basis found for one problem starts the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.microgrid import NO_STORES, Giving, Microgrid, Sources
+from scheduler.problem import FloatArray, IntArray, Problem
+from scheduler.rows import phase_rows, subtree_sums, taper_share, tapered_entries
+from scheduler.weights import has_taper, is_network, priority_rank
+
+OwnerOf = Callable[[str], int]
+"""A number below 2**24 for a name, always the same one."""
+
+_COSTS = 100.0
+_TIE = 1e-3
+_STEP_RATIO = 4.0
+_TAPER_RATIO = 25.0
+_CURTAILED = 1e-4
+"""Weight of a kWh of PV left unused, and of one needlessly moved through a storage."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two directions of one thing, of which at most one may run in a slot.
+
+    Parameters
+    ----------
+    name : str
+        ``store``, ``session`` or ``grid``.
+    into, out : ndarray of int64
+        Columns of the two directions, one pair for each place.
+    """
+
+    name: str
+    into: IntArray
+    out: IntArray
+
+
+class GeneralProgram:
+    """Arrays of one linear program: ``minimise cost x, row_low <= A x <= row_up``.
+
+    Parameters
+    ----------
+    problem : Problem
+        Any; see :func:`grid_of`.
+    owner_of : callable
+        See :data:`OwnerOf`.
+
+    Attributes
+    ----------
+    cost, low, up : ndarray, shape (columns,)
+        Cost and bounds of the columns.
+    row_low, row_up : ndarray, shape (rows,)
+        Bounds of the rows.
+    col_key, row_key : ndarray of int64
+        Keys, unique among the columns and among the rows.
+    pairs : list of Pair
+        What must not run both ways at once.
+    """
+
+    def __init__(self, problem: Problem, owner_of: OwnerOf) -> None:
+        self._problem = problem
+        self._grid = grid_of(problem)
+        self._owner_of = owner_of
+        self._cols = _Parts()
+        self._rowp = _Parts()
+        self._trip: list[tuple[IntArray, IntArray, FloatArray]] = []
+        self.pairs: list[Pair] = []
+        self._slot_end = problem.horizon.edges_s[1:]
+        self._hours = problem.horizon.slot_h
+        self.scale, top = _scale(problem, self._grid)
+        self._top = top
+        session_ids = [owner_of(name) for name in problem.fleet.ids]
+        self._session_owner = np.array(session_ids, dtype=np.int64)
+        self._add_sessions()
+        self._add_stores()
+        self._add_sources()
+        self._add_balance()
+        self._add_limits()
+        self._add_peaks()
+        self._finish()
+
+    def _key(self, kind: int, owner: IntArray | int, slot_end_s: IntArray | int) -> IntArray:
+        place = np.asarray(slot_end_s, dtype=np.int64) & 0xFFFFFFFF
+        owner = np.asarray(owner, dtype=np.int64)
+        return np.asarray((np.int64(kind) << 56) | (owner << 32) | place, dtype=np.int64)
+
+    def _columns(
+        self, cost: FloatArray, low: FloatArray, up: FloatArray, key: IntArray
+    ) -> IntArray:
+        return self._cols.add(low, up, key, cost)
+
+    def _rows(self, low: FloatArray, up: FloatArray, key: IntArray) -> IntArray:
+        return self._rowp.add(low, up, key)
+
+    def _put(self, row: IntArray, col: IntArray, value: FloatArray | float) -> None:
+        if row.size:
+            full = np.broadcast_to(np.asarray(value, dtype=np.float64), row.shape)
+            self._trip.append((row, col, full))
+
+    def _add_sessions(self) -> None:
+        problem, fleet = self._problem, self._problem.fleet
+        slot, session = problem.entry_slot, problem.entry_session
+        giving = self._grid.giving
+        upper = problem.upper_kwh
+        worth, promise = _worths(problem, self._top)
+        cost = _TIE * slot / max(problem.horizon.n - 1, 1)
+        early = fleet.earliest[session]
+        cost = cost + np.where(early, (slot - problem.first[session]) * 2.0 * _COSTS, 0.0)
+        tapered = tapered_entries(problem)
+        stated = np.zeros(fleet.n, dtype=bool)
+        stated[session[tapered]] = True
+        if giving is not None:
+            stated |= giving.discharge_kw > 0
+        plain = ~stated[session]
+        cost = cost - np.where(plain, worth[session], 0.0)
+        owner, end = self._session_owner[session], self._slot_end[slot]
+        self.x = self._columns(cost, np.zeros(slot.size), upper, self._key(1, owner, end))
+        self.y = np.zeros(0, dtype=np.int64)
+        self.y_entry = np.zeros(0, dtype=np.int64)
+        if giving is not None:
+            self._add_giving(giving)
+        most = np.bincount(session, weights=upper, minlength=fleet.n)
+        binds = ~stated & ((most > fleet.energy_kwh) | (promise > 0))
+        rows = self._rows(
+            np.full(int(binds.sum()), -np.inf),
+            fleet.energy_kwh[binds],
+            self._key(1, self._session_owner[binds], 0),
+        )
+        number = np.full(fleet.n, -1)
+        number[binds] = rows
+        entry = np.flatnonzero(number[session] >= 0)
+        self._put(number[session[entry]], self.x[entry], 1.0)
+        self._add_states(stated, tapered, worth, giving)
+        self._add_promises(promise, stated)
+        phases = phase_rows(problem)
+        if phases.n:
+            r = self._rows(
+                np.full(phases.n, -np.inf), phases.upper, self._key(2, 0, np.arange(phases.n))
+            )
+            self._put(r[phases.row], self.x[phases.entry], phases.value)
+
+    def _add_giving(self, giving: Giving) -> None:
+        problem = self._problem
+        session, slot = problem.entry_session, problem.entry_slot
+        hours = problem.entry_s / 3600.0
+        most = giving.discharge_kw[session] * hours
+        entry = np.flatnonzero(most > 0)
+        owner = self._session_owner[session[entry]]
+        wear = (giving.wear_per_kwh[session[entry]]) * self.scale + _CURTAILED
+        key = self._key(2, owner, self._slot_end[slot[entry]])
+        self.y = self._columns(wear, np.zeros(entry.size), most[entry], key)
+        self.y_entry = entry
+        self.pairs.append(Pair("session", self.x[entry], self.y))
+        capped = giving.budget_kwh < np.bincount(session, weights=most, minlength=problem.fleet.n)
+        number = np.full(problem.fleet.n, -1)
+        rows = self._rows(
+            np.full(int(capped.sum()), -np.inf),
+            giving.budget_kwh[capped],
+            self._key(3, self._session_owner[capped], 0),
+        )
+        number[capped] = rows
+        at = number[session[entry]]
+        self._put(at[at >= 0], self.y[at >= 0], 1.0)
+
+    def _add_states(
+        self,
+        stated: np.ndarray,
+        tapered: IntArray,
+        worth: FloatArray,
+        giving: Giving | None,
+    ) -> None:
+        """``w_j = w_(j-1) + x_j - y_j / efficiency``: the energy gained since now."""
+        problem, fleet = self._problem, self._problem.fleet
+        session, slot = problem.entry_session, problem.entry_slot
+        entry = np.flatnonzero(stated[session])
+        self.w_of_session = np.full(fleet.n, -1)
+        if not entry.size:
+            return
+        room = fleet.taper_room_kwh.copy()
+        low = np.zeros(fleet.n)
+        if giving is not None:
+            room = np.where(giving.discharge_kw > 0, giving.room_kwh, room)
+            low = -np.where(giving.discharge_kw > 0, giving.spare_kwh, 0.0)
+        room = np.maximum(room, fleet.energy_kwh)
+        final = np.zeros(session.size, dtype=bool)
+        final[problem.offsets[1:][problem.last > problem.first] - 1] = True
+        top = np.where(final, fleet.energy_kwh[session], room[session])[entry]
+        cost = np.where(final, -worth[session], 0.0)[entry]
+        key = self._key(3, self._session_owner[session[entry]], self._slot_end[slot[entry]])
+        w = self._columns(cost, low[session[entry]], top, key)
+        self.w_of_session[session[entry]] = w
+        rows = self._rows(np.zeros(entry.size), np.zeros(entry.size), key)
+        place = np.full(session.size, -1)
+        place[entry] = np.arange(entry.size)
+        self._put(rows, w, 1.0)
+        begins = problem.offsets[:-1][session[entry]] == entry
+        later = np.flatnonzero(~begins)
+        self._put(rows[later], w[later - 1], -1.0)
+        self._put(rows, self.x[entry], -1.0)
+        if self.y.size and giving is not None:
+            at = place[self.y_entry]
+            self._put(rows[at], self.y, 1.0 / giving.efficiency[session[self.y_entry]])
+        if tapered.size:
+            share = taper_share(problem)[tapered]
+            full = fleet.taper_room_kwh[session[tapered]]
+            key = self._key(4, self._session_owner[session[tapered]], self._slot_end[slot[tapered]])
+            r = self._rows(np.full(tapered.size, -np.inf), share * full, key)
+            self._put(r, self.x[tapered], 1.0)
+            at = place[tapered]
+            later = np.flatnonzero(problem.offsets[:-1][session[tapered]] != tapered)
+            self._put(r[later], w[at[later] - 1], share[later])
+
+    def _add_promises(self, promise: FloatArray, stated: np.ndarray) -> None:
+        """A column for the promised part of what is given, which is worth more."""
+        problem = self._problem
+        some = np.flatnonzero(promise > 0)
+        if not some.size:
+            return
+        key = self._key(4, self._session_owner[some], 0)
+        most = problem.fleet.promised_kwh[some]
+        cols = self._columns(-promise[some], np.zeros(some.size), most, key)
+        rows = self._rows(np.full(some.size, -np.inf), np.zeros(some.size), key + (1 << 56))
+        number = np.full(problem.fleet.n, -1)
+        number[some] = rows
+        self._put(rows, cols, 1.0)
+        plain = np.flatnonzero(
+            (number[problem.entry_session] >= 0) & ~stated[problem.entry_session]
+        )
+        self._put(number[problem.entry_session[plain]], self.x[plain], -1.0)
+        owing = some[stated[some] & (self.w_of_session[some] >= 0)]
+        self._put(number[owing], self.w_of_session[owing], -1.0)
+
+    def _add_stores(self) -> None:
+        stores, hours = self._grid.stores, self._hours
+        s, t = stores.n, hours.size
+        none = np.zeros((0, t), dtype=np.int64)
+        self.c, self.d, self.e = none, none, none
+        if not s:
+            return
+        owner = np.array([self._owner_of(i) for i in stores.ids], dtype=np.int64)[:, None]
+        end = self._slot_end[None, :]
+
+        def columns(kind: int, cost: FloatArray, low: FloatArray, up: FloatArray) -> IntArray:
+            full = [np.broadcast_to(a, (s, t)).ravel() for a in (cost, low, up)]
+            key = self._key(kind, np.broadcast_to(owner, (s, t)).ravel(), np.tile(end, s).ravel())
+            return self._columns(full[0], full[1], full[2], key).reshape(s, t)
+
+        zero = np.zeros((1, 1))
+        wear = (stores.wear_per_kwh * self.scale)[:, None] + _CURTAILED
+        late = _TIE * np.arange(t)[None, :] / max(t - 1, 1) * 0.1
+        self.c = columns(5, late, zero, stores.charge_kw[:, None] * hours)
+        self.d = columns(6, wear, zero, stores.discharge_kw[:, None] * hours)
+        worth = np.zeros((s, t))
+        worth[:, -1] = -stores.end_value_per_kwh * self.scale
+        self.e = columns(7, worth, stores.low_kwh[:, None], stores.high_kwh[:, None])
+        self.pairs.append(Pair("store", self.c.ravel(), self.d.ravel()))
+        start = np.zeros((s, t))
+        start[:, 0] = stores.energy_kwh
+        key = self._key(7, np.broadcast_to(owner, (s, t)).ravel(), np.tile(end, s).ravel())
+        rows = self._rows(start.ravel(), start.ravel(), key).reshape(s, t)
+        flat = rows.ravel()
+        self._put(flat, self.e.ravel(), 1.0)
+        self._put(rows[:, 1:].ravel(), self.e[:, :-1].ravel(), -1.0)
+        self._put(flat, self.c.ravel(), np.repeat(-stores.charge_efficiency, t))
+        self._put(flat, self.d.ravel(), np.repeat(1.0 / stores.discharge_efficiency, t))
+
+    def _add_sources(self) -> None:
+        sources, hours = self._grid.sources, self._hours
+        p, t = sources.n, hours.size
+        self.u = np.zeros((0, t), dtype=np.int64)
+        if p:
+            owner = np.repeat(np.array([self._owner_of(i) for i in sources.ids], dtype=np.int64), t)
+            key = self._key(8, owner, np.tile(self._slot_end, p))
+            up = (sources.available_kw * hours).ravel()
+            cost = np.full(p * t, -_CURTAILED)
+            self.u = self._columns(cost, np.zeros(p * t), up, key).reshape(p, t)
+        own = self._grid.stores.pv_only
+        if bool(own.any()):
+            rows = self._rows(np.full(t, -np.inf), np.zeros(t), self._key(9, 0, self._slot_end))
+            for k in np.flatnonzero(own):
+                self._put(rows, self.c[k], 1.0)
+            for k in range(p):
+                self._put(rows, self.u[k], -1.0)
+
+    def _add_balance(self) -> None:
+        """At the root: bought less sold is base and sessions and storage less PV."""
+        problem, grid, t = self._problem, self._grid, self._hours.size
+        cost = problem.buy_per_kwh * self.scale
+        gain = problem.sell_per_kwh * self.scale
+        export = grid.export_kw[0] * self._hours
+        export = np.maximum(export, -grid.base_kw[0] * self._hours)
+        key = self._key(10, 0, self._slot_end)
+        self.bought = self._columns(cost, np.zeros(t), np.full(t, np.inf), key)
+        self.sold = self._columns(-gain, np.zeros(t), export, key + (1 << 56))
+        self.pairs.append(Pair("grid", self.bought, self.sold))
+        base = grid.base_kw[0] * self._hours
+        rows = self._rows(base, base, key)
+        self._put(rows, self.bought, 1.0)
+        self._put(rows, self.sold, -1.0)
+        slot = problem.entry_slot
+        self._put(rows[slot], self.x, -1.0)
+        self._put(rows[slot[self.y_entry]], self.y, 1.0)
+        self._put_assets(rows, range(grid.stores.n), range(grid.sources.n), -1.0)
+
+    def _put_assets(self, rows: IntArray, stores: range | list[int], sources: range | list[int],
+                    sign: float) -> None:  # fmt: skip
+        """Charging less discharging less PV in the rows of all slots."""
+        for k in stores:
+            self._put(rows, self.c[k], sign)
+            self._put(rows, self.d[k], -sign)
+        for k in sources:
+            self._put(rows, self.u[k], -sign)
+
+    def _add_limits(self) -> None:
+        """Import and export at each node, where they can bind."""
+        problem, grid, hours = self._problem, self._grid, self._hours
+        fleet, t = problem.fleet, hours.size
+        session, slot = problem.entry_session, problem.entry_slot
+        factor = fleet.count_factor[session]
+        node = fleet.node[session]
+        reach = subtree_sums(problem, problem.upper_kwh * factor)
+        gives = np.zeros((len(problem.node_ids), t))
+        takes = np.zeros_like(gives)
+        for k, v in enumerate(grid.stores.node.tolist()):
+            takes[v] += grid.stores.charge_kw[k] * hours
+            gives[v] += grid.stores.discharge_kw[k] * hours
+        for k, v in enumerate(grid.sources.node.tolist()):
+            gives[v] += grid.sources.available_kw[k] * hours
+        if self.y_entry.size:
+            assert grid.giving is not None
+            most = grid.giving.discharge_kw[session] * problem.entry_s / 3600.0
+            np.add.at(gives, (node, slot), most)
+        for v in range(len(problem.node_ids) - 1, 0, -1):
+            above = int(problem.parent[v])
+            takes[above] += takes[v]
+            gives[above] += gives[v]
+        base = grid.base_kw * hours
+        room = np.maximum(grid.import_kw * hours, base) - base
+        over = base - grid.import_kw * hours
+        binds = (reach + takes > room * (1 + 1e-12)) | ((over > 0) & (gives > 0))
+        fed = np.maximum(grid.export_kw * hours, -base) + base
+        back = gives > fed * (1 + 1e-12)
+        back[0] = False
+        owners = [self._owner_of(f"node {name}") for name in problem.node_ids]
+        order = np.argsort(node, kind="stable")
+        begins = np.searchsorted(node[order], np.arange(len(problem.node_ids) + 1))
+        used: list[int] = np.flatnonzero(binds.any(axis=1) | back.any(axis=1)).tolist()
+        for v in used:
+            end = int(problem.subtree_end[v])
+            stores = [k for k, n in enumerate(grid.stores.node) if v <= n < end]
+            sources = [k for k, n in enumerate(grid.sources.node) if v <= n < end]
+            inside = order[begins[v] : begins[end]]
+            relief = np.flatnonzero((over[v] > 0) & (gives[v] > 0))
+            for kind, needed, upper in ((12, binds[v], room[v]), (13, back[v], fed[v])):
+                slots = np.flatnonzero(needed)
+                if not slots.size:
+                    continue
+                key = self._key(kind, owners[v], self._slot_end[slots])
+                sign = 1.0 if kind == 12 else -1.0
+                rows = self._rows(np.full(slots.size, -np.inf), upper[slots], key)
+                number = np.full(t, -1)
+                number[slots] = rows
+                entry = inside[needed[slot[inside]]]
+                weight = factor[entry] if kind == 12 else -1.0
+                self._put(number[slot[entry]], self.x[entry], weight)
+                given = self._giving_among(node, v, end, needed)
+                self._put(number[slot[self.y_entry[given]]], self.y[given], -sign)
+                for k in stores:
+                    self._put(rows, self.c[k, slots], sign)
+                    self._put(rows, self.d[k, slots], -sign)
+                for k in sources:
+                    self._put(rows, self.u[k, slots], -sign)
+            if relief.size:
+                self._add_relief(v, owners[v], relief, over[v], inside, stores, sources)
+
+    def _giving_among(self, node: IntArray, v: int, end: int, needed: np.ndarray) -> IntArray:
+        """Places of the discharge columns under a node in the slots needed."""
+        if not self.y_entry.size:
+            return self.y_entry
+        at = node[self.y_entry]
+        on = needed[self._problem.entry_slot[self.y_entry]]
+        return np.flatnonzero((at >= v) & (at < end) & on)
+
+    def _add_relief(self, v: int, owner: int, slots: IntArray, over: FloatArray,
+                    inside: IntArray, stores: list[int], sources: list[int]) -> None:  # fmt: skip
+        """Base load alone is above the limit: what storage and PV do not take off it costs."""
+        key = self._key(14, owner, self._slot_end[slots])
+        cost = np.full(slots.size, self._top)
+        left = self._columns(cost, np.zeros(slots.size), over[slots], key)
+        rows = self._rows(np.full(slots.size, -np.inf), -over[slots], key)
+        number = np.full(self._hours.size, -1)
+        number[slots] = rows
+        self._put(rows, left, -1.0)
+        slot = self._problem.entry_slot
+        entry = inside[number[slot[inside]] >= 0]
+        self._put(number[slot[entry]], self.x[entry], 1.0)
+        node = self._problem.fleet.node[self._problem.entry_session]
+        end = int(self._problem.subtree_end[v])
+        given = self._giving_among(node, v, end, number >= 0)
+        self._put(number[slot[self.y_entry[given]]], self.y[given], -1.0)
+        for k in stores:
+            self._put(rows, self.c[k, slots], 1.0)
+            self._put(rows, self.d[k, slots], -1.0)
+        for k in sources:
+            self._put(rows, self.u[k, slots], -1.0)
+
+    def _add_peaks(self) -> None:
+        """``mean of what is bought - sum of what is paid for <= free level``, kW."""
+        for number, peak in enumerate(self._problem.peaks):
+            m = peak.offset_kw.size
+            at = np.array([a for a, _ in peak.tiers])
+            price = np.array([p for _, p in peak.tiers]) * self.scale
+            key = self._key(15, number, np.arange(at.size))
+            cols = self._columns(price, np.zeros(at.size), np.append(np.diff(at), np.inf), key)
+            ends = np.zeros(m, dtype=np.int64)
+            np.maximum.at(ends, peak.row, self._slot_end[peak.slot])
+            key = self._key(16, number, ends)
+            rows = self._rows(np.full(m, -np.inf), at[0] - peak.offset_kw, key)
+            value = peak.weight / self._hours[peak.slot]
+            self._put(rows[peak.row], self.bought[peak.slot], value)
+            self._put(np.repeat(rows, cols.size), np.tile(cols, m), -1.0)
+
+    def _finish(self) -> None:
+        self.low, self.up, self.col_key, self.cost = self._cols.joined()
+        self.row_low, self.row_up, self.row_key, _ = self._rowp.joined()
+        row = np.concatenate([r for r, _, _ in self._trip])
+        col = np.concatenate([c for _, c, _ in self._trip])
+        value = np.concatenate([v for _, _, v in self._trip])
+        order = np.argsort(col, kind="stable")
+        start = np.zeros(self.cost.size + 1, dtype=np.int32)
+        np.cumsum(np.bincount(col, minlength=self.cost.size), out=start[1:])
+        self.start = start
+        self.index = row[order].astype(np.int32)
+        self.value = value[order]
+
+    def energy_of(self, x: FloatArray) -> FloatArray:
+        """Energy of each entry, kWh, negative where a vehicle gives back."""
+        energy = x[self.x].copy()
+        energy[self.y_entry] -= x[self.y]
+        return np.asarray(energy, dtype=np.float64)
+
+    def assets_of(self, x: FloatArray) -> FloatArray:
+        """Power of each asset in each slot, kW."""
+        stores = (x[self.c] - x[self.d]) / self._hours
+        return np.asarray(np.concatenate([stores, -x[self.u] / self._hours]), dtype=np.float64)
+
+
+class _Parts:
+    """Columns or rows, group by group."""
+
+    def __init__(self) -> None:
+        self._low: list[FloatArray] = []
+        self._up: list[FloatArray] = []
+        self._key: list[IntArray] = []
+        self._cost: list[FloatArray] = []
+        self._n = 0
+
+    def add(
+        self, low: FloatArray, up: FloatArray, key: IntArray, cost: FloatArray | None = None
+    ) -> IntArray:
+        """Their numbers."""
+        n = int(key.size)
+        self._low.append(np.asarray(low, dtype=np.float64))
+        self._up.append(np.asarray(up, dtype=np.float64))
+        self._key.append(key)
+        self._cost.append(np.zeros(n) if cost is None else np.asarray(cost, dtype=np.float64))
+        self._n += n
+        return np.arange(self._n - n, self._n, dtype=np.int64)
+
+    def joined(self) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
+        """Lower and upper bounds, keys, costs."""
+        low, up, cost = (np.concatenate(p) for p in (self._low, self._up, self._cost))
+        return low, up, np.concatenate(self._key), cost
+
+
+def grid_of(problem: Problem) -> Microgrid:
+    """The problem's microgrid, or one of nothing but its limits and its PV surplus."""
+    if problem.microgrid is not None:
+        return problem.microgrid
+    shape = problem.cap_kw.shape
+    none, sun = np.zeros(shape), problem.surplus_kw[None, :]
+    sold = none.copy()
+    sold[0] = problem.surplus_kw
+    return Microgrid(
+        stores=NO_STORES,
+        sources=Sources(("surplus",), np.zeros(1, dtype=np.int64), sun),
+        base_kw=none,
+        import_kw=problem.cap_kw + (sun if shape[0] == 1 else np.vstack([sun, none[1:]])),
+        export_kw=sold,
+    )
+
+
+def _scale(problem: Problem, grid: Microgrid) -> tuple[float, float]:
+    """Weight of one unit of money, and the most that one kWh can win or cost, scaled."""
+    price = np.concatenate([problem.buy_per_kwh, problem.sell_per_kwh])
+    unit = max(float(np.abs(price).max(initial=0.0)), 1e-9)
+    scale = _COSTS / unit
+    losses = 1.0
+    if grid.stores.n:
+        both = grid.stores.charge_efficiency * grid.stores.discharge_efficiency
+        losses = max(losses, 1.0 / float(both.min()))
+    if grid.giving is not None and grid.giving.efficiency.size:
+        losses = max(losses, 1.0 / float(grid.giving.efficiency.min()))
+    peaks = sum(p.most_per_kwh(problem.horizon.slot_h) for p in problem.peaks)
+    wear = float(grid.stores.wear_per_kwh.max(initial=0.0))
+    wear += float(np.abs(grid.stores.end_value_per_kwh).max(initial=0.0))
+    if grid.giving is not None:
+        wear += float(grid.giving.wear_per_kwh.max(initial=0.0))
+    span = float(price.max(initial=0.0) - min(price.min(initial=0.0), 0.0))
+    top = losses * (_COSTS * span / unit + scale * (peaks + wear))
+    if bool(problem.fleet.earliest.any()):
+        top += 2.0 * _COSTS * problem.horizon.n
+    return scale, 2.0 * top
+
+
+def _worths(problem: Problem, top: float) -> tuple[FloatArray, FloatArray]:
+    """What delivering a kWh of each session is worth, and a promised kWh beyond that."""
+    fleet = problem.fleet
+    rank = priority_rank(problem)
+    step = top * (_TAPER_RATIO if has_taper(problem) else 1.0)
+    most = int(rank.max()) if rank.size else 0
+    if is_network(problem):
+        ladder = step * (1.0 + np.arange(most + 2))
+    else:
+        ladder = step * _STEP_RATIO ** np.arange(most + 2)
+    promised = fleet.promised_kwh > 0
+    promise = np.where(promised, float(ladder[-1]), 0.0)
+    return np.asarray(ladder[rank], dtype=np.float64), np.asarray(promise, dtype=np.float64)

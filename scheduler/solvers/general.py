@@ -1,0 +1,367 @@
+"""The general path: storage, PV, export, demand charges and vehicles that give back.
+
+One linear program in HiGHS, started from the basis of the last one: columns and rows are known
+by what they stand for, so a program of the next minute finds most of its basis ready. A linear
+program may charge and discharge, or buy and sell, in the same slot where prices are negative or
+cross; each such pair is closed on its smaller side and solved again, and where that costs a gap
+a small mixed-integer program decides.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import highspy
+import numpy as np
+
+from scheduler.general_program import GeneralProgram, grid_of
+from scheduler.problem import FloatArray, IntArray, Problem
+from scheduler.solution import Solution, SolverError, Status
+
+_INF = highspy.kHighsInf
+_ROUNDS = 6
+_BOTH_KWH = 2.5e-4
+"""1 W for a quarter of an hour: less than this at once is rounding, and is netted."""
+
+_MIP_STORES = 50
+_MIP_PAIRS = 400
+_MIP_NODES = 500
+_GAP = 1e-6
+_OWNERS_MAX = 1 << 23
+_KNOWN_SHARE = 0.5
+"""With fewer of the columns known the last basis is no start."""
+
+_LOWER, _BASIC, _UPPER, _ZERO = 0, 1, 2, 3
+_STATUS = np.array(
+    [
+        highspy.HighsBasisStatus.kLower,
+        highspy.HighsBasisStatus.kBasic,
+        highspy.HighsBasisStatus.kUpper,
+        highspy.HighsBasisStatus.kZero,
+    ],
+    dtype=object,
+)
+
+
+@dataclass
+class _Warm:
+    """What the last solve leaves to the next: owners' numbers, its program and its basis."""
+
+    owners: dict[str, int] = field(default_factory=dict)
+    program: GeneralProgram | None = None
+
+    def owner(self, name: str) -> int:
+        """A number for a name, kept."""
+        return self.owners.setdefault(name, len(self.owners))
+
+
+_local = threading.local()
+
+
+def solve(problem: Problem, *, work_limit: int) -> Solution:
+    """Least cost among the plans that deliver most, for a problem with a microgrid.
+
+    Parameters
+    ----------
+    problem : Problem
+        Any problem; one without a microgrid has faster solvers.
+    work_limit : int
+        Most simplex iterations.
+
+    Returns
+    -------
+    Solution
+        Status ``optimal``, or ``gap`` where closing pairs cost something.
+
+    Raises
+    ------
+    SolverError
+        If the iterations do not suffice, or HiGHS gives up.
+    """
+    warm: _Warm = _local.__dict__.setdefault("warm", _Warm())
+    if len(warm.owners) > _OWNERS_MAX:
+        warm = _local.warm = _Warm()
+    return _Run(problem, warm, work_limit).answer()
+
+
+def forget() -> None:
+    """Start the next solve cold."""
+    _local.__dict__.pop("warm", None)
+
+
+class _Run:
+    def __init__(self, problem: Problem, warm: _Warm, work_limit: int) -> None:
+        self._problem = problem
+        self._warm = warm
+        self._left = min(max(int(work_limit), 0), 2**31 - 1)
+        self._work = 0
+        self._program = GeneralProgram(problem, warm.owner)
+        self._highs = _highs()
+
+    def answer(self) -> Solution:
+        program, highs = self._program, self._highs
+        before = self._warm.program
+        self._warm.program = None
+        if before is not None and _same_matrix(before, program):
+            _change(highs, before, program)
+            started = True
+        else:
+            basis = None if before is None else _basis(highs, before)
+            _pass(highs, program)
+            started = basis is not None and self._start(before, basis)
+        if not started:
+            highs.setOptionValue("presolve", "on")
+        value = self._run()
+        highs.setOptionValue("presolve", "off")
+        bound = highs.getInfo().objective_function_value
+        closed = first_closed = self._open_pairs(value)
+        self._warm.program = program
+        opened = program.up
+        rounds = 0
+        while closed.size:
+            rounds += 1
+            if rounds > _ROUNDS:
+                raise SolverError("charging and discharging at once could not be told apart")
+            none = np.zeros(closed.size)
+            highs.changeColsBounds(closed.size, closed.astype(np.int32), none, none)
+            program.up = program.up.copy()
+            program.up[closed] = 0.0
+            value = self._run()
+            closed = self._open_pairs(value)
+        gap = 0.0
+        if first_closed.size:
+            reached = highs.getInfo().objective_function_value
+            gap = self._gap(reached, bound)
+            if gap > _GAP:
+                value, gap = self._integers(value, reached, bound, opened)
+        return self._solution(value, gap)
+
+    def _run(self) -> FloatArray:
+        highs = self._highs
+        highs.setOptionValue("simplex_iteration_limit", self._left)
+        if highs.run() == highspy.HighsStatus.kError:
+            # Another user of HiGHS in this process has set its one scheduler to more threads.
+            highspy.Highs.resetGlobalScheduler(True)
+            highs.run()
+        status = highs.getModelStatus()
+        if status in (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kInfeasible):
+            # From an alien basis the simplex may lose its way; afresh it does not.
+            highs.clearSolver()
+            highs.setOptionValue("presolve", "on")
+            highs.run()
+            highs.setOptionValue("presolve", "off")
+            status = highs.getModelStatus()
+        done = max(int(highs.getInfo().simplex_iteration_count), 0)
+        self._work += done
+        self._left = max(self._left - done, 0)
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}")
+        return np.array(highs.getSolution().col_value)
+
+    def _start(self, before: GeneralProgram | None, basis: tuple[IntArray, IntArray]) -> bool:
+        """The last basis, on this program's columns and rows."""
+        assert before is not None
+        program = self._program
+        cols = _looked_up(before.col_key, basis[0], program.col_key, -1)
+        rows = _looked_up(before.row_key, basis[1], program.row_key, _BASIC)
+        if float(np.mean(cols >= 0)) < _KNOWN_SHARE:
+            return False
+        found = highspy.HighsBasis()
+        found.col_status = _STATUS[np.where(cols < 0, _LOWER, cols)].tolist()
+        found.row_status = _STATUS[rows].tolist()
+        found.valid = True
+        found.alien = True
+        return bool(self._highs.setBasis(found) == highspy.HighsStatus.kOk)
+
+    def _open_pairs(self, value: FloatArray) -> IntArray:
+        """Columns to close: the smaller side of each pair that runs both ways."""
+        found: list[IntArray] = []
+        for pair in self._program.pairs:
+            into, out = value[pair.into], value[pair.out]
+            both = np.flatnonzero((into > _BOTH_KWH) & (out > _BOTH_KWH))
+            found.append(np.where(into >= out, pair.out, pair.into)[both])
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+    def _gap(self, reached: float, bound: float) -> float:
+        """Distance to the bound as a share of what the energy of the site costs anyway."""
+        problem = self._problem
+        price = np.abs(problem.buy_per_kwh)
+        usual = np.abs(grid_of(problem).base_kw[0]) * problem.horizon.slot_h @ price
+        usual += float(problem.fleet.energy_kwh.sum()) * float(price.mean())
+        return max(reached - bound, 0.0) / self._program.scale / max(float(usual), 1.0)
+
+    def _integers(
+        self, value: FloatArray, reached: float, bound: float, opened: FloatArray
+    ) -> tuple[FloatArray, float]:
+        """The mixed-integer program, where it is small enough; else the repaired answer."""
+        program = self._program
+        gap = self._gap(reached, bound)
+        pairs = [(p.into, p.out) for p in program.pairs]
+        into = np.concatenate([a for a, _ in pairs])
+        out = np.concatenate([b for _, b in pairs])
+        risky = self._risky(into, out)
+        if grid_of(self._problem).stores.n > _MIP_STORES or risky.size > _MIP_PAIRS:
+            return value, gap
+        highs = _Silent()  # type: ignore[no-untyped-call]
+        highs.setOptionValue("threads", 1)
+        highs.setOptionValue("mip_max_nodes", _MIP_NODES)
+        highs.setOptionValue("mip_rel_gap", 0.0)
+        highs.setOptionValue("mip_abs_gap", _GAP * program.scale)
+        _pass(highs, program)
+        every = np.arange(opened.size, dtype=np.int32)
+        highs.changeColsBounds(every.size, every, program.low, opened)
+        most = np.where(np.isfinite(opened), opened, self._most_kwh())
+        first = int(program.cost.size)
+        count = risky.size
+        highs.addVars(count, np.zeros(count), np.ones(count))
+        for k in range(count):
+            highs.changeColIntegrality(first + k, highspy.HighsVarType.kInteger)
+            i, o = int(into[risky[k]]), int(out[risky[k]])
+            highs.addRow(-_INF, 0.0, 2, np.array([i, first + k]), np.array([1.0, -most[i]]))
+            highs.addRow(-_INF, most[o], 2, np.array([o, first + k]), np.array([1.0, most[o]]))
+        highs.run()
+        if highs.getInfo().primal_solution_status != 2:
+            return value, gap
+        found = highs.getInfo().objective_function_value
+        if found >= reached - 1e-9 * max(abs(reached), 1.0):
+            return value, gap
+        better = np.array(highs.getSolution().col_value)[:first]
+        if self._open_pairs(better).size:
+            return value, gap
+        return better, self._gap(found, bound)
+
+    def _risky(self, into: IntArray, out: IntArray) -> IntArray:
+        """Pairs that a linear program has a reason to run both ways: in slots of low prices."""
+        highs = self._highs
+        end = self._program.col_key & 0xFFFFFFFF
+        problem = self._problem
+        slots = problem.horizon.edges_s[1:] & 0xFFFFFFFF
+        odd = (problem.buy_per_kwh < 0) | (problem.sell_per_kwh > problem.buy_per_kwh)
+        odd |= problem.sell_per_kwh < 0
+        closed = np.array(highs.getLp().col_upper_) == 0
+        slot = np.searchsorted(slots, end[into])
+        slot = np.minimum(slot, slots.size - 1)
+        return np.flatnonzero(odd[slot] | closed[into] | closed[out])
+
+    def _most_kwh(self) -> float:
+        """More than a slot can ever buy."""
+        grid, hours = grid_of(self._problem), self._problem.horizon.slot_h
+        most = np.abs(grid.base_kw[0]).max() + self._problem.fleet.max_kw.sum()
+        return float((most + grid.stores.charge_kw.sum()) * hours.max() + 1.0)
+
+    def _solution(self, value: FloatArray, gap: float) -> Solution:
+        problem, program = self._problem, self._program
+        grid = grid_of(problem)
+        energy = program.energy_of(value)
+        low = np.zeros(energy.size)
+        if grid.giving is not None:
+            low = -grid.giving.discharge_kw[problem.entry_session] * problem.entry_s / 3600.0
+        energy = np.clip(energy, low, problem.upper_kwh)
+        powers = program.assets_of(value)
+        s = grid.stores.n
+        powers[:s] = np.clip(
+            powers[:s], -grid.stores.discharge_kw[:, None], grid.stores.charge_kw[:, None]
+        )
+        powers[s:] = np.clip(powers[s:], -grid.sources.available_kw, 0.0)
+        status: Status = "optimal" if gap <= _GAP else "gap"
+        told = None if problem.microgrid is None else powers
+        return Solution(energy, status, "general", gap, self._work, told)
+
+
+def _looked_up(known: IntArray, status: IntArray, key: IntArray, other: int) -> IntArray:
+    """Status of each key where it is known, else ``other``."""
+    order = np.argsort(known, kind="stable")
+    at = order[np.minimum(np.searchsorted(known, key, sorter=order), known.size - 1)]
+    return np.where(known[at] == key, status[at], other)
+
+
+def _same_matrix(before: GeneralProgram, program: GeneralProgram) -> bool:
+    """Whether two programs differ in costs and bounds alone."""
+    return (
+        np.array_equal(before.col_key, program.col_key)
+        and np.array_equal(before.row_key, program.row_key)
+        and np.array_equal(before.start, program.start)
+        and np.array_equal(before.index, program.index)
+        and np.array_equal(before.value, program.value)
+    )
+
+
+def _change(highs: highspy.Highs, before: GeneralProgram, program: GeneralProgram) -> None:
+    """Tell HiGHS the costs and bounds that changed; its basis stays."""
+    cost = np.flatnonzero(before.cost != program.cost).astype(np.int32)
+    if cost.size:
+        highs.changeColsCost(cost.size, cost, program.cost[cost])
+    bound = np.flatnonzero((before.low != program.low) | (before.up != program.up))
+    if bound.size:
+        index = bound.astype(np.int32)
+        highs.changeColsBounds(index.size, index, program.low[bound], program.up[bound])
+    moved = (before.row_low != program.row_low) | (before.row_up != program.row_up)
+    for r in np.flatnonzero(moved).tolist():
+        highs.changeRowBounds(r, float(program.row_low[r]), float(program.row_up[r]))
+
+
+def _basis(highs: highspy.Highs, program: GeneralProgram) -> tuple[IntArray, IntArray] | None:
+    """Status of columns and rows in the basis that HiGHS holds."""
+    status, basic = highs.getBasicVariables()  # type: ignore[attr-defined]
+    if status != highspy.HighsStatus.kOk:
+        return None
+    solution = highs.getSolution()
+    value = np.array(solution.col_value)
+    activity = np.array(solution.row_value)
+    cols = np.where(_nearer(value, program.low, program.up), _UPPER, _LOWER)
+    rows = np.where(_nearer(activity, program.row_low, program.row_up), _UPPER, _LOWER)
+    basic = np.asarray(basic)
+    cols[basic[basic >= 0]] = _BASIC
+    rows[-basic[basic < 0] - 1] = _BASIC
+    return cols, rows
+
+
+def _nearer(value: FloatArray, low: FloatArray, up: FloatArray) -> np.ndarray:
+    """Whether a nonbasic value sits at its upper bound."""
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(up) & ((np.abs(value - up) < np.abs(value - low)) | ~np.isfinite(low))
+
+
+def _pass(highs: highspy.Highs, program: GeneralProgram) -> None:
+    highs.clearModel()
+    columns, rows = int(program.cost.size), int(program.row_up.size)
+    highs.passModel(
+        columns,
+        rows,
+        int(program.index.size),
+        int(highspy.MatrixFormat.kColwise),
+        int(highspy.ObjSense.kMinimize),
+        0.0,
+        program.cost,
+        program.low,
+        program.up,
+        program.row_low,
+        program.row_up,
+        program.start[:-1],
+        program.index,
+        program.value,
+        np.zeros(columns, dtype=np.int32),
+    )
+
+
+class _Silent(highspy.Highs):
+    """HiGHS that also keeps its banner to itself: highspy prints it while it is being made."""
+
+    def enableCallbacks(self) -> None:
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+
+def _highs() -> highspy.Highs:
+    """One silent, single-threaded HiGHS for each thread."""
+    found: highspy.Highs | None = _local.__dict__.get("highs")
+    if found is None:
+        found = _Silent()  # type: ignore[no-untyped-call]
+        found.setOptionValue("threads", 1)
+        found.setOptionValue("solver", "simplex")
+        found.setOptionValue("presolve", "off")
+        found.setOptionValue("primal_feasibility_tolerance", 1e-8)
+        found.setOptionValue("dual_feasibility_tolerance", 1e-7)
+        _local.highs = found
+    return found
