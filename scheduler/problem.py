@@ -262,12 +262,18 @@ class Problem:
         return np.asarray(inside + np.repeat(self.first, self.last - self.first), dtype=np.int64)
 
     @cached_property
+    def entry_start_s(self) -> IntArray:
+        """Where each entry begins: its slot, or its session inside it, epoch seconds."""
+        slot_start = self.horizon.edges_s[self.entry_slot]
+        own = self.fleet.start_s[self.entry_session]
+        return np.asarray(np.maximum(slot_start, own), dtype=np.int64)
+
+    @cached_property
     def entry_s(self) -> IntArray:
         """Seconds of the slot that lie inside the session's window, for each entry."""
-        edges = self.horizon.edges_s
-        lo = np.maximum(edges[self.entry_slot], self.fleet.start_s[self.entry_session])
-        hi = np.minimum(edges[self.entry_slot + 1], self.fleet.end_s[self.entry_session])
-        return np.asarray(np.maximum(hi - lo, 0), dtype=np.int64)
+        slot_end = self.horizon.edges_s[self.entry_slot + 1]
+        hi = np.minimum(slot_end, self.fleet.end_s[self.entry_session])
+        return np.asarray(np.maximum(hi - self.entry_start_s, 0), dtype=np.int64)
 
     @cached_property
     def upper_kwh(self) -> FloatArray:

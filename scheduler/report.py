@@ -13,13 +13,13 @@ from models.events import Solved
 from models.horizon import instant_of
 from models.plan import Plan, SessionPlan
 from models.site import Site
-from models.units import POWER_EPSILON_KW
+from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
 from scheduler.draft import Draft
 from scheduler.effects import Alert, PlanSummary, SessionStatus
 from scheduler.fixed import fixed
-from scheduler.problem import Problem
+from scheduler.problem import FloatArray, Problem
 from scheduler.reasons import SHORT_KWH, Reason, Reasons
-from scheduler.state import SessionRecord
+from scheduler.state import SessionRecord, changed
 from scheduler.view import in_emergency
 from scheduler.why import why
 
@@ -95,23 +95,24 @@ def planned(
     by_slot = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
     reasons = Reasons(problem, energy, periods=periods)
     sessions = draft.own("sessions")
+    alerts = draft.get("alerts")
+    costs, ready = _costs(problem, energy), _ready_s(problem, energy)
     short_total = 0.0
     for i, session in enumerate(problem.fleet.ids):
         record: SessionRecord | None = sessions.get(session)
         if record is None:
             continue
-        lo, hi = int(problem.offsets[i]), int(problem.offsets[i + 1])
-        slots = problem.entry_slot[lo:hi]
-        cost = float(np.dot(energy[lo:hi], problem.buy_per_kwh[slots]))
         short_total += record.short_kwh
-        status = _status(record, plan.sessions[session], cost)
-        digest = _status_digest(status)
-        _starving(draft, record)
+        if record.short_kwh > SHORT_KWH or f"starvation/{session}" in alerts:
+            _starving(draft, record)
+        shown = record.short_kwh if record.short_kwh > SHORT_KWH else 0.0
+        digest = _digest(record.state, record.promised_kwh, ready[i], shown)
         if digest == record.status_digest:
             continue
+        status = _status(record, plan.sessions[session], costs[i], ready[i])
         reason = reasons.of(i, short_kwh=record.short_kwh)
         status = _with_why(status, reason, problem.horizon.zone, currency)
-        sessions[session] = replace(record, status_digest=digest)
+        sessions[session] = changed(record, status_digest=digest)
         draft.emit(status)
     unplanned(draft, set(problem.fleet.ids))
     draft.emit(
@@ -150,9 +151,9 @@ def unplanned(draft: Draft, planned_ids: set[str]) -> None:
             why="the vehicle takes no more" if full and not served else "",
             why_zh="车辆不再接受充电" if full and not served else "",
         )
-        digest = _status_digest(status)
+        digest = _digest(status.state, status.promised_kwh, None, status.short_kwh)
         if digest != record.status_digest:
-            draft.own("sessions")[session] = replace(record, status_digest=digest)
+            draft.own("sessions")[session] = changed(record, status_digest=digest)
             draft.emit(status)
 
 
@@ -183,7 +184,9 @@ def _with_why(
     return replace(status, why=said.text, why_zh=said.text_zh, counter_departure=later)
 
 
-def _status(record: SessionRecord, part: SessionPlan, cost: float) -> SessionStatus:
+def _status(
+    record: SessionRecord, part: SessionPlan, cost: float, ready_s: int | None
+) -> SessionStatus:
     request = record.request
     short = record.short_kwh if record.short_kwh > SHORT_KWH else 0.0
     most = max(part.power_kw, default=0.0)
@@ -195,7 +198,7 @@ def _status(record: SessionRecord, part: SessionPlan, cost: float) -> SessionSta
         session=request.session,
         state=record.state,
         promised_kwh=record.promised_kwh,
-        ready_at=_ready_at(part),
+        ready_at=None if ready_s is None else instant_of(ready_s),
         cost=cost,
         short_kwh=short,
         counter_departure=later,
@@ -203,16 +206,26 @@ def _status(record: SessionRecord, part: SessionPlan, cost: float) -> SessionSta
     )
 
 
-def _ready_at(part: SessionPlan) -> datetime | None:
-    """When the plan has delivered all it will."""
-    for k in range(len(part.power_kw) - 1, -1, -1):
-        if part.power_kw[k] > POWER_EPSILON_KW:
-            return instant_of(part.starts_s[k + 1])
-    return None
+def _costs(problem: Problem, energy: FloatArray) -> list[float]:
+    """Money that the plan spends on each session."""
+    spent = energy * problem.buy_per_kwh[problem.entry_slot]
+    costs: list[float] = np.bincount(
+        problem.entry_session, weights=spent, minlength=problem.fleet.n
+    ).tolist()
+    return costs
 
 
-def _status_digest(status: SessionStatus) -> str:
-    """Equal where a reader would see no difference: kWh and money to a tenth, time to 15 min."""
-    ready = "" if status.ready_at is None else str(int(status.ready_at.timestamp()) // 900)
-    promised = "" if status.promised_kwh is None else f"{status.promised_kwh:.1f}"
-    return f"{status.state}|{promised}|{ready}|{status.short_kwh:.1f}"
+def _ready_s(problem: Problem, energy: FloatArray) -> list[int | None]:
+    """When the plan has delivered all it will, epoch seconds; None where it gives nothing."""
+    given = np.flatnonzero(energy > POWER_EPSILON_KW * problem.entry_s / SECONDS_PER_HOUR)
+    last = np.full(problem.fleet.n, -1)
+    last[problem.entry_session[given]] = given
+    ends = problem.entry_start_s + problem.entry_s
+    return [int(ends[k]) if k >= 0 else None for k in last.tolist()]
+
+
+def _digest(state: str, promised_kwh: float | None, ready_s: int | None, short_kwh: float) -> str:
+    """Equal where a reader would see no difference: kWh to a tenth, time to 15 min."""
+    ready = "" if ready_s is None else str(ready_s // 900)
+    promised = "" if promised_kwh is None else f"{promised_kwh:.1f}"
+    return f"{state}|{promised}|{ready}|{short_kwh:.1f}"

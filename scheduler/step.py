@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
 from models.events import Solved
-from models.horizon import epoch_s
 from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler import report
@@ -20,12 +18,14 @@ from scheduler.dispatch import wants
 from scheduler.draft import Draft
 from scheduler.effects import Solve
 from scheduler.fixed import FixedPile, fixed
-from scheduler.planning import build_problem, off_plan, plan_of
+from scheduler.owed import off_plan
+from scheduler.plan_arrays import plan_of
+from scheduler.planning import build_problem
 from scheduler.pricing import Pricing
 from scheduler.problem import Problem
 from scheduler.safety import Outlet, enforce, plenty
 from scheduler.sending import send
-from scheduler.state import PileState, SessionRecord, SiteState
+from scheduler.state import PileState, SessionRecord, SiteState, changed
 from scheduler.timers import RISE_GAP_S, SOLVER_RETRY_S, solver_deadline_s
 from scheduler.unused import learn_unused
 from scheduler.view import SETTLED_S, Picture, budget_now, held_kw, in_emergency, lease_runs, look
@@ -226,8 +226,9 @@ def plan_failed(draft: Draft, site: Site, reason: str) -> None:
 
 def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricing: Pricing) -> None:
     """A solver's answer becomes the running plan, and promises are given from it."""
-    if len(answer.energy_kwh) != int(problem.offsets[-1]) or not all(
-        math.isfinite(e) and e >= -POWER_EPSILON_KW for e in answer.energy_kwh
+    energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    if energy.size != int(problem.offsets[-1]) or not bool(
+        np.all(np.isfinite(energy) & (energy >= -POWER_EPSILON_KW))
     ):
         plan_failed(draft, site, "an answer that is no plan")
         return
@@ -235,22 +236,23 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricin
     plan = plan_of(problem, answer)
     draft.put("plan", plan)
     sessions = draft.own("sessions")
-    planned = np.bincount(
-        problem.entry_session, weights=answer.energy_kwh, minlength=problem.fleet.n
-    )
-    most = np.bincount(problem.entry_session, weights=problem.upper_kwh, minlength=problem.fleet.n)
+    n, of = problem.fleet.n, problem.entry_session
+    planned = np.bincount(of, weights=energy, minlength=n).tolist()
+    most = np.bincount(of, weights=problem.upper_kwh, minlength=n).tolist()
+    owing = problem.fleet.energy_kwh.tolist()
     for i, session in enumerate(problem.fleet.ids):
         record: SessionRecord | None = sessions.get(session)
         if record is None:
             continue
         asked = record.request.energy_kwh
-        owed = float(problem.fleet.energy_kwh[i])
+        owed = owing[i]
         short = 0.0
-        if epoch_s(record.request.departure) <= plan.end_s:
+        if record.request.departure_s < plan.end_s + 1:
             # What the car will likely not take is not planned; it must fit the stay all the same.
             unlikely = asked - record.delivered_kwh - owed
-            short = max(owed - float(planned[i]), 0.0)
-            short += max(unlikely - max(float(most[i] - planned[i]) - short, 0.0), 0.0)
-        sessions[session] = replace(record, promised_kwh=asked - short, short_kwh=short)
+            short = max(owed - planned[i], 0.0)
+            short += max(unlikely - max(most[i] - planned[i] - short, 0.0), 0.0)
+        if record.promised_kwh != asked - short or record.short_kwh != short:
+            sessions[session] = changed(record, promised_kwh=asked - short, short_kwh=short)
     periods, currency = pricing.named(draft, problem.horizon)
     report.planned(draft, problem, answer, plan, site, periods=periods, currency=currency)

@@ -12,7 +12,7 @@ from scheduler.demand_response import over
 from scheduler.draft import Draft
 from scheduler.drawn import CELL_S
 from scheduler.fold_sessions import close
-from scheduler.planning import OVERSTAY
+from scheduler.owed import OVERSTAY
 from scheduler.pricing import book_edges
 from scheduler.state import PileState
 from scheduler.unused import UNUSED_AFTER_S

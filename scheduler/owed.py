@@ -1,0 +1,182 @@
+"""What sessions still need, and the fleet that a problem is asked to serve."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from models.horizon import epoch_s
+from models.site import Site
+from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
+from scheduler.draft import Draft
+from scheduler.learned import LikelyEnergy
+from scheduler.problem import Fleet
+from scheduler.state import PileState, SessionRecord
+from scheduler.taper import TAPER_SOC, stored_kwh
+
+OVERSTAY = timedelta(minutes=15)
+"""A vehicle still there after its stated departure is planned to leave in so long."""
+
+PLAN_KEPT_S = 3600
+"""A plan older than this is made anew at the next slot, so that its window moves on."""
+
+DEVIATION_KWH = 0.1
+DEVIATION_SHARE = 0.02
+"""A session is off the plan when it needs this much more or less than the plan still gives."""
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What one session still needs, as the planner sees it.
+
+    ``rated_kw`` is what pile and vehicle are rated for, ``max_kw`` what it was seen to take.
+    """
+
+    session: str
+    record: SessionRecord
+    energy_kwh: float
+    max_kw: float
+    rated_kw: float
+    start_s: int
+    end_s: int
+
+
+def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list[Owed]:
+    """The sessions that want energy inside a window, in the order they came.
+
+    A vehicle that overstays is served on: its departure is taken as a quarter of an hour away.
+    A vehicle that was seen to take less than it was given counts with what it took.
+    """
+    now_s = epoch_s(now)
+    likely = LikelyEnergy(draft.get("history"))
+    out: list[Owed] = []
+    for session, record in draft.sessions.items():
+        request = record.request
+        pile = draft.piles.get(request.pile, PileState())
+        total = request.energy_kwh
+        if not request.is_measured:
+            total = likely.total_kwh(total, record.delivered_kwh)
+        energy = total - record.delivered_kwh
+        if energy <= ENERGY_EPSILON_KWH or record.state in ("full", "ended"):
+            continue
+        if pile.fault is not None or not in_service(draft, request.pile, now):
+            continue
+        start = max(now_s, epoch_s(request.arrival) if record.state == "announced" else now_s)
+        end = epoch_s(request.departure)
+        if end <= now_s:
+            if record.state == "announced":
+                continue
+            end = epoch_s(now + OVERSTAY)
+        end = min(end, until_s)
+        if start >= end:
+            continue
+        nameplate = site.pile_by_id[request.pile]
+        most = nameplate.max_kw
+        if request.max_kw is not None:
+            most = min(most, request.max_kw)
+        rated = most
+        if pile.learned_kw is not None:
+            most = min(most, pile.learned_kw)
+        if most <= 0:
+            continue
+        out.append(Owed(session, record, energy, most, rated, start, end))
+    return out
+
+
+def off_plan(draft: Draft, site: Site) -> bool:
+    """True when what sessions still need is no longer what the running plan gives them.
+
+    A turn of the slot is no news by itself: the same plan goes on, and its window only moves.
+    """
+    now: datetime = draft.get("now")
+    plan = draft.plan
+    now_s = epoch_s(now)
+    window_s = int(site.horizon.hours * SECONDS_PER_HOUR)
+    if plan is None or now_s - plan.made_s >= PLAN_KEPT_S:
+        return True
+    for owed in owed_sessions(draft, site, now, now_s + window_s):
+        part = plan.sessions.get(owed.session)
+        if part is None:
+            return True
+        ahead = part.energy_between(now_s, plan.end_s) + owed.record.short_kwh
+        if abs(ahead - owed.energy_kwh) > max(DEVIATION_KWH, DEVIATION_SHARE * owed.energy_kwh):
+            return True
+    return False
+
+
+def in_service(draft: Draft, pile: str, now: datetime) -> bool:
+    """False while an operator has taken the pile out of service."""
+    override = draft.get("overrides").get(pile)
+    return not (
+        override is not None
+        and override.kind == "out_of_service"
+        and (override.until is None or now < override.until)
+    )
+
+
+def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
+    """The columns of a problem's fleet."""
+    tolerance = site.voltage_tolerance
+    piles = [site.pile_by_id[o.record.request.pile] for o in owed]
+    taper, room, phases = [], [], []
+    for o, pile in zip(owed, piles, strict=True):
+        k, r = _taper(o)
+        taper.append(k)
+        room.append(r)
+        phases.append(sum(1 << (p - 1) for p in pile.phases) if pile.current == "ac" else 7)
+    asked = [o.record.request.energy_kwh for o in owed]
+    promised = [
+        min(max((o.record.promised_kwh or 0.0) - o.record.delivered_kwh, 0.0), o.energy_kwh)
+        for o in owed
+    ]
+    now_mode = [_wants_now(draft, o) for o in owed]
+    return Fleet(
+        ids=tuple(o.session for o in owed),
+        node=np.array([site.pile_node[p.id] for p in piles], dtype=np.int64),
+        start_s=np.array([o.start_s for o in owed], dtype=np.int64),
+        end_s=np.array([o.end_s for o in owed], dtype=np.int64),
+        max_kw=np.array([o.max_kw for o in owed], dtype=np.float64),
+        min_kw=np.array(
+            [
+                min(p.min_kw, o.max_kw)
+                if o.record.request.min_kw is None
+                else min(max(p.min_kw, o.record.request.min_kw), o.max_kw)
+                for o, p in zip(owed, piles, strict=True)
+            ],
+            dtype=np.float64,
+        ),
+        energy_kwh=np.array([o.energy_kwh for o in owed], dtype=np.float64),
+        asked_kwh=np.array(asked, dtype=np.float64),
+        promised_kwh=np.array(promised, dtype=np.float64),
+        priority=np.array([o.record.request.priority for o in owed], dtype=np.int64),
+        count_factor=np.array([p.count_factor(tolerance) for p in piles], dtype=np.float64),
+        taper_per_h=np.array(taper, dtype=np.float64),
+        taper_room_kwh=np.array(room, dtype=np.float64),
+        phases=np.array(phases, dtype=np.int64),
+        amps_per_kw=np.array([p.amps_per_kw for p in piles], dtype=np.float64),
+        earliest=np.array(now_mode, dtype=bool),
+    )
+
+
+def _wants_now(draft: Draft, o: Owed) -> bool:
+    if o.record.request.mode == "now":
+        return True
+    override = draft.get("overrides").get(o.record.request.pile)
+    if override is None or override.kind != "charge_now":
+        return False
+    return override.until is None or draft.get("now") < override.until
+
+
+def _taper(o: Owed) -> tuple[float, float]:
+    """Taper constant (1/h) and room (kWh); inf where the battery is not known."""
+    request = o.record.request
+    if request.battery_kwh is None:
+        return math.inf, math.inf
+    stored = stored_kwh(o.record)
+    if stored is None:
+        return math.inf, math.inf
+    room = max(request.battery_kwh - stored, o.energy_kwh)
+    return o.rated_kw / (request.battery_kwh * (1 - TAPER_SOC)), room

@@ -1,0 +1,100 @@
+"""Between a plan and the arrays of a problem: what runs, on its slots; what an answer means."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+
+from models.events import Solved
+from models.plan import Plan, SessionPlan
+from models.units import SECONDS_PER_HOUR
+from scheduler.demand import aims_of
+from scheduler.problem import FloatArray, IntArray, Problem
+
+
+def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
+    """The running plan on a problem's slots.
+
+    Parameters
+    ----------
+    problem : Problem
+        n sessions, E ragged entries.
+    plan : Plan
+        Any plan of the same site; what it says outside the problem's window is left out.
+
+    Returns
+    -------
+    ndarray, shape (E,)
+        Energy of each entry, kWh; 0 where the plan knows nothing of a session.
+    """
+    out = np.zeros(int(problem.offsets[-1]))
+    found = [plan.sessions.get(session) for session in problem.fleet.ids]
+    known = np.array([p is not None and bool(p.power_kw) for p in found], dtype=bool)
+    if not known.any():
+        return out
+    parts = [p for p in found if p is not None and p.power_kw]
+    sizes = np.array([len(p.starts_s) for p in parts], dtype=np.int64)
+    begins = np.cumsum(sizes) - sizes
+    total = int(sizes.sum())
+    knots = np.fromiter(chain.from_iterable(p.starts_s for p in parts), np.int64, total)
+    power = np.zeros(total)
+    last = begins + sizes - 1
+    inside = np.ones(total, dtype=bool)
+    inside[last] = False
+    power[inside] = np.fromiter(
+        chain.from_iterable(p.power_kw for p in parts), np.float64, total - len(parts)
+    )
+    gained = np.zeros(total)
+    gained[1:] = (power[:-1] * np.diff(knots) / SECONDS_PER_HOUR) * inside[:-1]
+    energy = np.cumsum(gained)
+    part = np.repeat(np.arange(len(parts)), sizes)
+    energy -= energy[begins][part]
+    # All knots on one axis, each part in a stretch of its own.
+    stretch = int(knots.max() - knots.min()) + 1
+    axis = knots - int(knots.min()) + part * stretch
+
+    number = np.full(problem.fleet.n, -1)
+    number[known] = np.arange(len(parts))
+    entry = np.flatnonzero(known[problem.entry_session])
+    mine = number[problem.entry_session[entry]]
+
+    def until(seconds: IntArray) -> FloatArray:
+        at = np.clip(seconds, knots[begins[mine]], knots[last[mine]])
+        k = np.searchsorted(axis, at - int(knots.min()) + mine * stretch, side="right") - 1
+        reached = energy[k] + power[k] * (at - knots[k]) / SECONDS_PER_HOUR
+        return np.asarray(reached, dtype=np.float64)
+
+    begin = problem.entry_start_s[entry]
+    out[entry] = until(begin + problem.entry_s[entry]) - until(begin)
+    return out
+
+
+def plan_of(problem: Problem, answer: Solved) -> Plan:
+    """The plan that a solver's answer means."""
+    energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    seconds = problem.entry_s
+    power = np.divide(
+        energy * SECONDS_PER_HOUR, seconds, out=np.zeros_like(energy), where=seconds > 0
+    ).tolist()
+    begin = problem.entry_start_s
+    starts, ends = begin.tolist(), (begin + seconds).tolist()
+    offsets = problem.offsets.tolist()
+    sessions: dict[str, SessionPlan] = {}
+    for i, session in enumerate(problem.fleet.ids):
+        lo, hi = offsets[i], offsets[i + 1]
+        edges = (*starts[lo:hi], ends[hi - 1]) if hi > lo else ()
+        sessions[session] = SessionPlan(starts_s=edges, power_kw=tuple(power[lo:hi]))
+    site_kw, aims = aims_of(problem, energy)
+    return Plan(
+        digest=problem.digest,
+        made_s=problem.horizon.start_s,
+        end_s=problem.horizon.end_s,
+        status=answer.status,
+        rung=answer.rung,
+        gap=answer.gap,
+        edges_s=tuple(problem.horizon.edges_s.tolist()),
+        sessions=sessions,
+        site_kw=site_kw,
+        aims=aims,
+    )
