@@ -288,7 +288,7 @@ class GeneralProgram:
         own = self._grid.stores.pv_only
         if bool(own.any()):
             rows = self._rows(np.full(t, -np.inf), np.zeros(t), self._key(9, 0, self._slot_end))
-            for k in np.flatnonzero(own):
+            for k in np.flatnonzero(own).tolist():
                 self._put(rows, self.c[k], 1.0)
             for k in range(p):
                 self._put(rows, self.u[k], -1.0)

@@ -9,8 +9,8 @@ a small mixed-integer program decides.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
+from functools import cache
 
 import highspy
 import numpy as np
@@ -32,6 +32,13 @@ _OWNERS_MAX = 1 << 23
 _KNOWN_SHARE = 0.5
 """With fewer of the columns known the last basis is no start."""
 
+_OPTIONS: dict[str, str | int | float] = {
+    "threads": 1,
+    "solver": "simplex",
+    "presolve": "off",
+    "primal_feasibility_tolerance": 1e-8,
+    "dual_feasibility_tolerance": 1e-7,
+}
 _LOWER, _BASIC, _UPPER, _ZERO = 0, 1, 2, 3
 _STATUS = np.array(
     [
@@ -56,7 +63,10 @@ class _Warm:
         return self.owners.setdefault(name, len(self.owners))
 
 
-_local = threading.local()
+@cache
+def _warm() -> _Warm:
+    """What the process remembers: it solves one problem at a time."""
+    return _Warm()
 
 
 def solve(problem: Problem, *, work_limit: int) -> Solution:
@@ -79,15 +89,14 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
     SolverError
         If the iterations do not suffice, or HiGHS gives up.
     """
-    warm: _Warm = _local.__dict__.setdefault("warm", _Warm())
-    if len(warm.owners) > _OWNERS_MAX:
-        warm = _local.warm = _Warm()
-    return _Run(problem, warm, work_limit).answer()
+    if len(_warm().owners) > _OWNERS_MAX:
+        forget()
+    return _Run(problem, _warm(), work_limit).answer()
 
 
 def forget() -> None:
     """Start the next solve cold."""
-    _local.__dict__.pop("warm", None)
+    _warm.cache_clear()
 
 
 class _Run:
@@ -353,15 +362,10 @@ class _Silent(highspy.Highs):
         super().enableCallbacks()  # type: ignore[no-untyped-call]
 
 
+@cache
 def _highs() -> highspy.Highs:
-    """One silent, single-threaded HiGHS for each thread."""
-    found: highspy.Highs | None = _local.__dict__.get("highs")
-    if found is None:
-        found = _Silent()  # type: ignore[no-untyped-call]
-        found.setOptionValue("threads", 1)
-        found.setOptionValue("solver", "simplex")
-        found.setOptionValue("presolve", "off")
-        found.setOptionValue("primal_feasibility_tolerance", 1e-8)
-        found.setOptionValue("dual_feasibility_tolerance", 1e-7)
-        _local.highs = found
-    return found
+    """One silent, single-threaded HiGHS for the process."""
+    highs = _Silent()  # type: ignore[no-untyped-call]
+    for option, value in _OPTIONS.items():
+        highs.setOptionValue(option, value)
+    return highs
