@@ -143,12 +143,15 @@ class PileAcked(Received):
 
 @dataclass(frozen=True, kw_only=True)
 class NodeMeasured(Received):
-    """``node/{node}/telemetry``. Positive power draws from the grid."""
+    """``node/{node}/telemetry``. Positive power draws from the grid; ``reactive_kvar`` may have
+    either sign.
+    """
 
     node: str
     power_kw: float
     import_kwh: float | None = None
     export_kwh: float | None = None
+    reactive_kvar: float | None = None
     currents_a: tuple[float, float, float] | None = None
 
 

@@ -20,6 +20,8 @@ CENT = Decimal("0.01")
 _UWH_PER_KWH = 1_000_000_000
 _NANO = 1_000_000_000
 _MAX_PRICES = 12
+_ALL_KNOWN = 0.001
+"""So small a share of the month's kWh without reactive energy is not worth a word."""
 
 
 @dataclass(frozen=True)
@@ -196,14 +198,21 @@ def _demand_lines(
 def _power_factor_line(
     rule: PowerFactorRule, metered: Metered, lines: Sequence[BillLine]
 ) -> BillLine:
-    if metered.reactive_kvarh is None:
+    """The month's power factor over the stretches of which both energies are known."""
+    reactive = metered.reactive_kvarh
+    known = np.zeros(metered.import_kwh.size, dtype=bool)
+    if reactive is not None:
+        known = np.isfinite(reactive)
+    if reactive is None or not bool(known.any()):
         raise InvalidValueError("a power factor needs reactive energy", where="reactive_kvarh")
-    reached = rule.power_factor(
-        float(metered.import_kwh.sum()), float(metered.reactive_kvarh.sum())
-    )
+    active, drawn = float(metered.import_kwh[known].sum()), float(metered.import_kwh.sum())
+    reached = rule.power_factor(active, float(reactive[known].sum()))
     share = _decimal(rule.adjustment(reached), 6)
     base = sum((line.amount for line in lines if line.amount > 0), Decimal(0))
-    return BillLine(f"力调电费 at {reached:.2f}", "", base, "money", share, base * share)
+    told = f"力调电费 at {reached:.2f}"
+    if active < drawn * (1 - _ALL_KNOWN):
+        told += f", reactive energy known for {100 * active / drawn:.0f} % of the kWh"
+    return BillLine(told, "", base, "money", share, base * share)
 
 
 def _energy_bills(tariff: Tariff, meters: Sequence[Metered], zone: ZoneInfo) -> list[Bill]:

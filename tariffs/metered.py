@@ -22,7 +22,8 @@ class Metered:
     import_kwh, export_kwh : ndarray of float, shape (m,)
         Drawn from, and fed into, the grid in each stretch, kWh, >= 0.
     reactive_kvarh : ndarray of float, shape (m,), optional
-        Reactive energy, kvarh, >= 0; None where the meter has none.
+        Reactive energy, kvarh, >= 0; nan in stretches of which it is not known, None where the
+        meter has none.
     """
 
     starts_s: IntArray
@@ -43,6 +44,8 @@ class Metered:
         for values in (self.import_kwh, self.export_kwh):
             if not bool(np.all(np.isfinite(values) & (values >= 0))):
                 raise InvalidValueError("metered energy is negative or not finite")
+        if self.reactive_kvarh is not None and bool(np.any(self.reactive_kvarh < 0)):
+            raise InvalidValueError("metered reactive energy is negative")
 
     @classmethod
     def from_registers(

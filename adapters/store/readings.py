@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from adapters.store.schema import VERSION
 from models.errors import StoreError
 from models.events import Event, NodeMeasured, PileMeasured, Received, Stamp
 from models.horizon import epoch_s
 from models.site import Site
+from models.units import SECONDS_PER_HOUR
 from scheduler.state import SiteState
 from tariffs.metered import Metered
 
@@ -28,6 +30,9 @@ NEAR_S = 120.0
 NODES_KEPT = timedelta(days=800)
 PILES_KEPT = timedelta(days=100)
 """Retention: two years of the site's meters, a quarter of the piles' sessions."""
+
+
+_Row = tuple[int, float, float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,9 @@ class Reading:
         Epoch seconds.
     import_kwh, export_kwh : float
         Registers; ``export_kwh`` is nan where the meter has none.
+    reactive_kvarh : float
+        Reactive energy since the reading before, both directions added up (力调电费 counts
+        either), kvarh >= 0; nan where it is not known for all of that time.
     """
 
     meter: str
@@ -51,13 +59,19 @@ class Reading:
     at_s: int
     import_kwh: float
     export_kwh: float
+    reactive_kvarh: float = math.nan
 
 
 @dataclass(frozen=True)
 class _Heard:
+    """The last word of a meter; ``kvarh`` is what came since the reading that was kept last."""
+
     at: float
     stamp: Stamp
     reading: Reading
+    kvar: float
+    kvarh: float
+    kept: bool
 
 
 class Sampler:
@@ -88,57 +102,71 @@ class Sampler:
                 if event.import_kwh is None:
                     continue
                 exported = math.nan if event.export_kwh is None else event.export_kwh
-                found += self._hear(event, Reading(event.node, "", 0, event.import_kwh, exported))
+                reading = Reading(event.node, "", 0, event.import_kwh, exported)
+                kvar = math.nan if event.reactive_kvar is None else abs(event.reactive_kvar)
+                found += self._hear(event, reading, kvar)
         return found
 
-    def _hear(self, event: Received, reading: Reading) -> list[Reading]:
+    def _hear(self, event: Received, reading: Reading, kvar: float = math.nan) -> list[Reading]:
         at, meter, session = event.now.timestamp(), reading.meter, reading.session
         registers = (reading.import_kwh, reading.export_kwh)
         here = replace(reading, at_s=int(at))
         before = self._last.get(meter)
         if before is not None and event.stamp <= before.stamp:
             return []
-        self._last[meter] = _Heard(at, event.stamp, here)
         if before is None:
+            self._last[meter] = _Heard(at, event.stamp, here, kvar, 0.0, kept=True)
             return [here]
-        found = []
+        lasted = at - before.at
+        near = lasted <= NEAR_S
+        grown = (before.kvar + kvar) / 2.0 * lasted / SECONDS_PER_HOUR if near else math.nan
+        edge = int(at) // EVERY_S * EVERY_S
+        found: list[Reading] = []
         if before.reading.session != session:
             # The register at the change is the last of the one and the first of the other.
             if before.reading.session:
                 found.append(replace(here, session=before.reading.session))
-            return [*found, here]
-        edge = int(at) // EVERY_S * EVERY_S
-        if before.at >= edge:
-            return []
-        if at - before.at > NEAR_S:
-            return [before.reading, here]
-        share = (edge - before.at) / (at - before.at)
-        old = (before.reading.import_kwh, before.reading.export_kwh)
-        return [
-            Reading(
-                meter,
-                session,
-                edge,
-                *(a + (b - a) * share for a, b in zip(old, registers, strict=True)),
+            found.append(here)
+        elif before.at < edge and near:
+            share = (edge - before.at) / lasted
+            old = (before.reading.import_kwh, before.reading.export_kwh)
+            drawn, fed = (a + (b - a) * share for a, b in zip(old, registers, strict=True))
+            kvarh = before.kvarh + grown * share
+            found.append(Reading(meter, session, edge, drawn, fed, kvarh))
+            self._last[meter] = _Heard(
+                at, event.stamp, here, kvar, grown * (1.0 - share), kept=False
             )
-        ]
+            return found
+        elif before.at < edge:
+            if not before.kept:
+                found.append(replace(before.reading, reactive_kvarh=before.kvarh))
+            found.append(here)
+        kept = bool(found)
+        kvarh = 0.0 if kept else before.kvarh + grown
+        self._last[meter] = _Heard(at, event.stamp, here, kvar, kvarh, kept)
+        return found
 
 
 def write_readings(base: sqlite3.Connection, readings: Iterable[Reading]) -> None:
     """Keep readings; one of the same instant is written anew."""
     base.executemany(
-        "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?)",
         [
             (
                 r.meter,
                 r.session,
                 r.at_s,
                 r.import_kwh,
-                None if math.isnan(r.export_kwh) else r.export_kwh,
+                _told(r.export_kwh),
+                _told(r.reactive_kvarh),
             )
             for r in readings
         ],
     )
+
+
+def _told(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def forget_readings(base: sqlite3.Connection, now: datetime) -> None:
@@ -159,10 +187,12 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         raise StoreError("is not there", where=str(path), fix="name the meter with --registers")
     base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     (version,) = base.execute("PRAGMA user_version").fetchone()
-    if version < 2:
+    if version < VERSION:
         base.close()
         raise StoreError(
-            "keeps no readings yet", where=str(path), fix="start its daemon once, or --registers"
+            "was written by an older daemon",
+            where=str(path),
+            fix="start this one's daemon once, or --registers",
         )
     return base
 
@@ -203,7 +233,7 @@ def sessions_metered(path: Path, start_s: int, end_s: int) -> list[tuple[str, st
         found = []
         for meter, session in names:
             rows = base.execute(
-                "SELECT at_s, import_kwh, export_kwh FROM readings "
+                "SELECT at_s, import_kwh, export_kwh, reactive_kvarh FROM readings "
                 "WHERE meter = ? AND session = ? ORDER BY at_s",
                 (meter, session),
             ).fetchall()
@@ -225,12 +255,11 @@ def together(meters: Sequence[Metered]) -> Metered:
     return Metered(knots[:-1], knots[1:], sums[0], sums[1])
 
 
-def _rows(
-    base: sqlite3.Connection, meter: str, start_s: int, end_s: int
-) -> list[tuple[int, float, float | None]]:
+def _rows(base: sqlite3.Connection, meter: str, start_s: int, end_s: int) -> list[_Row]:
     """The readings inside, and the nearest before and after."""
     return base.execute(
-        "SELECT at_s, import_kwh, export_kwh FROM readings WHERE meter = :m AND session = '' "
+        "SELECT at_s, import_kwh, export_kwh, reactive_kvarh FROM readings "
+        "WHERE meter = :m AND session = '' "
         "AND at_s >= coalesce((SELECT max(at_s) FROM readings WHERE meter = :m AND session = '' "
         "AND at_s <= :lo), :lo) "
         "AND at_s <= coalesce((SELECT min(at_s) FROM readings WHERE meter = :m AND session = '' "
@@ -239,9 +268,13 @@ def _rows(
     ).fetchall()
 
 
-def _metered(rows: list[tuple[int, float, float | None]]) -> Metered:
-    at = np.array([r[0] for r in rows], dtype=np.int64)
-    imported = np.array([r[1] for r in rows], dtype=np.float64)
-    if any(r[2] is None for r in rows):
-        return Metered.from_registers(at, imported)
-    return Metered.from_registers(at, imported, np.array([r[2] for r in rows], dtype=np.float64))
+def _metered(rows: Sequence[_Row]) -> Metered:
+    at, imported, exported, reactive = (
+        np.array([math.nan if v is None else v for v in column], dtype=np.float64)
+        for column in zip(*rows, strict=True)
+    )
+    fed = None if bool(np.any(np.isnan(exported))) else exported
+    found = Metered.from_registers(at.astype(np.int64), imported, fed)
+    if bool(np.all(np.isnan(reactive[1:]))):
+        return found
+    return replace(found, reactive_kvarh=reactive[1:])

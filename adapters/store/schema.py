@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.errors import StoreError
 
-VERSION = 3
+VERSION = 4
 """Of the tables, in ``PRAGMA user_version``. A store of a higher version is refused."""
 
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -39,6 +39,7 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
         "CREATE TABLE told (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, "
         "kind TEXT NOT NULL, about TEXT NOT NULL, body TEXT NOT NULL)",
     ),
+    4: ("ALTER TABLE readings ADD COLUMN reactive_kvarh REAL",),
 }
 """What leads to each version from the one before."""
 

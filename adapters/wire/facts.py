@@ -215,6 +215,7 @@ def _node_telemetry(body: w.NodeTelemetry, ids: tuple[str, ...], base: dict[str,
         power_kw=body.power_kw,
         import_kwh=body.import_kwh,
         export_kwh=body.export_kwh,
+        reactive_kvar=body.reactive_kvar,
         currents_a=_phases(body.currents_a),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -57,6 +59,12 @@ def meter(seconds: float, import_kwh: float | None, node: str = "transformer") -
     return e.NodeMeasured(node=node, power_kw=1.0, import_kwh=import_kwh, **at(seconds))
 
 
+def reactive(seconds: float, kvar: float | None) -> e.NodeMeasured:
+    return e.NodeMeasured(
+        node="transformer", power_kw=1.0, import_kwh=seconds, reactive_kvar=kvar, **at(seconds)
+    )
+
+
 def measured(seconds: float, energy_kwh: float, name: str = "A-01") -> e.PileMeasured:
     return e.PileMeasured(
         pile=name, power_kw=7.0, energy_kwh=energy_kwh, vehicle=True, **at(seconds)
@@ -92,6 +100,69 @@ def test_a_session_has_its_first_and_its_last_register() -> None:
         ("s2", 50.5),
         ("s2", 50.6),
     ]
+
+
+def test_reactive_power_becomes_kvarh_between_the_readings_whatever_its_direction() -> None:
+    """30 kvar inductive for an hour, then 30 capacitive: 7.5 kvarh each quarter hour."""
+    sampler = Sampler()
+    told = [reactive(s, 30.0 if s < 3600 else -30.0) for s in range(0, 7200, 7)]
+    found = sampler.take(told, state())
+    assert math.isnan(found[0].reactive_kvarh)
+    between = [r.reactive_kvarh for r in found[2:]]
+    assert between == pytest.approx([7.5] * len(between), abs=0.001)
+    assert len(between) == 7
+
+
+def test_kvarh_of_a_silence_are_not_known_and_none_are_lost_around_it() -> None:
+    sampler = Sampler()
+    told = [reactive(s, 60.0) for s in range(0, 301, 10)]
+    told += [reactive(s, 60.0) for s in range(3600, 4601, 10)]
+    found = sampler.take(told, state())
+    assert [r.at_s - epoch_s(NOW) for r in found] == [0, 300, 3600, 4495]
+    known = [r.reactive_kvarh for r in found]
+    assert known[1] == pytest.approx(5.0)
+    assert math.isnan(known[2])
+    assert known[3] == pytest.approx(895 / 60)
+
+
+def test_the_bill_adjusts_by_the_power_factor_of_the_store(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """80 kWh and 60 kvarh an hour are 0.80; for the half day without reactive energy it is said."""
+    text = (REPO / "examples" / "depot-1.toml").read_text(encoding="utf-8")
+    store, path = tmp_path / "own.db", tmp_path / "site.toml"
+    rule = "power_factor = { power_factors = [0.70, 0.80, 0.90], shares = [0.1, 0.05, 0.0]"
+    path.write_text(
+        f'{text}\n[store]\npath = "{store}"\n[tariff]\n{rule}, below_share = 0.02 }}\n', "utf-8"
+    )
+    begin = epoch_s(datetime(2026, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")))
+    base = open_store(store)
+    lines = [
+        Reading("transformer", "", begin + 900 * k, 20.0 * k, 0.0, math.nan if k < 49 else 15.0)
+        for k in range(97)
+    ]
+    write_readings(base, lines)
+    base.close()
+    bill = json.loads(document(capsys, "bill", str(path), "--month", "2026-07", "--json"))
+    lines = bill["bills"]["site"]["lines"]
+    (adjusted,) = [line for line in lines if "力调" in line["rule"]]
+    assert adjusted["rule"] == "力调电费 at 0.80, reactive energy known for 50 % of the kWh"
+    others = sum(Decimal(line["amount"]) for line in lines if line is not adjusted)
+    assert Decimal(adjusted["amount"]) == others * Decimal("0.05")
+
+
+def test_a_store_of_the_version_before_learns_to_keep_kvarh(tmp_path: Path) -> None:
+    base = open_store(tmp_path / "a.db")
+    base.execute("ALTER TABLE readings DROP COLUMN reactive_kvarh")
+    base.execute("INSERT INTO readings VALUES ('transformer', '', 0, 1.0, 0.0)")
+    base.execute("INSERT INTO readings VALUES ('transformer', '', 900, 2.0, 0.0)")
+    base.execute("PRAGMA user_version = 2")
+    base.close()
+    with pytest.raises(StoreError, match="older daemon"):
+        site_metered(tmp_path / "a.db", YARD, 0, 900)
+    open_store(tmp_path / "a.db").close()
+    found = site_metered(tmp_path / "a.db", YARD, 0, 900)
+    assert (found.import_kwh.tolist(), found.reactive_kvarh) == ([1.0], None)
 
 
 def test_late_words_and_meters_of_others_are_passed_over() -> None:
