@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.store.schema import VERSION
 from models.errors import StoreError
 from models.events import Event, NodeMeasured, PileMeasured, Received, Stamp
 from models.horizon import epoch_s
@@ -26,6 +25,9 @@ EVERY_S = 900
 
 NEAR_S = 120.0
 """Two readings no further apart than this tell the register on the edge between them."""
+
+WITH_KVARH = 4
+"""The version of a store from which on it keeps all that a bill reads."""
 
 NODES_KEPT = timedelta(days=800)
 PILES_KEPT = timedelta(days=100)
@@ -187,7 +189,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         raise StoreError("is not there", where=str(path), fix="name the meter with --registers")
     base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     (version,) = base.execute("PRAGMA user_version").fetchone()
-    if version < VERSION:
+    if version < WITH_KVARH:
         base.close()
         raise StoreError(
             "was written by an older daemon",
