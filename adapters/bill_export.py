@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pyarrow as pa
 
 from models.errors import ConfigurationError
 from models.horizon import instant_of
@@ -58,7 +59,7 @@ def bill_table(bills: Mapping[str, Bill], zone: ZoneInfo) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Into ``.csv`` (digits as they are) or ``.parquet`` (decimals of 9 places).
+    """Into ``.csv`` (digits as they are) or ``.parquet`` (decimals of 15 places).
 
     Raises
     ------
@@ -71,15 +72,6 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             text[column] = [None if v is None else format(v, "f") for v in table[column]]
         text.to_csv(path, index=False)
     elif path.suffix == ".parquet":
-        try:
-            import pyarrow as pa
-        except ImportError as error:
-            raise ConfigurationError(
-                "Parquet needs pyarrow",
-                where="--out",
-                fix="install valleyfill[parquet], or write .csv",
-            ) from error
-
         decimal = pa.decimal128(28, 15)
         kinds = {"quantity": decimal, "price": decimal, "amount": decimal}
         schema = pa.schema([(c, kinds.get(c, pa.string())) for c in COLUMNS])

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import bills as bills_bench
 from benchmarks import churn as churn_bench
 from benchmarks import decisions as decisions_bench
 from benchmarks import demand as demand_bench
@@ -138,6 +139,29 @@ def decisions(
             decisions_bench.real_days(data), steps=steps, short=short, seed=seed
         )
     print(json.dumps(found))
+
+
+@app.command()
+def bills(
+    data: Annotated[Path, typer.Option(help="Folder with the recorded sessions.")],
+    site: Annotated[str, typer.Option(help="caltech or jpl.")] = "caltech",
+    month: Annotated[str, typer.Option(help="May to December 2019.")] = "2019-07",
+    as_json: Json = False,
+    quick: Quick = False,
+) -> None:
+    """A month in the closed loop by tariff: planned and billed money, aware of the peak or blind.
+
+    Four kinds of tariff, then Zhejiang billed by capacity, contracted and actual demand. Half an
+    hour; --quick takes the first three days.
+    """
+    start = datetime.fromisoformat(f"{month}-01").replace(tzinfo=demand_bench.ZONE)
+    following = (start + timedelta(days=32)).replace(day=1)
+
+    def run(quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+        until = start + timedelta(days=3) if quick else following
+        return bills_bench.run_all(data, site=site, start=start, end=until, tell=tell)
+
+    _report(run, bills_bench.COLUMNS, as_json, quick)
 
 
 def _report(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,13 +19,12 @@ from adapters.simulator.registers import metered_of
 from adapters.simulator.replay import prepare
 from adapters.simulator.simulate import last_s
 from adapters.site_writers import site_from_sessions
+from benchmarks.bills import PricesPaid
 from benchmarks.demand import ACN, aware_and_blind
 from models.horizon import epoch_s
-from scheduler.effects import Effect, Solve
 from scheduler.engine import Engine
 from tariffs.bill import energy_bill
 from tariffs.kinds.spot import Spot
-from tariffs.metered import Metered
 from tariffs.series import PriceSeries
 from tariffs.tariff import Tariff
 
@@ -56,38 +54,6 @@ TARIFFS = {
     "sce-tou-ev-4": lambda: load_book("sce-tou-ev-4-2019"),
     "spot": market,
 }
-
-
-class PricesPaid:
-    """The price that the newest plan held for each instant, as the engine's problems said it."""
-
-    def __init__(self) -> None:
-        self.posed: list[tuple[float, Any, Any]] = []
-
-    def watch(self, at: float, effect: Effect) -> None:
-        if isinstance(effect, Solve):
-            p = effect.problem
-            self.posed.append((at, p.horizon.edges_s, p.buy_per_kwh))
-
-    def money(self, metered: Metered) -> float:
-        """Each metered stretch at the price of the plan that ran, by time within it."""
-        total = 0.0
-        begun = np.array([at for at, _, _ in self.posed])
-        for lo, hi, kwh in zip(
-            metered.starts_s.tolist(), metered.ends_s.tolist(), metered.import_kwh, strict=True
-        ):
-            if not kwh:
-                continue
-            # The plan in force at the end of the stretch, or the first made after it began.
-            k = max(int(np.searchsorted(begun, hi, side="left")) - 1, 0)
-            _, edges, buy = self.posed[k]
-            if edges[0] > lo:
-                k = max(int(np.searchsorted(begun, lo, side="right")) - 1, 0)
-                _, edges, buy = self.posed[k]
-            over = np.maximum(np.minimum(edges[1:], hi) - np.maximum(edges[:-1], lo), 0)
-            assert over.sum() > 0
-            total += kwh * float(over @ buy) / float(over.sum())
-        return total
 
 
 @pytest.mark.parametrize("name", TARIFFS)
