@@ -28,7 +28,7 @@ from tariffs.demand import DemandTerm
 from tariffs.demand_room import Ahead, room_kw
 
 SLACK_SHARE = 0.005
-"""Of a level: an excess so small is within a meter's error and costs no message."""
+"""Of the room: an excess so small is within a meter's error and costs no message."""
 
 CANNOT_WAIT_H = 0.25
 """A session whose laxity is less is served whatever the peak costs."""
@@ -42,6 +42,9 @@ BAND_SHARE = 0.01
 
 def room_now_kw(draft: Draft, site: Site, picture: Picture, terms: Sequence[DemandTerm]) -> float:
     """What piles may draw now so that no interval rises above the plan's aim, kW; inf: all.
+
+    An excess of :data:`SLACK_SHARE` is let pass. It is no allowance that adds up: saved in one
+    minute, it is not there to be spent in the next.
 
     Nothing is held while no plan runs or none can be had: then urgency alone decides.
     """
@@ -62,10 +65,9 @@ def room_now_kw(draft: Draft, site: Site, picture: Picture, terms: Sequence[Dema
             continue
         if drawn.month_s == term.month_start_s:
             aim = max(aim, drawn.peaks_kw.get(key_of(number, term), 0.0))
-        level = aim * (1 + SLACK_SHARE)
-        lowest = min(lowest, level)
-        room = min(room, room_kw(term, site.zone, now_s, *past, level, ahead))
-    draft.near_peak = drawn.power_kw > lowest
+        lowest = min(lowest, aim)
+        room = min(room, room_kw(term, site.zone, now_s, *past, aim, ahead))
+    draft.near_peak = drawn.power_kw > lowest * (1.0 + SLACK_SHARE)
     return room - steady_kw(draft, site, picture) if room < math.inf else room
 
 
@@ -88,7 +90,7 @@ def hold(draft: Draft, site: Site, wanted: dict[str, float], room: float) -> dic
     room : float
         See :func:`room_now_kw`.
     """
-    if sum(wanted.values()) <= room:
+    if sum(wanted.values()) <= room * (1.0 + SLACK_SHARE):
         return wanted
     draft.near_peak = True
     now: datetime = draft.get("now")
