@@ -19,7 +19,7 @@ from tariffs.period_prices import Component, PeriodPrices, ScopedValues
 from tariffs.power_factor import PowerFactorRule
 from tariffs.scope import DAY_MINUTES, Scope, clock_ranges
 from tariffs.sell import Sell
-from tariffs.settings import TariffSettings
+from tariffs.settings import OptIn, TariffSettings
 from tariffs.tariff import Tariff
 
 KEYS = (
@@ -27,6 +27,7 @@ KEYS = (
     "installed_kva",
     "voltage_kv",
     "options",
+    "opt_in",
     "components",
     "ratios",
     "seasons",
@@ -69,6 +70,9 @@ def tariff_settings(data: Any, *, currency: str, where: str = "tariff") -> Tarif
         installed_kva=table.number("installed_kva", None),
         voltage_kv=table.number("voltage_kv", None),
         options=frozenset(table.texts("options", ())),
+        opt_ins=tuple(
+            OptIn(t.day("since"), t.flag("time_of_use")) for t in _parts(table, "opt_in", _OPT_IN)
+        ),
         components=tuple(_component(t) for t in _parts(table, "components", _COMPONENT)),
         ratios=_numbers(table, "ratios"),
         seasons=tuple(table.tables("seasons", [])),
@@ -103,6 +107,7 @@ def read_settings_file(path: Path) -> TariffSettings:
 
 
 _COMPONENT = ("since", "flat_per_kwh", "base_per_kwh")
+_OPT_IN = ("since", "time_of_use")
 _CHOICE = ("since", "basis", "contracted_kw", "blocks")
 _EXEMPTION = ("bases", "since", "until")
 _FEE = ("name", "per_kwh", "share", "hours")

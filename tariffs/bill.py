@@ -156,7 +156,7 @@ def month_bill(
     bill = energy_bill(tariff, inside, zone=zone)
     lines = list(bill.lines)
     drawn = float(inside.import_kwh.sum())
-    for tiers in tariff.consumption_tiers():
+    for tiers in tariff.consumption_tiers(start_s, zone):
         before = consumed_before_kwh if tiers.period == "year" else 0.0
         for kwh, adder in tiers.split(before, drawn):
             if adder:

@@ -17,6 +17,7 @@ from tariffs.kinds.flat import Flat
 from tariffs.kinds.spot import Spot
 from tariffs.kinds.time_of_use import TimeOfUse
 from tariffs.kinds.with_fees import WithFees
+from tariffs.opt_in import opted
 from tariffs.period_prices import Component, PeriodPrices, ScopedValues
 from tariffs.scope import Scope
 from tariffs.sell import Sell
@@ -56,6 +57,7 @@ _BOOK_KEYS = (
         "gap",
         "series",
         "licence",
+        "opt_in",
     }
 )
 
@@ -97,7 +99,12 @@ def _energy(
 ) -> Tariff:
     kind = need(book, "kind", name)
     if kind == "time_of_use":
-        return _time_of_use(book, settings, calendar, assumed, name)
+        return opted(
+            book,
+            settings,
+            name,
+            lambda b, site, notes: _time_of_use(b, site, calendar, (*assumed, *notes), name),
+        )
     if kind == "spot":
         return _spot(book, name)
     if kind != "flat":

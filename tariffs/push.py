@@ -9,6 +9,7 @@ from datetime import datetime
 from models.events import PricesPushed
 from models.horizon import instant_of
 from tariffs.kinds.dated import Dated
+from tariffs.kinds.family import Family
 from tariffs.kinds.overlay import Overlay
 from tariffs.kinds.spot import Spot
 from tariffs.series import PriceSeries
@@ -26,6 +27,12 @@ def push_series(tariff: Tariff, series: PriceSeries) -> Tariff:
         return tariff.pushed(series)
     if isinstance(tariff, Wrapped):
         return replace(tariff, inner=push_series(tariff.inner, series))
+    if isinstance(tariff, Dated):
+        later = tuple((at, push_series(t, series)) for at, t in tariff.later)
+        return Dated(push_series(tariff.first, series), later)
+    if isinstance(tariff, Family):
+        versions = (replace(v, tariff=push_series(v.tariff, series)) for v in tariff.versions)
+        return Family(tariff.name, tuple(versions))
     return Overlay(tariff, series)
 
 
@@ -36,8 +43,8 @@ def gap_left(tariff: Tariff, series: PriceSeries) -> tuple[datetime, datetime] |
     or the named rule, holds between the two.
     """
     core = tariff
-    while isinstance(core, Wrapped):
-        core = core.inner
+    while isinstance(core, Wrapped | Dated):
+        core = core.inner if isinstance(core, Wrapped) else core.at(int(series.starts_s[0]))
     if not isinstance(core, Spot) or core.gap != "refuse" or core.series is None:
         return None
     known_until, begins = int(core.series.ends_s[-1]), int(series.starts_s[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from models.errors import TariffError
@@ -12,6 +13,14 @@ from tariffs.demand_rules import BillingChoice, Exemption
 from tariffs.kinds.with_fees import Fee
 from tariffs.period_prices import Component
 from tariffs.power_factor import PowerFactorRule
+
+
+@dataclass(frozen=True)
+class OptIn:
+    """From a civil day on the site has its price by periods, or one price all day."""
+
+    since: date
+    time_of_use: bool
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,8 @@ class TariffSettings:
         Voltage of the connection, kV, more than 0: for conditions.
     options : frozenset of str
         Opt-in rules of the book that the site has chosen.
+    opt_ins : tuple of OptIn
+        Where a book leaves its periods to choice: when the site chose what, in order of date.
     components : tuple of Component
         Replace the book's own (monthly floating base and flat price).
     ratios : mapping of str to float
@@ -63,6 +74,7 @@ class TariffSettings:
     installed_kva: float | None = None
     voltage_kv: float | None = None
     options: frozenset[str] = frozenset()
+    opt_ins: tuple[OptIn, ...] = ()
     components: tuple[Component, ...] = ()
     ratios: Mapping[str, float] = field(default_factory=dict)
     seasons: tuple[Mapping[str, Any], ...] = ()
@@ -85,5 +97,7 @@ class TariffSettings:
             value = getattr(self, key)
             if value is not None and not value > 0:
                 raise TariffError(f"{value} is not above 0", where=key)
+        if any(a.since >= b.since for a, b in pairwise(self.opt_ins)):
+            raise TariffError("choices do not follow each other by date", where="opt_in")
         if self.sell_share is not None and self.sell_per_kwh is not None:
             raise TariffError("sell_share and sell_per_kwh exclude each other", where="sell_share")

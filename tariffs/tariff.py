@@ -215,8 +215,8 @@ class Tariff(ABC):
         """
         return (("energy", self.steps(start_s, end_s, zone)),)
 
-    def consumption_tiers(self) -> tuple[ConsumptionTiers, ...]:
-        """Adders by the month's or year's kWh; none here."""
+    def consumption_tiers(self, at_s: int, zone: ZoneInfo) -> tuple[ConsumptionTiers, ...]:
+        """Adders by the month's or year's kWh in force at an instant (epoch s); none here."""
         return ()
 
     def demand_terms(

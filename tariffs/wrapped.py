@@ -36,9 +36,9 @@ class Wrapped(Tariff):
         """The inner tariff's."""
         return self.inner.parts(start_s, end_s, zone)
 
-    def consumption_tiers(self) -> tuple[ConsumptionTiers, ...]:
+    def consumption_tiers(self, at_s: int, zone: ZoneInfo) -> tuple[ConsumptionTiers, ...]:
         """The inner tariff's."""
-        return self.inner.consumption_tiers()
+        return self.inner.consumption_tiers(at_s, zone)
 
     def demand_terms(
         self, start: datetime, end: datetime, *, zone: ZoneInfo

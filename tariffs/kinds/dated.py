@@ -11,6 +11,7 @@ from models.errors import TariffError
 from models.horizon import epoch_s, instant_of
 from tariffs.consumption import ConsumptionTiers
 from tariffs.demand import DemandTerm
+from tariffs.joined import joined_parts
 from tariffs.tariff import Steps, Tariff, TariffNote
 
 
@@ -18,8 +19,8 @@ from tariffs.tariff import Steps, Tariff, TariffNote
 class Dated(Tariff):
     """A first tariff, and later ones that take over at an instant.
 
-    Demand terms come from the tariff in force when their month begins, so that a month has one
-    set of them; consumption tiers are those of the last tariff.
+    Demand terms and consumption tiers come from the tariff in force when a month begins, so that
+    a month has one set of them.
 
     Parameters
     ----------
@@ -52,15 +53,12 @@ class Dated(Tariff):
         return Steps.join([t.steps(lo, hi, zone) for t, lo, hi in self._stretches(start_s, end_s)])
 
     def parts(self, start_s: int, end_s: int, zone: ZoneInfo) -> tuple[tuple[str, Steps], ...]:
-        """One line where tariffs change; the tariff's own lines where one holds throughout."""
-        held = self._stretches(start_s, end_s)
-        if len(held) == 1:
-            return held[0][0].parts(start_s, end_s, zone)
-        return (("energy", self.steps(start_s, end_s, zone)),)
+        """The lines of each tariff on its own stretch."""
+        return joined_parts(self._stretches(start_s, end_s), zone)
 
-    def consumption_tiers(self) -> tuple[ConsumptionTiers, ...]:
-        """The last tariff's."""
-        return (self.later[-1][1] if self.later else self.first).consumption_tiers()
+    def consumption_tiers(self, at_s: int, zone: ZoneInfo) -> tuple[ConsumptionTiers, ...]:
+        """Those of the tariff in force then."""
+        return self.at(at_s).consumption_tiers(at_s, zone)
 
     def demand_terms(
         self, start: datetime, end: datetime, *, zone: ZoneInfo
@@ -74,7 +72,7 @@ class Dated(Tariff):
             term
             for tariff in tariffs
             for term in tariff.demand_terms(start, end, zone=zone)
-            if self._at(term.month_start_s) is tariff
+            if self.at(term.month_start_s) is tariff
         )
 
     def notes(self, start: datetime, end: datetime, *, zone: ZoneInfo) -> tuple[TariffNote, ...]:
@@ -85,7 +83,8 @@ class Dated(Tariff):
             for note in t.notes(instant_of(lo), instant_of(hi), zone=zone)
         )
 
-    def _at(self, instant_s: int) -> Tariff:
+    def at(self, instant_s: int) -> Tariff:
+        """The tariff in force at an instant, epoch seconds."""
         return [self.first, *(t for at, t in self.later if epoch_s(at) <= instant_s)][-1]
 
     def _stretches(self, start_s: int, end_s: int) -> list[tuple[Tariff, int, int]]:

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from models.errors import TariffError
 from models.horizon import epoch_s, instant_of
+from tariffs.joined import joined_parts
 from tariffs.tariff import Steps, Tariff, TariffNote
 
 if TYPE_CHECKING:
+    from tariffs.consumption import ConsumptionTiers
     from tariffs.demand import DemandTerm
 
 
@@ -70,6 +72,16 @@ class Family(Tariff):
         return Steps.join(
             [v.tariff.steps(lo, hi, zone) for v, lo, hi in self._parts(start_s, end_s, zone)]
         )
+
+    def parts(self, start_s: int, end_s: int, zone: ZoneInfo) -> tuple[tuple[str, Steps], ...]:
+        """The lines of each version on its own civil days."""
+        held = [(v.tariff, lo, hi) for v, lo, hi in self._parts(start_s, end_s, zone)]
+        return joined_parts(held, zone)
+
+    def consumption_tiers(self, at_s: int, zone: ZoneInfo) -> tuple[ConsumptionTiers, ...]:
+        """Those of the version in force then."""
+        (held,) = self._parts(at_s, at_s + 1, zone)
+        return held[0].tariff.consumption_tiers(at_s, zone)
 
     def demand_terms(
         self, start: datetime, end: datetime, *, zone: ZoneInfo

@@ -35,6 +35,6 @@ class Tiered(Wrapped):
         adder = self.tiers.adder_at(self.consumed_kwh)
         return replace(plain, buy_per_kwh=plain.buy_per_kwh + adder)
 
-    def consumption_tiers(self) -> tuple[ConsumptionTiers, ...]:
+    def consumption_tiers(self, at_s: int, zone: ZoneInfo) -> tuple[ConsumptionTiers, ...]:
         """These and the inner tariff's."""
-        return (*self.inner.consumption_tiers(), self.tiers)
+        return (*self.inner.consumption_tiers(at_s, zone), self.tiers)

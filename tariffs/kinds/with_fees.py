@@ -62,7 +62,8 @@ class WithFees(Wrapped):
 
     def steps(self, start_s: int, end_s: int, zone: ZoneInfo) -> Steps:
         """The sum of all parts, with the energy tariff's periods."""
-        energy, *fees = [steps for _, steps in self.parts(start_s, end_s, zone)]
+        energy = self.inner.steps(start_s, end_s, zone)
+        fees = [steps for _, steps in self._fees(start_s, end_s, zone)]
         knots: IntArray = np.unique(np.concatenate([energy.starts_s, *(f.starts_s for f in fees)]))
         held = np.searchsorted(energy.starts_s, knots, side="right") - 1
         buy: FloatArray = energy.buy_per_kwh[held].copy()
@@ -71,10 +72,14 @@ class WithFees(Wrapped):
         return Steps(knots, end_s, buy, energy.sell_per_kwh[held], energy.period[held])
 
     def parts(self, start_s: int, end_s: int, zone: ZoneInfo) -> tuple[tuple[str, Steps], ...]:
-        """The energy, then every fee under its name."""
-        energy = self.inner.steps(start_s, end_s, zone)
+        """The lines of the energy tariff, then every fee under its name."""
+        return (*self.inner.parts(start_s, end_s, zone), *self._fees(start_s, end_s, zone))
+
+    def _fees(self, start_s: int, end_s: int, zone: ZoneInfo) -> list[tuple[str, Steps]]:
+        """A share is one of the energy price alone, whatever tier the count stands in."""
+        energy = self.inner.parts(start_s, end_s, zone)[0][1]
         nothing = np.zeros(energy.starts_s.size)
-        found = [("energy", energy)]
+        found = []
         for fee in self.fees:
             if fee.tariff is None:
                 share = energy.buy_per_kwh * fee.share
@@ -85,7 +90,7 @@ class WithFees(Wrapped):
             own = fee.tariff.steps(start_s, end_s, zone)
             zero = np.zeros(own.starts_s.size)
             found.append((fee.name, Steps(own.starts_s, end_s, own.buy_per_kwh, zero, own.period)))
-        return tuple(found)
+        return found
 
     def notes(self, start: datetime, end: datetime, *, zone: ZoneInfo) -> tuple[TariffNote, ...]:
         """Of the energy tariff and of every fee."""

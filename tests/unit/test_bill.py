@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +18,12 @@ from adapters.readings import read_meter, read_session_meters
 from models.errors import DataError, InvalidValueError
 from models.horizon import Horizon, epoch_s
 from tariffs.bill import energy_bill, merged, month_bill, session_bills
+from tariffs.consumption import ConsumptionTiers
 from tariffs.demand_rules import BillingChoice
+from tariffs.kinds.dated import Dated
 from tariffs.kinds.flat import Flat
-from tariffs.kinds.with_fees import Fee
+from tariffs.kinds.tiered import Tiered
+from tariffs.kinds.with_fees import Fee, WithFees
 from tariffs.metered import Metered
 from tariffs.power_factor import PowerFactorRule
 from tariffs.savings import Stay, first_come, saving, uncontrolled
@@ -131,6 +135,27 @@ def test_yearly_tiers_start_where_the_year_stands() -> None:
     bill = month_bill(tariff, month, year=2026, month=7, zone=ZONE, consumed_before_kwh=2700.0)
     (tier,) = [line for line in bill.lines if line.rule.startswith("tier")]
     assert (tier.quantity, tier.price) == (40, Decimal("0.05"))
+
+
+def test_tiers_fees_and_a_change_of_book_inside_the_month_are_each_charged_once() -> None:
+    """200 kWh at 0.50, then 0.60 from the 16th; 0.10 beyond 100 kWh; a service fee of 0.40."""
+    tiers = ConsumptionTiers("month", ((0.0, 0.0), (100.0, 0.1)))
+    fee = (Fee("service fee", Flat("fee", "CNY", 0.4, 0.0)), Fee("discount", None, -0.1))
+    first, later = (
+        WithFees(Tiered(Flat(name, "CNY", price, 0.0), tiers, 150.0), fee)
+        for name, price in (("before", 0.5), ("after", 0.6))
+    )
+    change = datetime(2026, 7, 16, tzinfo=ZONE)
+    month = metered(JULY, 60, [1.0] * 100 + [0.0] * 260 + [1.0] * 100)
+    bill = month_bill(Dated(first, ((change, later),)), month, year=2026, month=7, zone=ZONE)
+    by_rule: dict[str, float] = defaultdict(float)
+    for line in bill.lines:
+        by_rule[line.rule] += float(line.amount)
+    assert by_rule["energy"] == pytest.approx(110.0)
+    assert by_rule["service fee"] == pytest.approx(80.0)
+    assert by_rule["discount"] == pytest.approx(-11.0)
+    assert by_rule["tier of the month"] == pytest.approx(10.0)
+    assert bill.total == Decimal("189.00")
 
 
 def test_the_power_factor_adds_its_share_of_the_bill() -> None:

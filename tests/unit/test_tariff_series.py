@@ -15,6 +15,7 @@ from models.horizon import Horizon
 from tariffs.build import build_tariff
 from tariffs.calendar import NoHolidays
 from tariffs.demand_rules import BillingChoice
+from tariffs.kinds.dated import Dated
 from tariffs.kinds.flat import Flat
 from tariffs.kinds.spot import Spot
 from tariffs.kinds.with_fees import Fee, WithFees
@@ -82,6 +83,15 @@ def test_fees_and_demand_charges_stay_on_a_pushed_price() -> None:
     tariff = push_series(load_book("jiangsu", settings=site), hours(NOON, 1.0))
     assert buy(tariff, NOON, 1) == [pytest.approx(1.40)]
     assert len(tariff.demand_terms(NOON, NOON + timedelta(hours=1), zone=ZONE)) == 1
+
+
+def test_a_pushed_price_leaves_the_fees_of_every_version_and_of_a_book_chosen_later() -> None:
+    fee = Fee("service fee", Flat("fee", "CNY", 0.40, 0.0))
+    family = load_book("zhejiang-industrial", settings=TariffSettings(fees=(fee,)))
+    assert buy(push_series(family, hours(NOON, 1.0)), NOON, 1) == [pytest.approx(1.40)]
+    chosen = load_book("jiangsu", settings=TariffSettings(fees=(fee,)))
+    later = in_force(family, [(NOON, chosen)], [push(NOON, 1.0, at=1)])
+    assert buy(later, NOON, 1) == [pytest.approx(1.40)]
 
 
 def test_a_book_chosen_by_message_takes_effect_at_its_instant() -> None:
@@ -163,6 +173,14 @@ def test_a_series_that_leaves_a_gap_is_told_with_its_instants() -> None:
     assert gap_left(strict, hours(NOON + timedelta(hours=1), 2.0)) is None
     assert gap_left(Spot("s", "EUR", known, "hold"), late) is None
     assert gap_left(Flat("book", "EUR", 0.3, 0.0), late) is None
+
+
+def test_a_market_chosen_later_is_left_no_gap_either() -> None:
+    market = Spot("market", "EUR", hours(NOON, 1.0, 2.0), "refuse")
+    held = Dated(Flat("book", "EUR", 0.3, 0.0), ((NOON, market),))
+    gap = gap_left(held, hours(NOON + timedelta(hours=3), 5.0))
+    assert gap == (NOON + timedelta(hours=2), NOON + timedelta(hours=3))
+    assert gap_left(held, hours(NOON - timedelta(hours=3), 5.0)) is None
 
 
 def test_prices_that_are_over_can_be_let_go() -> None:
