@@ -28,7 +28,7 @@ from adapters.wire import Publish, outbound
 from adapters.wire.encode import publish_of
 from adapters.wire.inbound import SimTime
 from models.errors import ValleyfillError
-from models.events import Solved, SolveFailed
+from models.events import NotListened, Solved, SolveFailed
 
 log = logging.getLogger("valleyfill.daemon")
 logging.getLogger("apscheduler").setLevel(logging.WARNING)
@@ -38,6 +38,9 @@ EX_TEMPFAIL = 75
 
 TICK_S = 1.0
 """The safety kernel is asked at least this often."""
+
+STOOD_STILL_S = 2.5
+"""Between two drains lies a tick; much longer means that the process stood still."""
 
 SPOKEN_AT_MOST_S = 2.0
 """What was decided longer ago than this is not spoken any more, but decided anew."""
@@ -75,6 +78,7 @@ class Daemon:
         self._watchdog_s = watchdog_period_s()
         self._watchdog_due_s = 0.0
         self._due_mono_s = 0.0
+        self._listened_mono_s = 0.0
 
     def run(self) -> int:
         """Run until told to end.
@@ -144,7 +148,7 @@ class Daemon:
             epoch=self._presence.epoch,
             recovered=self._recovered,
         )
-        self._due_mono_s = clock.mono_s()
+        self._due_mono_s = self._listened_mono_s = clock.mono_s()
         self._host = Host(self._engine, state, clock)
         return self._host
 
@@ -174,11 +178,21 @@ class Daemon:
         if self._lockstep is not None:
             self._drain_step(self._lockstep, messages, answers)
         elif self._host is not None:
-            self._do(self._host, self._host.take(messages, answers))
+            self._do(self._host, self._host.take(messages, [*self._deafness(), *answers]))
             if self._host.state.alerts is not self._alerts:
                 self._alerts = self._host.state.alerts
                 self._look_at_health()
         return bool(taken.facts or taken.messages)
+
+    def _deafness(self) -> list[NotListened]:
+        """The time since the last drain in which nothing could be heard, by our own fault."""
+        clock = self._wall
+        now_s, last_s = clock.mono_s(), self._listened_mono_s
+        self._listened_mono_s = now_s
+        passed_s = now_s - last_s
+        if passed_s <= STOOD_STILL_S and self._links.hears:
+            return []
+        return [NotListened(for_s=passed_s, now=clock.now(), mono_s=now_s)]
 
     def _drain_step(
         self,

@@ -213,6 +213,15 @@ class Ticked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotListened(Event):
+    """For so many seconds up to now nothing could be heard, by our own fault: the telemetry
+    connection was down, or the process stood still.
+    """
+
+    for_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Solved(Event):
     """The solving process answers. ``energy_kwh`` is ragged, as the problem's offsets say.
 

@@ -57,6 +57,11 @@ class Draft:
         return self._base.now
 
     @property
+    def before_mono_s(self) -> float:
+        """The monotonic clock before this drain."""
+        return self._base.mono_s
+
+    @property
     def piles(self) -> dict[str, PileState]:
         """Piles, to read."""
         piles: dict[str, PileState] = self.get("piles")

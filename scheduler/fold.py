@@ -21,6 +21,7 @@ from models.events import (
     Heartbeat,
     LimitPushed,
     NodeMeasured,
+    NotListened,
     Overridden,
     PileAcked,
     PileBorn,
@@ -38,7 +39,7 @@ from scheduler.draft import Draft
 from scheduler.effects import Persist
 from scheduler.pricing import Pricing, lay_in, repeats
 from scheduler.state import AssetState, LimitRecord, NodeState, PileState, changed
-from scheduler.view import HEARTBEAT_LOST_S
+from scheduler.view import HEARTBEAT_LOST_S, MISSED_PERIODS
 
 HEARTBEAT_VOID_S = 30.0
 """A heartbeat older than this when it arrives counts as none (contract)."""
@@ -222,6 +223,37 @@ def _node(draft: Draft, event: NodeMeasured, site: Site) -> None:
     )
 
 
+def _not_listened(draft: Draft, event: NotListened, site: Site) -> None:
+    """Who talked before we went deaf is not silent for it: the clock of silence stood still.
+
+    What a pile may be drawing goes on to count in full, and nothing rises until each has had a
+    telemetry period to speak again.
+    """
+    mono_s, before_s = event.mono_s, draft.before_mono_s
+    patience = MISSED_PERIODS * site.telemetry_period_s
+
+    def heard(at_s: float) -> float:
+        talked = at_s >= 0 and at_s >= before_s - patience
+        return min(at_s + event.for_s, mono_s) if talked else at_s
+
+    piles, nodes = draft.own("piles"), draft.own("nodes")
+    for name, pile in piles.items():
+        piles[name] = changed(pile, heard_mono_s=heard(pile.heard_mono_s))
+    for name, node in nodes.items():
+        # So do the readings that guard against a fall of base load that does not last.
+        nodes[name] = changed(
+            node,
+            heard_mono_s=heard(node.heard_mono_s),
+            base_mono_s=heard(node.base_mono_s),
+            low_mono_s=heard(node.low_mono_s),
+            recent=tuple((heard(at), kw) for at, kw in node.recent),
+            recent_a=tuple((heard(at), amps) for at, amps in node.recent_a),
+            lows=tuple((heard(at), kw) for at, kw in node.lows),
+        )
+    hold: float = draft.get("hold_until_mono_s")
+    draft.put("hold_until_mono_s", max(hold, mono_s + site.telemetry_period_s))
+
+
 def _asset(draft: Draft, event: AssetMeasured, site: Site) -> None:
     before: AssetState = draft.get("assets").get(event.asset, AssetState())
     draft.own("assets")[event.asset] = replace(
@@ -259,4 +291,5 @@ _HANDLERS: dict[type[Event], Handler] = {
     PileMeasured: _measured,
     PileAcked: _acked,
     NodeMeasured: _node,
+    NotListened: _not_listened,
 }

@@ -96,6 +96,11 @@ class Links:
         return all(link.is_up for link in self._links.values())
 
     @property
+    def hears(self) -> bool:
+        """Whether telemetry can be heard."""
+        return self._links["telemetry"].is_up
+
+    @property
     def control_up(self) -> bool:
         """Whether setpoints can be sent."""
         return self._links["control"].is_up

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from models.events import Heartbeat, Overridden, Solved, SolveFailed
+from models.events import Heartbeat, NotListened, Overridden, Solved, SolveFailed
 from models.network import Node
 from models.session import Request
 from scheduler.effects import Alert, Effect, SessionStatus, SetpointSent, Solve
@@ -427,3 +427,26 @@ def test_a_clock_that_was_wrong_for_a_minute_has_made_nobody_forget() -> None:
     w.wait(2 * 3600, step_s=60)
     assert w.state.overrides == {}
     assert w.total_kw() > 13
+
+
+def test_who_talked_before_we_went_deaf_is_not_silent_for_it_and_nothing_rises_at_once() -> None:
+    w = World(site((pile("A"), pile("B")), base_load="meter", limit_kw=20.0))
+    w.plug("A", "B")
+    w.say(w.meter(2.0), *[w.request(f"s{n}", n, 60.0, hours=8, mode="now") for n in "AB"])
+    w.wait(20, step_s=5)
+    before = dict(w.setpoints)
+    assert sum(before.values()) > 12
+    # Our own connection was down for a minute: nothing was heard, and now it stands again.
+    w.mono_s += 60
+    w.now += timedelta(seconds=60)
+    deaf = NotListened(for_s=60.0, now=w.now, mono_s=w.mono_s)
+    said = w.say(deaf)
+    assert w.setpoints == before, "no pile is lowered for our own deafness"
+    assert not [e for e in said if isinstance(e, Alert)]
+    w.say(w.limit(50.0))
+    assert w.setpoints == before, "nothing rises before the piles have spoken again"
+    # Who goes on to be silent is silent three periods later.
+    w.mono_s += 31
+    w.now += timedelta(seconds=31)
+    said = w.say(w.meter(2.0), w.telemetry("A"))
+    assert {e.where for e in said if isinstance(e, Alert)} == {"B"}
