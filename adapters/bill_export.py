@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from models.errors import ConfigurationError
 from models.horizon import instant_of
-from tariffs.bill import Bill
+from tariffs.bill_lines import Bill
 
 COLUMNS = (
     "account",

@@ -15,7 +15,8 @@ from adapters.readings import SessionReadings
 from models.errors import ConfigurationError
 from models.horizon import instant_of
 from models.site import Site
-from tariffs.bill import Bill, merged, month_bill, session_bills
+from tariffs.bill import merged, month_bill, session_bills
+from tariffs.bill_lines import Bill
 from tariffs.demand import month_bounds
 from tariffs.metered import Metered
 from tariffs.tariff import Tariff

@@ -1,8 +1,8 @@
 """Rates of OpenEI's URDB as books.
 
-URDB knows hours, months, weekdays and weekends, and no holidays; what it has beside that (tiers
-within an energy period, lookback, coincident demand) is listed as missing in the book rather than
-dropped in silence.
+URDB knows hours, months, weekdays and weekends, and no holidays. Tiers within an energy period
+count that period's own kWh of the month. What it has beside that (tiers in other units than kWh,
+lookback, coincident demand) is listed as missing in the book rather than dropped in silence.
 """
 
 from __future__ import annotations
@@ -63,14 +63,21 @@ def urdb_book(data: Any, *, name: str, timezone: str, currency: str = "USD") -> 
         "sell": "nothing",
     }
     values: dict[str, float] = {}
+    tiers: list[dict[str, Any]] = []
     for i, period in enumerate(energy):
         values[f"period_{i}"] = _price(period[0])
         if len(period) > 1:
-            missing.append(f"consumption tiers of period {i}: the first tier's price is used")
+            found = _tiers(period, f"period_{i}")
+            if found is None:
+                unit = period[0].get("unit", "kWh")
+                missing.append(f"tiers of period {i} in {unit}: the first tier's price is used")
+            else:
+                tiers.append(found)
         if any("sell" in tier for tier in period):
             missing.append(f"selling price of period {i}")
     book["periods"] = list(values)
     book["values"] = [values]
+    book["tiers"] = tiers
     book["season"] = _seasons(rate, "energy", len(energy), [*values])
     book["demand"] = [*_flat_demand(rate, missing), *_tou_demand(rate, missing), *_fixed(rate)]
     unread = ("coincidentratestructure", "lookbackmonths", "peakkwcapacitymax")
@@ -106,6 +113,22 @@ def _price(tier: Mapping[str, Any]) -> float:
         return float(tier.get("rate", 0.0)) + float(tier.get("adj", 0.0))
     except (TypeError, ValueError) as error:
         raise DataError(f"no price: {error}", where="rate") from error
+
+
+def _tiers(period: Sequence[Mapping[str, Any]], within: str) -> dict[str, Any] | None:
+    """The tiers of one period, by its own kWh of the month; None where they count otherwise."""
+    if any(tier.get("unit", "kWh") != "kWh" for tier in period):
+        return None
+    tops = [tier.get("max") for tier in period[:-1]]
+    if not all(isinstance(top, int | float) for top in tops):
+        raise DataError("a tier that is not the last needs its max", where=f"{within}.max")
+    first = _price(period[0])
+    return {
+        "period": "month",
+        "within": within,
+        "from_kwh": [0.0, *(float(top) for top in tops if top is not None)],
+        "adder_per_kwh": [round(_price(tier) - first, 9) for tier in period],
+    }
 
 
 def _month_hours(rate: Mapping[str, Any], key: str, count: int) -> list[list[int]]:

@@ -42,6 +42,7 @@ KEYS = (
     "exemptions",
     "peaks_kw",
     "consumed_kwh",
+    "consumed_in_kwh",
     "fees",
     "power_factor",
 )
@@ -93,6 +94,7 @@ def tariff_settings(data: Any, *, currency: str, where: str = "tariff") -> Tarif
             for key, value in _numbers(table, "peaks_kw").items()
         },
         consumed_kwh=table.number("consumed_kwh", 0.0),
+        consumed_in_kwh=_numbers(table, "consumed_in_kwh"),
         fees=tuple(_fee(t, currency) for t in _parts(table, "fees", _FEE)),
         power_factor=_power_factor(table),
     )

@@ -3,79 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from models.errors import InvalidValueError
 from models.horizon import FloatArray, IntArray, instant_of
-from tariffs.demand import DemandTerm, month_bounds, peak_of
+from tariffs.bill_lines import Bill, BillLine
+from tariffs.demand import month_bounds
 from tariffs.metered import Metered
+from tariffs.month_lines import demand_lines, power_factor_line, tier_lines
 from tariffs.power_factor import PowerFactorRule
 from tariffs.tariff import Steps, Tariff
 
-CENT = Decimal("0.01")
 _UWH_PER_KWH = 1_000_000_000
 _NANO = 1_000_000_000
 _MAX_PRICES = 12
-_ALL_KNOWN = 0.001
-"""So small a share of the month's kWh without reactive energy is not worth a word."""
-
-
-@dataclass(frozen=True)
-class BillLine:
-    """One line: a quantity at a price under a rule.
-
-    Parameters
-    ----------
-    rule : str
-        ``energy``, a fee's name, ``fed in``, a tier, a demand term.
-    period : str
-        The tariff period, empty where there is none.
-    quantity : Decimal
-        In ``unit``.
-    unit : str
-        ``kWh``, ``kW``, ``month``.
-    price : Decimal or None
-        Money per unit; None where many prices stand behind one line.
-    amount : Decimal
-        Exact, not rounded; negative where the site earns.
-    """
-
-    rule: str
-    period: str
-    quantity: Decimal
-    unit: str
-    price: Decimal | None
-    amount: Decimal
-
-
-@dataclass(frozen=True)
-class Bill:
-    """Lines of one account over one stretch of time; rounded once, at the total."""
-
-    tariff: str
-    currency: str
-    start_s: int
-    end_s: int
-    lines: tuple[BillLine, ...]
-
-    @property
-    def exact(self) -> Decimal:
-        """The sum of all lines, not rounded."""
-        return sum((line.amount for line in self.lines), Decimal(0))
-
-    @property
-    def total(self) -> Decimal:
-        """The sum, rounded half up to the cent."""
-        return self.exact.quantize(CENT, ROUND_HALF_UP)
-
-    @property
-    def energy_kwh(self) -> Decimal:
-        """kWh drawn from the grid."""
-        return sum((line.quantity for line in self.lines if line.rule == "energy"), Decimal(0))
 
 
 def energy_bill(tariff: Tariff, metered: Metered, *, zone: ZoneInfo) -> Bill:
@@ -157,62 +101,13 @@ def month_bill(
     lines = list(bill.lines)
     drawn = float(inside.import_kwh.sum())
     for tiers in tariff.consumption_tiers(start_s, zone):
-        before = consumed_before_kwh if tiers.period == "year" else 0.0
-        for kwh, adder in tiers.split(before, drawn):
-            if adder:
-                quantity, price = _decimal(kwh, 6), _decimal(adder, 9)
-                lines.append(
-                    BillLine(
-                        f"tier of the {tiers.period}", "", quantity, "kWh", price, quantity * price
-                    )
-                )
+        lines.extend(tier_lines(tiers, bill, drawn, consumed_before_kwh))
     terms = tariff.demand_terms(instant_of(start_s), instant_of(end_s), zone=zone)
     for term in terms:
-        lines.extend(_demand_lines(term, inside, drawn, zone))
+        lines.extend(demand_lines(term, inside, drawn, zone))
     if power_factor is not None:
-        lines.append(_power_factor_line(power_factor, inside, lines))
+        lines.append(power_factor_line(power_factor, inside, lines))
     return Bill(bill.tariff, bill.currency, start_s, end_s, tuple(lines))
-
-
-def _demand_lines(
-    term: DemandTerm, metered: Metered, drawn_kwh: float, zone: ZoneInfo
-) -> list[BillLine]:
-    lines = []
-    factor = _decimal(term.reduction_at(drawn_kwh), 6)
-    if term.fixed:
-        amount = _decimal(term.fixed, 6)
-        lines.append(BillLine(term.name, "", Decimal(1), "month", amount, amount * factor))
-    peak = peak_of(metered.starts_s, metered.ends_s, metered.import_kw, term, zone)
-    if peak is None:
-        return lines
-    for at, price in term.tiers:
-        above = _decimal(max(0.0, peak.power_kw - at), 6)
-        if above:
-            begun = instant_of(peak.start_s).astimezone(zone).strftime("%m-%d %H:%M")
-            rule = f"{term.name}, peak at {begun}" + (f", above {at:g} kW" if at else "")
-            money = _decimal(price, 9) * factor
-            lines.append(BillLine(rule, "", above, "kW", money, above * money))
-    return lines
-
-
-def _power_factor_line(
-    rule: PowerFactorRule, metered: Metered, lines: Sequence[BillLine]
-) -> BillLine:
-    """The month's power factor over the stretches of which both energies are known."""
-    reactive = metered.reactive_kvarh
-    known = np.zeros(metered.import_kwh.size, dtype=bool)
-    if reactive is not None:
-        known = np.isfinite(reactive)
-    if reactive is None or not bool(known.any()):
-        raise InvalidValueError("a power factor needs reactive energy", where="reactive_kvarh")
-    active, drawn = float(metered.import_kwh[known].sum()), float(metered.import_kwh.sum())
-    reached = rule.power_factor(active, float(reactive[known].sum()))
-    share = _decimal(rule.adjustment(reached), 6)
-    base = sum((line.amount for line in lines if line.amount > 0), Decimal(0))
-    told = f"力调电费 at {reached:.2f}"
-    if active < drawn * (1 - _ALL_KNOWN):
-        told += f", reactive energy known for {100 * active / drawn:.0f} % of the kWh"
-    return BillLine(told, "", base, "money", share, base * share)
 
 
 def _energy_bills(tariff: Tariff, meters: Sequence[Metered], zone: ZoneInfo) -> list[Bill]:
@@ -304,8 +199,3 @@ def _cut(
     reached = np.rint(whole[row] * share).astype(np.int64)
     before = np.where(offset == 0, 0, np.roll(reached, 1))
     return row, step, reached - before
-
-
-def _decimal(value: float, places: int) -> Decimal:
-    """A float as the decimal that was meant: noise beyond ``places`` is dropped."""
-    return Decimal(repr(round(value, places))) + Decimal(0)

@@ -18,7 +18,7 @@ from tariffs.kinds.two_part import TwoPart
 from tariffs.scope import clock_ranges
 from tariffs.settings import TariffSettings
 from tariffs.table import known, need, number, tables
-from tariffs.tariff import Tariff
+from tariffs.tariff import PERIODS, Tariff
 
 DEMAND_BOOK_KEYS = {"demand", "exemption", "tiers", "billing_change_months"}
 _NUMBERS = (
@@ -48,6 +48,7 @@ _DEMAND_KEYS = (
         "window",
     }
 )
+_TIER_KEYS = TOLD_KEYS | CONDITION_KEYS | {"period", "within", "from_kwh", "adder_per_kwh"}
 _BASES = ("capacity", "contracted", "actual", "peak", "blocks", "fixed")
 
 
@@ -91,15 +92,25 @@ def with_tiers(
 ) -> Tariff:
     """The tariff with its consumption tiers; itself where the book has none."""
     for entry in tables(book, "tiers", name):
-        known(entry, TOLD_KEYS | CONDITION_KEYS | {"period", "from_kwh", "adder_per_kwh"}, name)
+        known(
+            entry,
+            TOLD_KEYS | CONDITION_KEYS | {"period", "within", "from_kwh", "adder_per_kwh"},
+            name,
+        )
         if not holds(entry, settings, f"{name}.tiers"):
             continue
         period = need(entry, "period", f"{name}.tiers")
         if period not in ("month", "year"):
             raise TariffError(f"unknown period '{period}'", where=f"{name}.tiers")
         pairs = zip(need(entry, "from_kwh", name), need(entry, "adder_per_kwh", name), strict=True)
-        tiers = ConsumptionTiers(period, tuple((float(a), float(b)) for a, b in pairs))
-        tariff = Tiered(tariff, tiers, settings.consumed_kwh)
+        within = str(entry.get("within", ""))
+        if within and within not in book.get("periods", PERIODS):
+            raise TariffError(f"has no period '{within}'", where=f"{name}.tiers")
+        tiers = ConsumptionTiers(period, tuple((float(a), float(b)) for a, b in pairs), within)
+        consumed = settings.consumed_kwh
+        if within:
+            consumed = settings.consumed_in_kwh.get(within, 0.0)
+        tariff = Tiered(tariff, tiers, consumed)
     return tariff
 
 

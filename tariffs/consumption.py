@@ -20,6 +20,8 @@ class ConsumptionTiers:
     tiers : tuple of (float, float)
         ``(from_kwh, adder_per_kwh)``: what a kWh costs on top once so many kWh of the period
         have been drawn; from_kwh increasing, the first one usually (0, 0).
+    within : str
+        Only the kWh of this tariff period are counted, and only they pay; empty: all.
 
     Raises
     ------
@@ -29,6 +31,7 @@ class ConsumptionTiers:
 
     period: Literal["month", "year"]
     tiers: tuple[tuple[float, float], ...]
+    within: str = ""
 
     def __post_init__(self) -> None:
         if not self.tiers or self.tiers[0][0] != 0:

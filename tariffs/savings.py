@@ -15,7 +15,8 @@ import numpy as np
 
 from models.errors import InvalidValueError
 from models.units import SECONDS_PER_HOUR
-from tariffs.bill import Bill, session_bills
+from tariffs.bill import session_bills
+from tariffs.bill_lines import Bill
 from tariffs.metered import Metered
 from tariffs.tariff import Tariff
 

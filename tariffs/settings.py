@@ -63,7 +63,9 @@ class TariffSettings:
     peaks_kw : mapping of (year, month) to float
         Peaks of earlier months, for ratchets.
     consumed_kwh : float
-        Drawn so far in the period of consumption tiers, kWh.
+        Drawn so far in the month or year of consumption tiers, kWh.
+    consumed_in_kwh : mapping of str to float
+        The same within a tariff period, for tiers that count one alone.
     fees : tuple of Fee
         Service fee, discounts, coupons, green premium.
     power_factor : PowerFactorRule or None
@@ -89,6 +91,7 @@ class TariffSettings:
     exemptions: tuple[Exemption, ...] = ()
     peaks_kw: Mapping[tuple[int, int], float] = field(default_factory=dict)
     consumed_kwh: float = 0.0
+    consumed_in_kwh: Mapping[str, float] = field(default_factory=dict)
     fees: tuple[Fee, ...] = ()
     power_factor: PowerFactorRule | None = None
 

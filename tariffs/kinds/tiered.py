@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from tariffs.consumption import ConsumptionTiers
 from tariffs.tariff import Steps
 from tariffs.wrapped import Wrapped
@@ -19,7 +21,7 @@ class Tiered(Wrapped):
     inner : Tariff
     tiers : ConsumptionTiers
     consumed_kwh : float
-        Drawn so far in the period, kWh, >= 0: decides the adder that plans see.
+        Drawn so far of what the tiers count, kWh, >= 0: decides the adder that plans see.
     """
 
     tiers: ConsumptionTiers
@@ -33,7 +35,11 @@ class Tiered(Wrapped):
         """The inner prices with the marginal adder; what is sold is untouched."""
         plain = self.inner.steps(start_s, end_s, zone)
         adder = self.tiers.adder_at(self.consumed_kwh)
-        return replace(plain, buy_per_kwh=plain.buy_per_kwh + adder)
+        within = self.tiers.within
+        if not within:
+            return replace(plain, buy_per_kwh=plain.buy_per_kwh + adder)
+        counts = np.asarray(plain.period == within, dtype=np.float64)
+        return replace(plain, buy_per_kwh=plain.buy_per_kwh + adder * counts)
 
     def consumption_tiers(self, at_s: int, zone: ZoneInfo) -> tuple[ConsumptionTiers, ...]:
         """These and the inner tariff's."""

@@ -14,9 +14,11 @@ import pytest
 from adapters.import_series import agile_series, csv_series, series_document
 from adapters.import_urdb import read_json, urdb_book
 from models.errors import DataError
-from models.horizon import Horizon, instant_of
+from models.horizon import Horizon, epoch_s, instant_of
+from tariffs.bill import month_bill
 from tariffs.build import build_tariff
 from tariffs.calendar import NoHolidays
+from tariffs.metered import Metered
 from tariffs.settings import TariffSettings
 from tariffs.tariff import Tariff
 
@@ -100,14 +102,45 @@ def test_urdb_demand_by_period_flat_demand_and_fixed_charge() -> None:
 def test_what_urdb_has_and_the_book_has_not_is_listed() -> None:
     every = [[0] * 24 for _ in range(12)]
     data = {
-        "energyratestructure": [[{"rate": 0.1, "max": 500}, {"rate": 0.2}]],
+        "energyratestructure": [[{"rate": 0.1, "max": 20, "unit": "kWh daily"}, {"rate": 0.2}]],
         "energyweekdayschedule": every,
         "energyweekendschedule": every,
         "lookbackmonths": [0],
     }
     missing = "; ".join(urdb_book(data, name="x", timezone="UTC")["missing"])
-    assert "consumption tiers of period 0" in missing
+    assert "tiers of period 0 in kWh daily" in missing
     assert "lookbackmonths" in missing
+
+
+def test_urdb_tiers_count_the_months_kwh_of_their_own_period() -> None:
+    """Off peak 0.10, from 100 kWh 0.15, from 200 kWh 0.30; on peak always 0.50."""
+    evening = [[1 if 16 <= h < 21 else 0 for h in range(24)] for _ in range(12)]
+    steps = [{"rate": 0.10, "max": 100}, {"rate": 0.14, "adj": 0.01, "max": 200}, {"rate": 0.30}]
+    data = {
+        "energyratestructure": [steps, [{"rate": 0.50}]],
+        "energyweekdayschedule": evening,
+        "energyweekendschedule": evening,
+    }
+    book = urdb_book(data, name="tiered", timezone="America/Los_Angeles")
+    tariff = build_tariff(book, TariffSettings(), NoHolidays())
+    begin = epoch_s(datetime(2026, 7, 1, tzinfo=PACIFIC))
+    at = begin + 3600 * np.arange(25, dtype=np.int64)
+    metered = Metered(at[:-1], at[1:], np.full(24, 15.0), np.zeros(24))
+    bill = month_bill(tariff, metered, year=2026, month=7, zone=PACIFIC)
+    # 19 hours off peak are 285 kWh: 100 + 100 + 85; 5 hours on peak are 75 kWh.
+    assert float(bill.exact) == pytest.approx(100 * 0.10 + 100 * 0.15 + 85 * 0.30 + 75 * 0.50)
+    settings = TariffSettings(consumed_in_kwh={"period_0": 150.0})
+    later = build_tariff(book, settings, NoHolidays())
+    assert later.steps(begin, begin + 3600, PACIFIC).buy_per_kwh.tolist() == [pytest.approx(0.15)]
+    evening_s = begin + 17 * 3600
+    dear = later.steps(evening_s, evening_s + 3600, PACIFIC)
+    assert dear.buy_per_kwh.tolist() == [0.5]
+    with pytest.raises(DataError, match="needs its max"):
+        urdb_book(
+            {**data, "energyratestructure": [[{"rate": 0.1}, {"rate": 0.2}], [{"rate": 0.5}]]},
+            name="x",
+            timezone="UTC",
+        )
 
 
 AGILE = {
