@@ -297,11 +297,21 @@ COLUMNS = (
 
 
 def run_all(
-    data: Path, *, site: str, start: datetime, end: datetime, tell: Callable[[str], None]
+    data: Path,
+    *,
+    site: str,
+    start: datetime,
+    end: datetime,
+    tell: Callable[[str], None],
+    only: str = "",
 ) -> dict[str, Any]:
-    """Rows by tariff: four kinds, then Zhejiang's three billings."""
+    """Rows by tariff: four kinds, then Zhejiang's three billings; ``only`` those of that name."""
     month = month_of(data, site=site, start=start, end=end)
-    rows = [figures_of(c, month, tell) for c in (*four_kinds(data, month), *two_part(month))]
+    cases = [c for c in (*four_kinds(data, month), *two_part(month)) if only in c.name]
+    rows = []
+    for case in cases:
+        rows.append(figures_of(case, month, tell))
+        tell(str(rows[-1]))
     within = all(abs(row["difference"]) <= 0.01 for row in rows)
     beats = all(row["billed"] < row["blind_billed"] for row in rows if "blind_billed" in row)
     return {

@@ -146,6 +146,7 @@ def bills(
     data: Annotated[Path, typer.Option(help="Folder with the recorded sessions.")],
     site: Annotated[str, typer.Option(help="caltech or jpl.")] = "caltech",
     month: Annotated[str, typer.Option(help="May to December 2019.")] = "2019-07",
+    only: Annotated[str, typer.Option(help="Only tariffs whose name holds this.")] = "",
     as_json: Json = False,
     quick: Quick = False,
 ) -> None:
@@ -159,7 +160,7 @@ def bills(
 
     def run(quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
         until = start + timedelta(days=3) if quick else following
-        return bills_bench.run_all(data, site=site, start=start, end=until, tell=tell)
+        return bills_bench.run_all(data, site=site, start=start, end=until, tell=tell, only=only)
 
     _report(run, bills_bench.COLUMNS, as_json, quick)
 

@@ -20,6 +20,11 @@ from tariffs.demand import DemandTerm
 from tariffs.demand_room import unavoidable_peak_kw
 from tariffs.demand_rows import demand_rows
 
+FORECAST_SHARE = 0.8
+"""The forecast of a month's unavoidable peak, as a share of the peak of the month before, which
+was steered too: see docs/decisions/0007-forecast-of-the-peak.md. A share below 1 forgets a peak
+that will not come again; one that must come again is reached anyway."""
+
 
 def site_kw(draft: Draft, site: Site, picture: Picture) -> float:
     """Power at the root now, kW: by its meter, else base load and piles together."""
@@ -69,8 +74,8 @@ def peak_prices(
 
     Notes
     -----
-    Up to the higher of the month's peak so far and what comes whatever the plan, power costs
-    nothing. A month that has not begun is expected to come as high as the one that runs.
+    Up to the highest of the month's peak so far, what comes whatever the plan, and the forecast
+    of the month's unavoidable peak, power costs nothing.
     """
     drawn: Drawn | None = draft.get("drawn")
     horizon = problem.horizon
@@ -87,12 +92,8 @@ def peak_prices(
         if not term.tiers:
             continue
         number = numbers[term.month_start_s] = numbers.get(term.month_start_s, -1) + 1
-        so_far = 0.0
-        if drawn is not None and (
-            drawn.month_s == term.month_start_s or term.month_start_s > now_s
-        ):
-            so_far = drawn.peaks_kw.get(key_of(number, term), 0.0)
-        floor = max(so_far, unavoidable_peak_kw(term, horizon, unavoidable))
+        reached = _reached_kw(drawn, key_of(number, term), term, now_s)
+        floor = max(reached, unavoidable_peak_kw(term, horizon, unavoidable))
         rows = demand_rows(
             term,
             horizon,
@@ -116,6 +117,18 @@ def peak_prices(
                 )
             )
     return tuple(found)
+
+
+def _reached_kw(drawn: Drawn | None, key: str, term: DemandTerm, now_s: int) -> float:
+    """The month's peak so far, or what it will likely reach however well it is steered, kW."""
+    if drawn is None:
+        return 0.0
+    if term.month_start_s > now_s:
+        return FORECAST_SHARE * drawn.peaks_kw.get(key, 0.0)
+    if drawn.month_s != term.month_start_s:
+        return 0.0
+    forecast = FORECAST_SHARE * drawn.before_kw.get(key, 0.0)
+    return max(drawn.peaks_kw.get(key, 0.0), forecast)
 
 
 def aims_of(

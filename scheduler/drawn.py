@@ -19,6 +19,10 @@ GAP_S = 3600.0
 """After so long without a word nothing is known of the time between."""
 
 
+LONGEST_MONTH_S = 31 * 86_400 + 7200
+"""With a change of clocks: what began longer ago is not the month before."""
+
+
 @dataclass(frozen=True)
 class Drawn:
     """Energy drawn from the grid by the minute, as far back as an interval reaches.
@@ -37,6 +41,8 @@ class Drawn:
         Where the month of ``peaks_kw`` begins.
     peaks_kw : dict
         By demand term, as :func:`key_of` names it: the highest interval of the month so far.
+    before_kw : dict
+        The same of the month before; empty where it was not watched to its end.
     """
 
     at_s: float
@@ -45,6 +51,7 @@ class Drawn:
     kwh: tuple[float, ...]
     month_s: int
     peaks_kw: dict[str, float] = field(default_factory=dict)
+    before_kw: dict[str, float] = field(default_factory=dict)
 
     def stretches(self, now_s: float) -> tuple[IntArray, IntArray, FloatArray]:
         """Starts, ends (epoch seconds) and mean power (kW) of each minute until now."""
@@ -110,16 +117,17 @@ def counted(
     month_s = terms[0].month_start_s
     if drawn is None or not 0.0 <= now_s - drawn.at_s <= GAP_S:
         fresh = begun(now_s, power, month_s)
-        if drawn is None or drawn.month_s != month_s:
+        if drawn is None:
             return fresh
-        return replace(fresh, peaks_kw=drawn.peaks_kw)
+        peaks, before = _months(drawn, month_s)
+        return replace(fresh, peaks_kw=peaks, before_kw=before)
     minute = int(now_s) // CELL_S
     if minute == int(drawn.at_s) // CELL_S:
         if power == drawn.power_kw:
             return drawn
         return replace(drawn.counted_to(now_s), power_kw=power)
     later = drawn.counted_to(now_s)
-    peaks = dict(drawn.peaks_kw) if drawn.month_s == month_s else {}
+    peaks, before = _months(drawn, month_s)
     starts = later.begin_s + CELL_S * np.arange(len(later.kwh) - 1, dtype=np.int64)
     means = np.array(later.kwh[:-1]) * (SECONDS_PER_HOUR / CELL_S)
     for number, term in enumerate(terms):
@@ -136,4 +144,14 @@ def counted(
         kwh=later.kwh[over:],
         month_s=month_s,
         peaks_kw=peaks,
+        before_kw=before,
     )
+
+
+def _months(drawn: Drawn, month_s: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Peaks of the month that begins at ``month_s``, and of the one before it."""
+    if drawn.month_s == month_s:
+        return dict(drawn.peaks_kw), drawn.before_kw
+    if 0 < month_s - drawn.month_s <= LONGEST_MONTH_S:
+        return {}, drawn.peaks_kw
+    return {}, {}

@@ -190,6 +190,26 @@ def test_a_car_more_may_draw_what_the_month_has_reached_already() -> None:
     assert w.power_kw("p1") > 6.9
 
 
+def test_a_new_month_is_expected_to_come_as_high_as_most_of_the_one_before() -> None:
+    """14 kW in August: on 1 September one car draws 7 at once, and two draw 11 together."""
+    late = datetime(2026, 8, 31, 22, 0, tzinfo=ZONE)
+    w = World(site((pile("p1"), pile("p2"))), tariff=tariff(), now=late)
+    w.plug("p1", "p2")
+    w.say(w.request("s1", "p1", 7.04, hours=1.0), w.request("s2", "p2", 7.04, hours=1.0))
+    w.wait(3600, step_s=60)
+    w.vehicles.update(p1=False, p2=False)
+    w.say(w.end("s1"), w.end("s2"))
+    w.wait(3900, step_s=60)
+    w.plug("p1")
+    w.say(w.request("s3", "p1", 7.0, hours=4.0))
+    assert w.power_kw("p1") > 6.9
+    w.plug("p2")
+    w.say(w.request("s4", "p2", 7.0, hours=4.0))
+    w.wait(3600, step_s=60)
+    assert w.state.drawn is not None
+    assert w.state.drawn.peaks_kw["0:demand"] == pytest.approx(0.8 * 14.08, rel=0.01)
+
+
 def test_without_a_demand_charge_nothing_is_counted() -> None:
     w = World(site((pile("p1"),)))
     w.plug("p1")
@@ -227,6 +247,10 @@ def test_a_month_begins_with_no_peak_and_a_long_silence_counts_as_nothing() -> N
     assert drawn.peaks_kw["0:demand"] == pytest.approx(50.0)
     drawn = counted(drawn, at + 3600, 0.0, (october,), ZONE)
     assert drawn.peaks_kw == {}
+    assert drawn.before_kw["0:demand"] == pytest.approx(50.0)
     away = counted(drawn, at + 4 * 3600, 10.0, (october,), ZONE)
     assert away.peaks_kw == {}
+    assert away.before_kw == drawn.before_kw
+    december = DemandTerm("demand", *month_bounds(2026, 12, ZONE), 0.0, ((0.0, 1.0),))
+    assert counted(away, december.month_start_s + 60.0, 10.0, (december,), ZONE).before_kw == {}
     assert sum(away.kwh) == 0.0
