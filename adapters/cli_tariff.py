@@ -22,6 +22,7 @@ from adapters.books import (
     read_holiday_overrides,
 )
 from adapters.cli_output import messages, print_document, say, tables
+from adapters.cli_sheet import sheet
 from adapters.draw_day import bar_chart, day_bands, plot_file
 from adapters.tariff_settings import read_settings_file
 from models.errors import TariffError
@@ -191,6 +192,8 @@ def _zone_of(name: str) -> ZoneInfo:
     book = _book_of(name)
     return ZoneInfo(book["timezone"]) if "timezone" in book else UTC_ZONE
 
+
+app.command()(sheet)
 
 importer = typer.Typer(no_args_is_help=True, help="Tariffs of others, as a book or a series.")
 app.add_typer(importer, name="import")

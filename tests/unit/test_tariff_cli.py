@@ -56,6 +56,21 @@ def test_show_of_a_book_without_base_prices_shows_its_ratios(
     assert found["unit"].startswith("ratios")
 
 
+def test_price_sheets_follow_from_their_components(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("jiangsu", "guangdong", "zhejiang-2026")
+    assert main(["tariff", "sheet", *names, "--json"]) == 0
+    jiangsu, guangdong, zhejiang = json.loads(capsys.readouterr().out)["sheets"]
+    assert (jiangsu["flat"], jiangsu["base"]) == (0.6400, 0.3957)
+    shown = {k: round(v, 4) for k, v in jiangsu["prices"].items()}
+    assert (shown["valley"], shown["flat"], shown["peak"]) == (0.3828, 0.6400, 0.9566)
+    shown = {k: round(v, 4) for k, v in guangdong["prices"].items()}
+    assert shown == {"valley": 0.2635, "flat": 0.6483, "peak": 1.0827, "sharp": 1.3465}
+    assert zhejiang["prices"]["sharp"] == pytest.approx(1.2315, abs=2e-4)
+    assert zhejiang["ratios"]["sharp"] == 2.05
+    assert main(["tariff", "sheet", *names]) == 0
+    assert "1.3465" in capsys.readouterr().out
+
+
 def test_check_refuses_a_book_with_a_gap(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
