@@ -37,6 +37,7 @@ COMMANDS = {
     "demo": "adapters.cli_demo:demo",
     "simulate": "adapters.cli_simulate:simulate",
     "plan": "adapters.cli_plan:plan",
+    "page": "adapters.cli_page:page",
     "explain": "adapters.cli_explain:explain",
     "replay": "adapters.cli_replay:replay",
     "site": "adapters.cli_site:app",

@@ -12,14 +12,14 @@ from rich.table import Table
 from adapters.cli_output import print_document, say, tables
 from adapters.config import SiteFile
 from adapters.readings import SessionReadings
-from models.errors import ConfigurationError
+from adapters.saved import savings_against
 from models.horizon import instant_of
 from models.site import Site
 from tariffs.bill import merged, month_bill, session_bills
 from tariffs.bill_lines import Bill
 from tariffs.demand import month_bounds
 from tariffs.metered import Metered
-from tariffs.tariff import Tariff
+from tariffs.savings import Saving
 
 Registers = Annotated[
     Path | None,
@@ -72,7 +72,7 @@ def bill(
             of_fleet = [b for s, b in zip(own, found, strict=True) if s.fleet == fleet]
             bills[f"fleet {fleet}"] = merged(of_fleet)
         bills |= {f"session {s.session}": b for s, b in zip(own, found, strict=True)}
-        savings = _savings(held, file.site, own, found)
+        savings = [_saving_document(v) for v in savings_against(held, file.site, own, found)]
     bounds = [instant_of(s) for s in month_bounds(year, number, zone)]
     notes = held.notes(bounds[0], bounds[1], zone=zone)
     if out is not None:
@@ -129,37 +129,14 @@ def _sessions_of_month(readings: list[Any], site: Site, year: int, month: int) -
     return [r for r in readings if start_s < int(r.metered.ends_s[-1]) <= end_s]
 
 
-def _savings(
-    tariff: Tariff, site: Site, readings: list[Any], bills: tuple[Bill, ...]
-) -> list[dict[str, Any]]:
-    from tariffs.savings import Stay, first_come, saving, uncontrolled
-
-    piles = {p.id: p for p in site.piles}
-    stays = []
-    for r in readings:
-        if r.pile not in piles:
-            raise ConfigurationError(f"the site has no pile '{r.pile}'", where=r.session)
-        m = r.metered
-        energy = float(m.import_kwh.sum())
-        # A car that drew more than the nameplate says sets its own full power.
-        full = max(piles[r.pile].max_kw, float(m.import_kw.max()))
-        stays.append(Stay(int(m.starts_s[0]), int(m.ends_s[-1]), energy, full))
-    root = site.network.nodes[0]
-    limit = min(v for v in (root.own_limit_kw, root.contract_kw) if v is not None)
-    lines = {"uncontrolled": uncontrolled(stays), "first_come": first_come(stays, limit)}
-    found = []
-    for name, metered in lines.items():
-        s = saving(name, tariff, bills, metered, zone=site.zone)
-        found.append(
-            {
-                "baseline": name,
-                "baseline_cost": _cents(s.baseline_cost),
-                "cost": _cents(s.cost),
-                "saved": None if s.saved is None else _cents(s.saved),
-                "short_kwh": round(s.short_kwh, 3),
-            }
-        )
-    return found
+def _saving_document(s: Saving) -> dict[str, Any]:
+    return {
+        "baseline": s.baseline,
+        "baseline_cost": _cents(s.baseline_cost),
+        "cost": _cents(s.cost),
+        "saved": None if s.saved is None else _cents(s.saved),
+        "short_kwh": round(s.short_kwh, 3),
+    }
 
 
 def _price(value: Decimal) -> str:

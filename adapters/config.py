@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from adapters.config_assets import read_assets
 from adapters.config_mqtt import MqttSettings, read_mqtt
 from adapters.config_table import Table
+from adapters.config_web import WebSettings, read_web
 from adapters.tariff_settings import tariff_settings
 from models.errors import ConfigurationError, ValleyfillError
 from models.network import Network, Node
@@ -26,7 +27,7 @@ from tariffs.settings import TariffSettings
 
 Clock = Literal["wall", "lockstep"]
 
-_TOP = ("site", "horizon", "nodes", "assets", "solver", "mqtt", "store", "tariff")
+_TOP = ("site", "horizon", "nodes", "assets", "solver", "mqtt", "store", "tariff", "web")
 _SITE = [
     "name",
     "timezone",
@@ -75,6 +76,8 @@ class SiteFile:
         The same as it was written.
     assumed : tuple of str
         Numbers nobody said, in sentences.
+    web : WebSettings or None
+        None: the daemon serves no page.
     path : Path or None
         The file.
     """
@@ -86,6 +89,7 @@ class SiteFile:
     tariff_settings: TariffSettings = field(default_factory=TariffSettings)
     tariff_table: Mapping[str, Any] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
+    web: WebSettings | None = None
     path: Path | None = None
 
 
@@ -163,6 +167,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         tariff_settings=tariff_settings(tariff, currency=site.currency),
         tariff_table=tariff,
         assumed=assets.assumed,
+        web=read_web(top),
         path=path,
     )
 

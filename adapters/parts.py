@@ -13,6 +13,7 @@ from adapters import inbox as box
 from adapters.clock import Clock
 from adapters.config import SiteFile
 from adapters.mqtt.links import Links
+from adapters.page_process import PageProcess
 from adapters.solving import Solving
 from adapters.store.writer import Writer
 from adapters.ticker import CalendarJobs
@@ -21,12 +22,13 @@ from models.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Parts:
-    """Connections, store, solving process, calendar jobs."""
+    """Connections, store, solving process, calendar jobs, and the page where one is served."""
 
     links: Links
     writer: Writer
     solving: Solving
     jobs: CalendarJobs
+    page: PageProcess | None = None
 
     def start(self, stack: ExitStack) -> None:
         """Connect, which may happen before the epoch is known; all stop with the stack."""
@@ -41,6 +43,9 @@ class Parts:
         stack.callback(self.jobs.stop)
         self.solving.start()
         stack.callback(self.solving.stop)
+        if self.page is not None:
+            self.page.start()
+            stack.callback(self.page.stop)
 
 
 def build_parts(
@@ -93,4 +98,5 @@ def build_parts(
             nightly=writer.tidy,
             sweep=lambda: inbox.put_fact(box.Sweep()),
         ),
+        page=None if file.web is None or file.path is None else PageProcess(file.path),
     )

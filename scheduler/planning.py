@@ -46,7 +46,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
         return problem
     terms = pricing.window_terms(draft, window_end)
     if terms:
-        base = _base_ahead(
+        base = base_ahead(
             draft,
             site,
             0,
@@ -77,7 +77,7 @@ def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
             limit = np.array([limit_now_kw(draft, site, v, at) for at in starts])
         else:
             limit = np.full(horizon.n, limit_now_kw(draft, site, v, now))
-        base = _base_ahead(draft, site, v, horizon, starts, now, mono_s)
+        base = base_ahead(draft, site, v, horizon, starts, now, mono_s)
         if np.isinf(base).any():
             # A meter that has never spoken leaves nothing, also where nothing limits the node.
             caps[v] = 0.0
@@ -86,7 +86,7 @@ def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
     return caps
 
 
-def _base_ahead(
+def base_ahead(
     draft: Draft,
     site: Site,
     v: int,

@@ -36,8 +36,8 @@ class Cut:
     short_kwh : float
         Energy owed that the plan does not deliver, kWh.
     nodes : tuple of (str, tuple of int)
-        Nodes that bind, root first, each with the slots in which it does. Empty: only the
-        session's own power and stay bind.
+        Nodes that bind, root first, each with the slots in which it does; one behind another
+        where both are full. Empty: only the session's own power and stay bind.
     sessions : tuple of str
         Sessions behind the same cut, itself among them; energy more for one of them is energy
         less for another.
@@ -97,10 +97,22 @@ class _Residual:
         self._by_node = [np.flatnonzero(fleet.node == v) for v in range(len(problem.node_ids))]
 
     def cut(self, i: int) -> Cut:
-        """Everything that session i reaches, and what is full around it."""
-        reached, sessions = self._reach(i)
+        """Everything that session i reaches, and what is full around it.
+
+        Where what lies behind a full node is full as well, raising the one alone would help
+        nobody: the next cut is named with it, until raising all that is named does help.
+        """
         problem = self._problem
+        reached, sessions = self._reach(i, self._full)
         binding = reached & self._full
+        fresh = binding
+        while fresh.any():
+            left = self._full & ~binding
+            further, _ = self._reach(i, left)
+            if bool(np.any(further[0] & ~left[0])):
+                break
+            fresh = further & left
+            binding = binding | fresh
         nodes = tuple(
             (problem.node_ids[v], tuple(int(t) for t in np.flatnonzero(binding[v])))
             for v in np.flatnonzero(binding.any(axis=1))
@@ -116,7 +128,7 @@ class _Residual:
             more_kw=short / hours if nodes else float("nan"),
         )
 
-    def _reach(self, i: int) -> tuple[Bools, Bools]:
+    def _reach(self, i: int, full: Bools) -> tuple[Bools, Bools]:
         """Nodes and slots, and sessions, that energy of session i could be moved through."""
         problem = self._problem
         m, t = problem.cap_kw.shape
@@ -131,10 +143,12 @@ class _Residual:
                 slots = np.zeros(t, dtype=np.bool_)
                 slots[int(problem.first[j]) : int(problem.last[j])] = self._can_add[own]
                 fresh.append((int(problem.fleet.node[j]), slots))
-            waiting = self._spread(fresh, reached, sessions)
+            waiting = self._spread(fresh, full, reached, sessions)
         return reached, sessions
 
-    def _spread(self, fresh: list[tuple[int, Bools]], reached: Bools, sessions: Bools) -> list[int]:
+    def _spread(
+        self, fresh: list[tuple[int, Bools]], full: Bools, reached: Bools, sessions: Bools
+    ) -> list[int]:
         """Follow the tree up through room and down through load; the sessions newly met."""
         problem, met = self._problem, []
         while fresh:
@@ -144,7 +158,7 @@ class _Residual:
                 continue
             reached[v] |= slots
             if v:
-                fresh.append((int(problem.parent[v]), slots & ~self._full[v]))
+                fresh.append((int(problem.parent[v]), slots & ~full[v]))
             children = np.flatnonzero(problem.parent == v)
             fresh += [(int(c), slots & self._carries[c]) for c in children]
             for j in self._by_node[v]:

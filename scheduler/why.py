@@ -66,7 +66,7 @@ def why(reason: Reason, *, zone: ZoneInfo, currency: str) -> Why:
         "short": words.short,
     }[reason.kind]()
     english = "; ".join(en for en, _ in parts if en)
-    chinese = ";".join(zh for _, zh in parts if zh)
+    chinese = "；".join(zh for _, zh in parts if zh)
     return Why(english, chinese)
 
 
@@ -87,7 +87,7 @@ class _Words:
         return [
             (
                 f"charges at once, as asked, {r.power_kw:.1f} kW",
-                f"按要求立即充电,{r.power_kw:.1f} kW",
+                f"按要求立即充电，{r.power_kw:.1f} kW",
             ),
             self._ready(),
         ]
@@ -110,7 +110,7 @@ class _Words:
         return [
             (
                 f"charges {r.power_kw:.1f} of {r.max_kw:.1f} kW: {full}",
-                f"以 {r.power_kw:.1f} kW 充电(最大 {r.max_kw:.1f} kW):{full_zh}",
+                f"以 {r.power_kw:.1f} kW 充电（最大 {r.max_kw:.1f} kW）：{full_zh}",
             ),
             self._ready(),
         ]
@@ -125,7 +125,7 @@ class _Words:
         return [
             (
                 f"waits for {what} at {begin} ({prices})",
-                f"等待 {begin} 起的{what_zh}({prices_zh})",
+                f"等待 {begin} 起的{what_zh}（{prices_zh}）",
             ),
             self._saves(),
             self._has_room(),
@@ -135,14 +135,14 @@ class _Words:
         begin = self._clock(self._r.from_s)
         full, full_zh = self._full()
         return [
-            (f"waits for room until {begin}: {full}", f"等待容量至 {begin}:{full_zh}"),
+            (f"waits for room until {begin}: {full}", f"等待容量至 {begin}：{full_zh}"),
             self._ready(),
         ]
 
     def for_time(self) -> list[Pair]:
         begin = self._clock(self._r.from_s)
         return [
-            (f"waits until {begin} at no higher price", f"{begin} 开始充电,电价不更高"),
+            (f"waits until {begin} at no higher price", f"{begin} 开始充电，电价不更高"),
             self._ready(),
             self._has_room(),
         ]
@@ -153,9 +153,9 @@ class _Words:
             cause, cause_zh = self._full()
         else:
             cause = f"the stay is too short for {r.max_kw:.1f} kW"
-            cause_zh = f"停留时间不足(最大 {r.max_kw:.1f} kW)"
+            cause_zh = f"停留时间不足（最大 {r.max_kw:.1f} kW）"
         parts = [
-            (f"{r.short_kwh:.1f} kWh short: {cause}", f"缺 {r.short_kwh:.1f} kWh:{cause_zh}"),
+            (f"{r.short_kwh:.1f} kWh short: {cause}", f"缺 {r.short_kwh:.1f} kWh：{cause_zh}"),
         ]
         if r.others:
             with_others = "1 other" if r.others == 1 else f"{r.others} others"
@@ -199,7 +199,7 @@ class _Words:
         if more:
             english.append(f"{more} more full")
             chinese.append(f"另有 {more} 处已满")
-        return ", ".join(english), ",".join(chinese)
+        return ", ".join(english), "，".join(chinese)
 
     def _hours(self, spans: Iterable[Span], glue: str) -> str:
         return glue.join(f"{self._clock(s.start_s)}-{self._clock(s.end_s)}" for s in spans)

@@ -192,6 +192,24 @@ def read_steps(base: sqlite3.Connection, *, newest: int) -> Iterable[Step]:
         yield _step(row)
 
 
+@dataclass(frozen=True)
+class StepHead:
+    """A step without its body."""
+
+    number: int
+    at: datetime
+    digest: str
+    rung: str
+
+
+def list_steps(base: sqlite3.Connection, newest: int) -> list[StepHead]:
+    """The newest steps, newest first, without their bodies."""
+    rows = base.execute(
+        "SELECT id, at, digest, rung FROM steps ORDER BY id DESC LIMIT ?", (newest,)
+    )
+    return [StepHead(n, datetime.fromisoformat(at), digest, rung) for n, at, digest, rung in rows]
+
+
 def _step(row: tuple[Any, ...]) -> Step:
     number, at, rung, facts, body = row
     told = json.loads(facts)

@@ -38,6 +38,22 @@ def test_a_full_feeder_is_named_and_its_idle_neighbour_is_not():
     assert cut.more_kw == pytest.approx(3.0)
 
 
+def test_a_full_transformer_behind_a_full_feeder_is_named_with_it():
+    problem = problem_of(
+        [
+            session(0, 2, 10, 20, node=1),
+            session(0, 2, 10, 20, node=1),
+            session(0, 2, 10, 20, node=2),
+        ],
+        price=[1.0, 1.0],
+        parent=[-1, 0, 0],
+        cap_kw=[[16.0, 16.0], [10.0, 10.0], [20.0, 20.0]],
+    )
+    plan = np.array([5.0, 5.0, 5.0, 5.0, 6.0, 6.0])
+    cut = explain(problem, plan)[0]
+    assert cut.nodes == (("n0", (0, 1)), ("n1", (0, 1)))
+
+
 def test_a_stay_too_short_for_the_pile_names_no_node():
     (cut,) = cuts(problem_of([session(0, 1, 10, 15)], price=[1.0, 1.0], cap_kw=50.0))
     assert cut.nodes == ()

@@ -33,7 +33,7 @@ def test_who_waits_for_the_valley_is_told_its_hour_and_what_it_saves():
         f"waits for the valley at {at} (0.30 instead of 1.00 yuan/kWh); saves 7.00 yuan; n1 free"
     )
     assert answer.text_zh == (
-        f"等待 {at} 起的谷段(每千瓦时 0.30 而非 1.00 元);节省 7.00 元;n1 有余量"
+        f"等待 {at} 起的谷段（每千瓦时 0.30 而非 1.00 元）；节省 7.00 元；n1 有余量"
     )
 
 

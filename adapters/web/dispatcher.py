@@ -1,0 +1,221 @@
+"""The dispatcher's view: who will be ready when, what is short, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from html import escape
+from typing import Literal
+
+from adapters.web.models import PileLook, PileRow
+from adapters.web.parts import Frame, card, event_list, power_chart
+from adapters.web.picture import Picture
+from adapters.web.words import alert_word
+
+Show = Literal[
+    "all", "charging", "waiting", "short", "full", "free", "announced", "fault", "silent"
+]
+Sort = Literal["pile", "departure", "short", "power"]
+
+SHOWS: tuple[Show, ...] = (
+    "all",
+    "charging",
+    "waiting",
+    "short",
+    "full",
+    "free",
+    "announced",
+    "fault",
+    "silent",
+)
+SORTS: tuple[Sort, ...] = ("pile", "departure", "short", "power")
+LANE_H = 16
+TODO_AT_MOST = 4
+_FAR = float("inf")
+
+_MARKS: dict[PileLook, str] = {
+    "charging": "▲",
+    "waiting": "◷",
+    "short": "!",
+    "full": "✓",
+    "free": "○",
+    "announced": "…",
+    "fault": "✕",
+    "silent": "?",
+}
+
+
+def cards(f: Frame) -> str:
+    """The figures on top."""
+    o = f.overview
+    share = None if not o.limit_kw else o.power_kw / o.limit_kw
+    tone = "bad" if share is not None and share > 1.0 else ""
+    limit = "" if o.limit_kw is None else f.say("of_limit", o.limit_kw)
+    in_time = o.vehicles - o.short_sessions
+    return "".join(
+        [
+            card(f.say("power_now"), f"{o.power_kw:.0f}", "kW", limit, tone),
+            card(
+                f.say("charging_now"),
+                f"{o.charging_kw:.0f}",
+                "kW",
+                f.say("piles_charging", o.charging, o.piles),
+            ),
+            card(
+                f.say("ready"),
+                f"{max(in_time, 0)}",
+                f"/ {o.vehicles}",
+                f.say("ready_sub", o.tight_sessions),
+            ),
+            card(
+                f.say("short"),
+                str(o.short_sessions),
+                "",
+                f.say("short_sub", o.short_kwh),
+                "bad" if o.short_sessions else "good",
+            ),
+            card(f.say("alerts"), str(o.alerts), "", "", "bad" if o.alerts else "good"),
+        ]
+    )
+
+
+def todo(f: Frame) -> str:
+    """Short sessions with their way out, and alerts that stand, worst first."""
+    rows = sorted(
+        (r for r in f.picture.piles.values() if r.short_kwh > 0), key=lambda r: -r.short_kwh
+    )
+    items = []
+    for row in rows[:TODO_AT_MOST]:
+        text, text_zh = f.picture.why(row.session or "")
+        said = text_zh if f.lang == "zh" else text
+        items.append(
+            f'<li class="bad"><strong>{escape(row.pile)}</strong> '
+            f'<span class="where">{escape(row.session or "")}</span><br>{escape(said)}</li>'
+        )
+    if len(rows) > TODO_AT_MOST:
+        items.append(f"<li>{f.say('more_short', len(rows) - TODO_AT_MOST)}</li>")
+    stands = [e for e in f.picture.events if e.open and e.kind != "starvation"]
+    for e in stands[:TODO_AT_MOST]:
+        text = e.text_zh if f.lang == "zh" else e.text
+        items.append(
+            f'<li class="warn"><strong>{escape(alert_word(f.lang, e.kind))}</strong> '
+            f'<span class="where">{escape(e.about)}</span><br>{escape(text)}</li>'
+        )
+    if not items:
+        return f'<p class="quiet good">✓ {f.say("nothing")}</p>'
+    return f'<ul class="todo">{"".join(items)}</ul>'
+
+
+def chosen(picture: Picture, *, search: str, show: Show, sort: Sort) -> list[PileRow]:
+    """The piles that are asked for, in order."""
+    word = search.strip().lower()
+    rows = [
+        r
+        for r in picture.piles.values()
+        if (show == "all" or r.look == show)
+        and (not word or any(word in x.lower() for x in (r.pile, r.node, r.session or "")))
+    ]
+    keys: dict[Sort, Callable[[PileRow], object]] = {
+        "pile": lambda r: r.pile,
+        "departure": lambda r: (_FAR if r.departure is None else r.departure.timestamp(), r.pile),
+        "short": lambda r: (-r.short_kwh, r.pile),
+        "power": lambda r: (-r.power_kw, r.pile),
+    }
+    key = keys[sort]
+    return sorted(rows, key=lambda r: (key(r),))
+
+
+def table_rows(f: Frame, rows: Sequence[PileRow], offset: int) -> str:
+    """Rows of the list, whole."""
+    lane = Lane(f)
+    return "".join(_row(f, lane, f.picture.whole(r), offset + k) for k, r in enumerate(rows))
+
+
+def _row(f: Frame, lane: Lane, r: PileRow, index: int) -> str:
+    why = r.why_zh if f.lang == "zh" else r.why
+    energy = ""
+    if r.asked_kwh is not None and r.delivered_kwh is not None:
+        energy = f.say("kwh_of", r.delivered_kwh, r.asked_kwh)
+    session = f'<span class="where">{escape(r.session)}</span>' if r.session else ""
+    power = f"{r.power_kw:.1f} kW" if r.power_kw > 0.05 else ""
+    outlook = "" if r.outlook in ("none", "done") else f.say(r.outlook)
+    return (
+        f'<tr aria-rowindex="{index + 2}" class="{r.look}">'
+        f'<th scope="row"><strong>{escape(r.pile)}</strong>{session}</th>'
+        f'<td class="st"><span class="look"><span aria-hidden="true">{_MARKS[r.look]}</span> '
+        f"{f.say(r.look)}</span><span>{power}</span></td>"
+        f'<td class="lane">{lane.svg(r)}</td>'
+        f'<td class="en">{energy}</td>'
+        f'<td class="lv">{"" if r.departure is None else f.clock(r.departure)}'
+        f'<span class="out {r.outlook}">{outlook}</span></td>'
+        f'<td class="why" title="{escape(why, quote=True)}">{escape(why)}</td></tr>'
+    )
+
+
+class Lane:
+    """One row of the Gantt: planned blocks, the departure's flag, from an hour ago on."""
+
+    BACK_S = 3_600
+    AHEAD_S = 15 * 3_600
+
+    def __init__(self, f: Frame) -> None:
+        self._f = f
+        now = f.picture.series.now_s
+        self._lo, self._hi = now - self.BACK_S, now + self.AHEAD_S
+        self._now = self._x(now)
+
+    def _x(self, seconds: float) -> float:
+        return 1000.0 * min(max((seconds - self._lo) / (self._hi - self._lo), 0.0), 1.0)
+
+    def svg(self, r: PileRow) -> str:
+        """The lane of a pile."""
+        out = []
+        if r.arrival is not None and r.departure is not None:
+            lo, hi = self._x(r.arrival.timestamp()), self._x(r.departure.timestamp())
+            out.append(f'<rect class="stay" x="{lo:.0f}" y="5" width="{hi - lo:.0f}" height="6"/>')
+        for b in r.blocks:
+            lo, hi = self._x(b.start_s), self._x(b.end_s)
+            if hi <= lo:
+                continue
+            high = LANE_H * max(min(b.power_kw / r.max_kw, 1.0), 0.2)
+            out.append(
+                f'<rect class="block {r.outlook}" x="{lo:.0f}" y="{LANE_H - high:.1f}" '
+                f'width="{max(hi - lo, 2):.0f}" height="{high:.1f}"/>'
+            )
+        if r.departure is not None and r.departure.timestamp() < self._hi:
+            at = self._x(r.departure.timestamp())
+            out.append(f'<path class="flag {r.outlook}" d="M{at:.0f} 0V{LANE_H}"/>')
+        out.append(f'<path class="now" d="M{self._now:.0f} 0V{LANE_H}"/>')
+        return (
+            f'<svg viewBox="0 0 1000 {LANE_H}" preserveAspectRatio="none" aria-hidden="true">'
+            f"{''.join(out)}</svg>"
+        )
+
+    def scale(self) -> str:
+        """The hours over the lanes."""
+        zone = self._f.picture.site.zone
+        hour = self._now_hour(3)
+        words = []
+        while hour < self._hi:
+            if hour > self._lo:
+                at = 100 * (hour - self._lo) / (self._hi - self._lo)
+                label = f"{datetime.fromtimestamp(hour, zone):%H}"
+                words.append(f'<span style="left:{at:.1f}%">{label}</span>')
+            hour += 3 * 3_600
+        return f'<span class="scale">{"".join(words)}</span>'
+
+    def _now_hour(self, step: int) -> int:
+        local = datetime.fromtimestamp(self._lo, self._f.picture.site.zone)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        first = int(midnight.timestamp())
+        return first + (self._lo - first) // (step * 3_600) * step * 3_600
+
+
+def parts(f: Frame) -> dict[str, str]:
+    """What is renewed on this view, but for the list."""
+    return {
+        "cards": cards(f),
+        "todo": todo(f),
+        "power": power_chart(f),
+        "events": event_list(f, f.picture.events, 12),
+    }

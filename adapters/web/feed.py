@@ -1,0 +1,159 @@
+"""Keeps the newest picture: one thread that reads the store, one that counts the money."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from adapters.books import load_book
+from adapters.config import SiteFile
+from adapters.store.steps import StepHead, list_steps, reading_store
+from adapters.web.models import Overview, Savings
+from adapters.web.money import savings_of
+from adapters.web.picture import Picture, node_rows
+from adapters.web.series import SeriesMaker
+from adapters.web.snapshot import Reader, StoreFault
+from models.errors import ValleyfillError
+from scheduler.pricing import Pricing
+
+log = logging.getLogger("valleyfill.page")
+
+POLL_S = 0.5
+"""Between looks at the store: what it says is on the page within two seconds."""
+
+AT_MOST_EVERY_S = 1.0
+"""A new picture is made no more often."""
+
+MONEY_EVERY_S = 60.0
+
+NO_NEWS_S = 30.0
+"""A daemon whose store says nothing new for so long may be gone."""
+
+
+class Feed:
+    """The newest picture of a site, for whoever asks.
+
+    Parameters
+    ----------
+    file : SiteFile
+        The site; its store is read, never written.
+
+    Raises
+    ------
+    StoreError
+        If there is no store.
+    TariffError
+        If there is no such tariff.
+    """
+
+    def __init__(self, file: SiteFile) -> None:
+        self.file = file
+        self._tariff = load_book(file.site.tariff, settings=file.tariff_settings)
+        pricing = Pricing(file.site, self._tariff, load_book)
+        reading_store(file.store_path).close()
+        self._series = SeriesMaker(file.site, pricing)
+        self._picture: Picture | None = None
+        self._savings = Savings(file.site.currency, None, None, None)
+        self._stopping = threading.Event()
+        self._heard_s = time.monotonic()
+        self._threads = [
+            threading.Thread(target=self._watch, name="feed", daemon=True),
+            threading.Thread(target=self._count, name="money", daemon=True),
+        ]
+        self.cpu_s = 0.0
+        self.built = 0
+
+    def start(self) -> None:
+        """Begin to read; the first picture is there when this returns, if the store has one."""
+        self._reader = Reader(self.file.store_path)
+        self._look()
+        self._reader.close()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(5.0)
+
+    @property
+    def picture(self) -> Picture | None:
+        """The newest picture; None before the daemon has written anything."""
+        return self._picture
+
+    def overview(self, picture: Picture) -> Overview:
+        """The site at a glance, with how long the store has said nothing new."""
+        age_s = time.monotonic() - self._heard_s
+        state: Literal["live", "silent"] = "live" if age_s < NO_NEWS_S else "silent"
+        return replace(picture.overview, daemon=state, news_age_s=age_s)
+
+    @property
+    def savings(self) -> Savings:
+        """As last counted."""
+        return self._savings
+
+    def steps(self, newest: int) -> list[StepHead]:
+        """The newest plans that are kept."""
+        with closing(reading_store(self.file.store_path)) as base:
+            return list_steps(base, newest)
+
+    def _watch(self) -> None:
+        # A connection belongs to its thread.
+        self._reader = Reader(self.file.store_path)
+        due = 0.0
+        while not self._stopping.wait(POLL_S):
+            if time.monotonic() < due:
+                continue
+            try:
+                if self._look():
+                    due = time.monotonic() + AT_MOST_EVERY_S - POLL_S
+            except (StoreFault, ValleyfillError):
+                log.exception("the store cannot be read now")
+        self._reader.close()
+
+    def _look(self) -> bool:
+        began = time.thread_time()
+        reader = self._reader
+        if not reader.poll() or reader.seen is None:
+            return False
+        self._heard_s = time.monotonic()
+        seen = reader.seen
+        if self._picture is None:
+            with closing(reading_store(self.file.store_path)) as base:
+                self._series.fill_in(base, seen)
+        self._series.know(seen)
+        version = 1 if self._picture is None else self._picture.version + 1
+        self._series.hear(seen, next(iter(node_rows(self.file.site, seen))).load_kw)
+        series = self._series.series(seen, reader.plan)
+        self._picture = Picture(
+            version=version,
+            site=self.file.site,
+            seen=seen,
+            plan=reader.plan,
+            step=reader.step,
+            told=reader.events,
+            price=self._series.price_ahead(series),
+            series=series,
+        )
+        self.built += 1
+        self.cpu_s += time.thread_time() - began
+        return True
+
+    def _count(self) -> None:
+        while True:
+            now = datetime.now(self.file.site.zone)
+            picture = self._picture
+            if picture is not None:
+                now = picture.seen.now.astimezone(self.file.site.zone)
+            try:
+                self._savings = savings_of(self.file, self._tariff, now + timedelta(seconds=1))
+            except ValleyfillError as problem:
+                log.debug("no savings yet: %s", problem)
+            if self._stopping.wait(MONEY_EVERY_S):
+                return

@@ -1,0 +1,208 @@
+"""What the HTTP API answers, and what the page is made of. Units are in the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+PileLook = Literal["free", "charging", "waiting", "full", "short", "announced", "fault", "silent"]
+Outlook = Literal["none", "ok", "tight", "short", "done"]
+"""Whether a vehicle will be ready when it leaves: in time, with less than half an hour to spare,
+short, or already."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The site at a glance."""
+
+    site: str
+    at: datetime
+    timezone: str
+    currency: str
+    daemon: Literal["live", "silent"]
+    news_age_s: float
+    power_kw: float
+    base_kw: float
+    charging_kw: float
+    limit_kw: float | None
+    headroom_kw: float | None
+    limit_source: str
+    price_per_kwh: float | None
+    period: str
+    next_price_at: datetime | None
+    next_price_per_kwh: float | None
+    next_period: str
+    piles: int
+    vehicles: int
+    charging: int
+    waiting: int
+    short_sessions: int
+    short_kwh: float
+    tight_sessions: int
+    alerts: int
+    solver: Literal["ok", "lost"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Planned charging at one power, epoch seconds."""
+
+    start_s: int
+    end_s: int
+    power_kw: float
+
+
+@dataclass(frozen=True)
+class PileRow:
+    """A pile, and the session on it."""
+
+    pile: str
+    node: str
+    look: PileLook
+    outlook: Outlook
+    power_kw: float
+    setpoint_kw: float
+    max_kw: float
+    session: str | None = None
+    asked_kwh: float | None = None
+    delivered_kwh: float | None = None
+    promised_kwh: float | None = None
+    short_kwh: float = 0.0
+    priority: int | None = None
+    arrival: datetime | None = None
+    departure: datetime | None = None
+    ready_at: datetime | None = None
+    why: str = ""
+    why_zh: str = ""
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True)
+class PilePage:
+    """Some of the piles."""
+
+    total: int
+    offset: int
+    rows: tuple[PileRow, ...]
+
+
+@dataclass(frozen=True)
+class NodeRow:
+    """A node of the limit tree."""
+
+    node: str
+    parent: str | None
+    depth: int
+    load_kw: float
+    limit_kw: float | None
+    headroom_kw: float | None
+    piles: int
+    charging: int
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """A pushed limit and how far it has come."""
+
+    node: str
+    limit: str
+    source: str
+    import_kw: float | None
+    export_kw: float | None
+    valid_from: datetime
+    valid_until: datetime | None
+    received_at: datetime
+    applied_at: datetime | None
+    reached_at: datetime | None
+    shed_kw: float
+    unreachable_for_s: float | None
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """Something that was told."""
+
+    number: int
+    at: datetime
+    kind: str
+    about: str
+    text: str
+    text_zh: str
+    open: bool
+
+
+@dataclass(frozen=True)
+class AssetRow:
+    """Storage or PV."""
+
+    asset: str
+    kind: str
+    power_kw: float | None
+    soc: float | None
+    available_kw: float | None
+    max_kw: float | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Power at the point of connection, measured and planned, by slot.
+
+    ``edges_s`` has one more than the others; slots before ``now_s`` are measured. ``parts`` are
+    named groups of piles, kW; ``limit_kw`` null where nothing limits.
+    """
+
+    now_s: int
+    edges_s: tuple[int, ...]
+    base_kw: tuple[float, ...]
+    parts: dict[str, tuple[float, ...]]
+    limit_kw: tuple[float | None, ...]
+    buy_per_kwh: tuple[float | None, ...]
+    period: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Money:
+    """Energy and money of ended and running sessions in one stretch, by the site's tariff.
+
+    ``saved`` null where uncontrolled charging could not have drawn the same.
+    """
+
+    since: datetime
+    sessions: int
+    energy_kwh: float
+    cost: float
+    uncontrolled_cost: float
+    saved: float | None
+
+
+@dataclass(frozen=True)
+class Savings:
+    """Against charging at full power from arrival; null until first computed."""
+
+    currency: str
+    today: Money | None
+    month: Money | None
+    peak_kw: float | None
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """A plan that is kept."""
+
+    step: int
+    at: datetime
+    digest: str
+    rung: str
+
+
+@dataclass(frozen=True)
+class PlanOut:
+    """The running plan, whole."""
+
+    digest: str
+    status: str
+    rung: str
+    made_at: datetime
+    until: datetime
+    sessions: dict[str, tuple[Block, ...]]

@@ -1,0 +1,219 @@
+"""Power at the point of connection: measured until now, planned from now on, slot by slot."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import deque
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+
+from adapters.web.models import Series
+from adapters.web.picture import PriceAhead, now_s
+from adapters.web.snapshot import Seen
+from models.errors import TariffError
+from models.horizon import FloatArray, Horizon, IntArray, epoch_s, instant_of
+from models.limits import limit_edges
+from models.plan import Plan
+from models.site import Site
+from scheduler.planning import base_ahead
+from scheduler.pricing import Pricing
+from scheduler.view import limit_now_kw
+
+PAST_S = 6 * 3600
+AHEAD_S = 18 * 3600
+SAMPLE_S = 60
+GROUPS_AT_MOST = 6
+"""More feeders than this are shown as one."""
+
+ALL = "charging"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Measured power at one instant, by group, kW."""
+
+    at_s: int
+    base_kw: float
+    parts: tuple[float, ...]
+    limit_kw: float
+
+
+class SeriesMaker:
+    """Remembers what was measured, and puts what is planned beside it.
+
+    Parameters
+    ----------
+    site : Site
+    pricing : Pricing
+        The site's, with its books.
+    """
+
+    def __init__(self, site: Site, pricing: Pricing) -> None:
+        self._site = site
+        self._pricing = pricing
+        self.groups, self._group_of = _groups(site)
+        self._past: deque[Sample] = deque(maxlen=PAST_S // SAMPLE_S + 2)
+        self._planned: tuple[str, IntArray, FloatArray] = ("", np.zeros(0, np.int64), np.zeros(0))
+        self._pile_of: dict[str, int] = {}
+
+    def fill_in(self, base: sqlite3.Connection, seen: Seen) -> None:
+        """What the store's quarter-hour readings tell of the hours before the page began."""
+        end = now_s(seen)
+        rows = base.execute(
+            "SELECT meter, session, at_s, import_kwh FROM readings WHERE at_s >= ? "
+            "ORDER BY meter, session, at_s",
+            (end - PAST_S,),
+        ).fetchall()
+        edges = np.arange(end - PAST_S, end + 1, 900) // 900 * 900
+        power = np.zeros((len(self.groups), edges.size - 1))
+        total = np.zeros(edges.size - 1)
+        for before, after in pairwise(rows):
+            if before[:2] != after[:2] or after[2] <= before[2]:
+                continue
+            knots, register = np.array([before[2], after[2]]), np.array([before[3], after[3]])
+            energy = np.diff(np.interp(edges, knots, register))
+            kw = energy * 3600.0 / np.diff(edges)
+            group = self._group_of.get(after[0])
+            if group is not None:
+                power[group] += kw
+            elif after[0] == self._site.network.ids[0]:
+                total += kw
+        for k in range(edges.size - 1):
+            parts = tuple(float(x) for x in power[:, k])
+            base_kw = max(float(total[k]) - sum(parts), 0.0)
+            if base_kw or any(parts):
+                self._past.append(Sample(int(edges[k]), base_kw, parts, math.nan))
+
+    def hear(self, seen: Seen, load_kw: float) -> None:
+        """Take in a state; one sample a minute is kept."""
+        at = now_s(seen)
+        last = self._past[-1].at_s if self._past else None
+        if last is not None and last // SAMPLE_S == at // SAMPLE_S:
+            self._past.pop()
+        parts = [0.0] * len(self.groups)
+        for name, pile in seen.piles.items():
+            group = self._group_of.get(name)
+            if group is not None:
+                parts[group] += pile.power_kw
+        limit = limit_now_kw(seen.draft(), self._site, 0, seen.now)
+        base = max(load_kw - sum(parts), 0.0)
+        self._past.append(Sample(at, base, tuple(parts), limit))
+
+    def series(self, seen: Seen, plan: Plan | None) -> Series:
+        """Measured slots, then planned ones."""
+        here = now_s(seen)
+        past = [s for s in self._past if s.at_s >= here - PAST_S]
+        horizon, prices, periods = self._window(seen)
+        ahead = self._planned_kw(plan, horizon, here)
+        draft = seen.draft()
+        starts = [instant_of(int(s)) for s in horizon.edges_s[:-1]]
+        limits = [limit_now_kw(draft, self._site, 0, at) for at in starts]
+        base = base_ahead(draft, self._site, 0, horizon, starts, seen.now, seen.mono_s)
+        base = np.where(np.isfinite(base), np.maximum(base, 0.0), 0.0)
+        edges = [s.at_s for s in past if s.at_s < here] + horizon.edges_s.tolist()
+        measured = past[: len(edges) - horizon.n - 1]
+        before = self._prices_before(seen, [s.at_s for s in measured])
+        return Series(
+            now_s=here,
+            edges_s=tuple(edges),
+            base_kw=(*(s.base_kw for s in measured), *(float(b) for b in base)),
+            parts={
+                name: (*(s.parts[g] for s in measured), *(float(x) for x in ahead[g]))
+                for g, name in enumerate(self.groups)
+            },
+            limit_kw=(*(_finite(s.limit_kw) for s in measured), *(_finite(x) for x in limits)),
+            buy_per_kwh=(*before[0], *prices),
+            period=(*before[1], *periods),
+        )
+
+    def _window(self, seen: Seen) -> tuple[Horizon, list[float | None], list[str]]:
+        end = seen.now + timedelta(seconds=AHEAD_S)
+        pushed = [r.pushed for of_node in seen.limits.values() for r in of_node.values()]
+        horizon, prices = self._pricing.window(
+            seen.draft(), limit_edges(pushed, seen.now, end), end
+        )
+        inside = int(np.searchsorted(horizon.edges_s, epoch_s(end), side="left"))
+        cut = Horizon(horizon.edges_s[: max(inside + 1, 2)], horizon.zone)
+        return cut, [float(p) for p in prices.buy_per_kwh[: cut.n]], list(prices.period[: cut.n])
+
+    def _prices_before(self, seen: Seen, starts: list[int]) -> tuple[list[float | None], list[str]]:
+        if not starts:
+            return [], []
+        tariff, _ = self._pricing.held(seen.draft())
+        try:
+            steps = tariff.steps(starts[0], now_s(seen) + 1, self._site.zone)
+        except TariffError:
+            return [None] * len(starts), [""] * len(starts)
+        k = np.searchsorted(steps.starts_s, np.array(starts), side="right") - 1
+        return [float(steps.buy_per_kwh[i]) for i in k], [str(steps.period[i]) for i in k]
+
+    def _planned_kw(self, plan: Plan | None, horizon: Horizon, here: int) -> FloatArray:
+        """Planned power of each group in each slot, kW, shape (groups, n)."""
+        if plan is None:
+            return np.zeros((len(self.groups), horizon.n))
+        if self._planned[0] != plan.digest:
+            self._planned = (plan.digest, *self._of_plan(plan))
+        _, edges, power = self._planned
+        step = np.zeros((len(self.groups), horizon.n))
+        k = np.searchsorted(edges, horizon.edges_s[:-1], side="right") - 1
+        inside = (k >= 0) & (k < power.shape[1])
+        step[:, inside] = power[:, k[inside]]
+        return step
+
+    def _of_plan(self, plan: Plan) -> tuple[IntArray, FloatArray]:
+        """The plan by group on its own slots."""
+        edges = np.asarray(plan.edges_s, dtype=np.int64)
+        energy = np.zeros((len(self.groups), edges.size - 1))
+        piles = self._pile_of
+        for session, part in plan.sessions.items():
+            group = piles.get(session)
+            if group is None or not part.power_kw:
+                continue
+            starts = np.asarray(part.starts_s, dtype=np.int64)
+            kwh = np.asarray(part.power_kw) * np.diff(starts)
+            k = np.clip(np.searchsorted(edges, starts[:-1], side="right") - 1, 0, edges.size - 2)
+            np.add.at(energy[group], k, kwh)
+        return edges, np.asarray(energy / np.diff(edges), dtype=np.float64)
+
+    def know(self, seen: Seen) -> None:
+        """Which group each session's pile belongs to."""
+        self._pile_of = {
+            name: self._group_of[r.request.pile]
+            for name, r in seen.sessions.items()
+            if r.request.pile in self._group_of
+        }
+
+    def price_ahead(self, series: Series) -> PriceAhead:
+        """The price now and the next that differs, from a series."""
+        k = next((i for i, s in enumerate(series.edges_s[:-1]) if s >= series.now_s), 0)
+        k = max(k, len([s for s in series.edges_s[:-1] if s <= series.now_s]) - 1)
+        here, period = series.buy_per_kwh[k], series.period[k]
+        for i in range(k + 1, len(series.period)):
+            if series.buy_per_kwh[i] != here:
+                at = instant_of(series.edges_s[i]).astimezone(self._site.zone)
+                return PriceAhead(here, period, at, series.buy_per_kwh[i], series.period[i])
+        return PriceAhead(here, period, None, None, "")
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _groups(site: Site) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Names of groups of piles, by the nodes below the root, and the group of each pile."""
+    below: dict[str, list[str]] = {}
+    for p in site.piles:
+        path = site.network.path[site.pile_node[p.id]]
+        line = [site.network.ids[v] for v in sorted(path)]
+        below.setdefault(line[1] if len(line) > 1 else ALL, []).append(p.id)
+    if len(below) == 1:
+        return (ALL,), {p.id: 0 for p in site.piles}
+    if len(below) > GROUPS_AT_MOST:
+        # Feeders by the dozen tell nothing apart; together they do.
+        return (ALL,), {p.id: 0 for p in site.piles}
+    names = tuple(sorted(below))
+    return names, {p: k for k, n in enumerate(names) for p in below[n]}

@@ -1,0 +1,170 @@
+"""The HTTP API: what it says of the staged evening, what it refuses, and its own document."""
+
+from __future__ import annotations
+
+import sqlite3
+from base64 import b64encode
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+
+from adapters.config import parse_site
+from adapters.config_web import WebSettings
+from adapters.web.api import build_app
+from adapters.web.serve import check_reach
+from models.errors import ConfigurationError
+from tests.web.browser import Served
+
+
+def client(page: Served, **other: object) -> TestClient:
+    return TestClient(build_app(page.feed, **other))  # type: ignore[arg-type]
+
+
+def test_the_api_and_the_state_say_the_same(depot: Served) -> None:
+    api, state = client(depot), depot.stage.host.state
+    site = api.get("/api/v1/site").json()
+    drawn = sum(p.power_kw for p in state.piles.values())
+    assert site["charging_kw"] == pytest.approx(drawn)
+    assert site["power_kw"] == pytest.approx(drawn + 70.0, abs=0.5)
+    assert site["period"] == "peak"
+    assert site["next_period"] == "flat"
+    piles = api.get("/api/v1/piles", params={"limit": 500}).json()
+    assert piles["total"] == 54
+    by_pile = {r["pile"]: r for r in piles["rows"]}
+    assert by_pile["P-0006"]["look"] == "fault"
+    assert by_pile["P-0012"]["look"] == "free"
+    for session, record in state.sessions.items():
+        row = by_pile[record.request.pile]
+        assert row["session"] == session
+        assert row["short_kwh"] == pytest.approx(max(record.short_kwh, 0.0), abs=0.1)
+    waiting = [r for r in piles["rows"] if r["look"] == "waiting"]
+    assert all(r["why"].startswith("waits ") and r["why_zh"] for r in waiting)
+    ok = [r for r in piles["rows"] if r["outlook"] == "ok"]
+    assert ok
+    assert all(r["ready_at"] < r["departure"] for r in ok)
+
+
+def test_the_series_ends_its_measured_part_where_the_plan_begins(depot: Served) -> None:
+    series = client(depot).get("/api/v1/series").json()
+    edges, now = series["edges_s"], series["now_s"]
+    assert edges == sorted(set(edges))
+    assert edges[0] < now < edges[-1]
+    n = len(edges) - 1
+    assert all(len(v) == n for v in series["parts"].values())
+    assert len(series["limit_kw"]) == len(series["base_kw"]) == len(series["period"]) == n
+    planned = sum(
+        v[k] * (edges[k + 1] - edges[k]) / 3600
+        for v in series["parts"].values()
+        for k in range(n)
+        if edges[k] >= now
+    )
+    plan = depot.stage.host.state.plan
+    assert plan is not None
+    whole = sum(p.energy_between(now, edges[-1]) for p in plan.sessions.values())
+    assert planned == pytest.approx(whole, rel=0.02)
+
+
+def test_what_is_not_there_is_refused_with_its_name(depot: Served) -> None:
+    api = client(depot)
+    assert api.get("/api/v1/sessions/nobody").status_code == 404
+    assert "nobody" in api.get("/api/v1/sessions/nobody").json()["detail"]
+    assert api.get("/api/v1/piles", params={"limit": 0}).status_code == 422
+    assert api.post("/api/v1/site").status_code == 405
+
+
+def test_a_password_is_asked_of_every_call(depot: Served) -> None:
+    api = client(depot, password=("eve", "s3cret"))
+    for path in ("/api/v1/site", "/dispatcher", "/static/page.js"):
+        assert api.get(path).status_code == 401
+    good = b64encode(b"eve:s3cret").decode()
+    bad = b64encode(b"eve:guess").decode()
+    assert api.get("/api/v1/site", headers={"Authorization": f"Basic {good}"}).status_code == 200
+    assert api.get("/api/v1/site", headers={"Authorization": f"Basic {bad}"}).status_code == 401
+
+
+def test_no_page_is_open_to_others_without_password_and_tls(tmp_path: Path) -> None:
+    assert check_reach(WebSettings()) is None
+    with pytest.raises(ConfigurationError, match="open to others"):
+        check_reach(WebSettings(host="0.0.0.0"))
+    file = tmp_path / "password"
+    file.write_text("eve:s3cret\n")
+    with pytest.raises(ConfigurationError, match="open to others"):
+        check_reach(WebSettings(host="0.0.0.0", password_file=file))
+    pem = tmp_path / "x.pem"
+    settings = WebSettings(host="0.0.0.0", password_file=file, certificate=pem, key=pem)
+    assert check_reach(settings) == ("eve", "s3cret")
+
+
+def test_nothing_is_loaded_from_elsewhere(depot: Served) -> None:
+    api = client(depot)
+    for path in (
+        "/dispatcher",
+        "/grid",
+        "/operator",
+        "/docs",
+        "/static/page.js",
+        "/static/page.css",
+    ):
+        text = api.get(path).text.replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "//cdn" not in text
+    policy = api.get("/dispatcher").headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+
+
+def test_words_of_others_are_shown_and_not_obeyed(depot: Served) -> None:
+    picture = depot.feed.picture
+    assert picture is not None
+    rows = client(depot).get("/rows", params={"search": "<script>"}).json()
+    assert rows["total"] == 0
+    from adapters.web.models import EventRow
+    from adapters.web.parts import Frame, event_list
+
+    evil = EventRow(1, picture.seen.now, "pile_fault", "P-1", "<img src=x onerror=y>", "<b>", True)
+    shown = event_list(Frame(picture, picture.overview, depot.feed.savings, "en", 900), [evil])
+    assert "<img" not in shown
+
+
+def test_a_reader_never_holds_the_store_against_its_writer(depot: Served) -> None:
+    base = sqlite3.connect(depot.stage.path, timeout=0.2)
+    base.execute("BEGIN IMMEDIATE")
+    base.execute("INSERT INTO facts VALUES ('probe', '1')")
+    base.execute("ROLLBACK")
+    base.close()
+
+
+def test_web_settings_are_read_from_the_site_file() -> None:
+    text = (Path(__file__).parents[2] / "examples" / "depot-1.toml").read_text(encoding="utf-8")
+    assert parse_site(text).web is None
+    found = parse_site(text + "\n[web]\nport = 9000\n").web
+    assert found == WebSettings(port=9000)
+    with pytest.raises(ConfigurationError, match="certificate and key"):
+        parse_site(text + '\n[web]\ncertificate = "x.pem"\n')
+    assert replace(WebSettings(), port=1).port == 1
+
+
+def test_schemathesis_finds_no_fault(depot: Served) -> None:
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", build_app(depot.feed))
+    tried = []
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(
+            max_examples=15,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def faultless(case: Any) -> None:
+            case.call_and_validate()
+
+        faultless()
+        tried.append(operation.path)
+    assert len(tried) == 11
