@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from adapters.readings import SessionReadings
 from models.errors import ConfigurationError
 from models.site import Site
-from tariffs.bill import Bill
+from tariffs.bill_lines import Bill
 from tariffs.savings import Saving, Stay, first_come, saving, uncontrolled
 from tariffs.tariff import Tariff
 
