@@ -40,6 +40,7 @@ _SITE = [
     "lease_s",
     "telemetry_period_s",
     "walk_in",
+    "beyond_request",
     "clock",
 ]
 _NODE = [
@@ -137,6 +138,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         tariff=head.text("tariff", fix="a book or a family, for example zhejiang-2026"),
         base_load=head.choice("base_load", ("meter", "envelope", "none")),
         walk_in=_walk_in(head),
+        beyond_request=head.choice("beyond_request", ("stop", "spare"), "stop"),
         network=network,
         piles=assets.piles,
         storages=assets.storages,

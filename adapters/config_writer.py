@@ -83,6 +83,7 @@ def _site(file: SiteFile) -> dict[str, Any]:
             "voltage_tolerance": site.voltage_tolerance,
             "lease_s": site.lease_s,
             "telemetry_period_s": site.telemetry_period_s,
+            "beyond_request": site.beyond_request,
             "clock": file.clock,
         }
     )

@@ -22,7 +22,7 @@ from models.errors import ConfigurationError
 from models.ids import legal_id
 from models.network import Network, Node
 from models.pile import Pile, ac_pile
-from models.site import Site
+from models.site import BeyondRequest, Site
 
 REPLAY_LEASE_S = 900.0
 REPLAY_TELEMETRY_S = 60.0
@@ -88,7 +88,9 @@ def site_from_sessions(
         for pile in sorted({s.pile for s in sessions})
     ]
     name = legal_id(Path(path).name.split(".")[0])
-    return _site(name, piles, transformer_kw, zone, tariff, currency), sessions
+    # Drivers guess; what recorded cars took beyond their word was theirs all the same.
+    made = _site(name, piles, transformer_kw, zone, tariff, currency, beyond_request="spare")
+    return made, sessions
 
 
 def site_from_blocks(
@@ -183,6 +185,8 @@ def _site(
     zone: ZoneInfo,
     tariff: str,
     currency: str,
+    *,
+    beyond_request: BeyondRequest = "stop",
 ) -> SiteFile:
     if not limit_kw > 0:
         raise ConfigurationError(f"{limit_kw:g} kW is no limit", where="--transformer")
@@ -201,6 +205,7 @@ def _site(
             tariff=tariff,
             base_load="none",
             walk_in=None,
+            beyond_request=beyond_request,
             network=Network((root,)),
             piles=tuple(piles),
             margin_kw=0.0,

@@ -16,6 +16,7 @@ from models.pile import Pile
 from models.storage import PvPlant, Storage
 
 BaseLoad = Literal["meter", "envelope", "none"]
+BeyondRequest = Literal["stop", "spare"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,9 @@ class Site:
         The assets.
     deadline_s : float
         Wall-clock deadline of a solve, s.
+    beyond_request : {"stop", "spare"}
+        What a vehicle gets that has all it asked for and would take more: nothing, or what is
+        left when everybody else is served, at the cheapest hours of its stay.
     """
 
     name: str
@@ -138,6 +142,7 @@ class Site:
     lease_s: float = 60.0
     telemetry_period_s: float = 10.0
     horizon: HorizonRule = field(default_factory=HorizonRule)
+    beyond_request: BeyondRequest = "stop"
     deadline_s: float = 10.0
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
     over = plan is not None and at >= plan.end_s
     sessions, piles, nameplates = draft.sessions, draft.piles, site.pile_by_id
     planned = {} if plan is None else plan.sessions
+    spare = site.beyond_request == "spare"
     for name, session in pile_session.items():
         record = sessions[session]
         pile = piles[name]
@@ -42,8 +43,9 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
             override is not None and override.kind == "charge_now"
         )
         want = 0.0
-        if record.state != "full" and _owes(record):
-            if at_once or (lost and (over or session not in planned)):
+        owes = _owes(record)
+        if record.state != "full" and (owes or spare):
+            if owes and (at_once or (lost and (over or session not in planned))):
                 # Whoever is to charge at once, or has no plan when no plan can be had, asks for
                 # all; the kernel serves by priority and urgency.
                 want = nameplate.max_kw
@@ -57,7 +59,7 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
             # Between nothing and the minimum lies nothing: the minimum, where it fits; the
             # kernel takes it away where it does not.
             want = nameplate.min_kw
-        if pile.probing and _owes(record):
+        if pile.probing and owes:
             # A probe takes only what is free: the kernel serves it last.
             want = probe_kw(nameplate, want)
         elif pile.learned_kw is not None:

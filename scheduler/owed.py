@@ -23,6 +23,10 @@ OVERSTAY = timedelta(minutes=15)
 PLAN_KEPT_S = 3600
 """A plan older than this is made anew at the next slot, so that its window moves on."""
 
+BEYOND_SHARE = 0.5
+BEYOND_LEAST_KWH = 2.0
+"""A vehicle that may have more than it asked for is offered so much more at a time."""
+
 DEVIATION_KWH = 0.1
 DEVIATION_SHARE = 0.02
 """A session is off the plan when it needs this much more or less than the plan still gives."""
@@ -32,7 +36,8 @@ DEVIATION_SHARE = 0.02
 class Owed:
     """What one session still needs, as the planner sees it.
 
-    ``rated_kw`` is what pile and vehicle are rated for, ``max_kw`` what it was seen to take.
+    ``rated_kw`` is what pile and vehicle are rated for, ``max_kw`` what it was seen to take;
+    ``beyond``: it has all that was asked for, and would likely take more.
     """
 
     session: str
@@ -42,6 +47,7 @@ class Owed:
     rated_kw: float
     start_s: int
     end_s: int
+    beyond: bool = False
 
 
 def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list[Owed]:
@@ -60,6 +66,9 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
         if not request.is_measured:
             total = likely.total_kwh(total, record.delivered_kwh)
         energy = total - record.delivered_kwh
+        beyond = energy <= ENERGY_EPSILON_KWH and site.beyond_request == "spare"
+        if beyond and record.state != "announced":
+            energy = _beyond_kwh(record)
         if energy <= ENERGY_EPSILON_KWH or record.state in ("full", "ended"):
             continue
         if pile.fault is not None or not in_service(draft, request.pile, now):
@@ -82,8 +91,16 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
             most = min(most, pile.learned_kw)
         if most <= 0:
             continue
-        out.append(Owed(session, record, energy, most, rated, start, end))
+        out.append(Owed(session, record, energy, most, rated, start, end, beyond))
     return out
+
+
+def _beyond_kwh(record: SessionRecord) -> float:
+    """What a vehicle is offered that has all it asked for, kWh: a share of it at a time."""
+    request = record.request
+    share = max(BEYOND_SHARE * request.energy_kwh, BEYOND_LEAST_KWH)
+    extra = record.delivered_kwh - request.energy_kwh
+    return share - max(extra, 0.0) % share
 
 
 def off_plan(draft: Draft, site: Site) -> bool:
@@ -151,7 +168,9 @@ def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
         energy_kwh=np.array([o.energy_kwh for o in owed], dtype=np.float64),
         asked_kwh=np.array(asked, dtype=np.float64),
         promised_kwh=np.array(promised, dtype=np.float64),
-        priority=np.array([o.record.request.priority for o in owed], dtype=np.int64),
+        priority=np.array(
+            [0 if o.beyond else o.record.request.priority for o in owed], dtype=np.int64
+        ),
         count_factor=np.array([p.count_factor(tolerance) for p in piles], dtype=np.float64),
         taper_per_h=np.array(taper, dtype=np.float64),
         taper_room_kwh=np.array(room, dtype=np.float64),

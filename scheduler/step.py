@@ -10,7 +10,7 @@ import numpy as np
 
 from models.events import Solved
 from models.site import Site
-from models.units import POWER_EPSILON_KW
+from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler import report
 from scheduler.base_load import measure_base
 from scheduler.demand_hold import hold, room_now_kw
@@ -247,7 +247,8 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricin
         asked = record.request.energy_kwh
         owed = owing[i]
         short = 0.0
-        if record.request.departure_s < plan.end_s + 1:
+        met = record.delivered_kwh >= asked - ENERGY_EPSILON_KWH
+        if not met and record.request.departure_s < plan.end_s + 1:
             # What the car will likely not take is not planned; it must fit the stay all the same.
             unlikely = asked - record.delivered_kwh - owed
             short = max(owed - planned[i], 0.0)
