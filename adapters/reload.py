@@ -10,6 +10,7 @@ from pathlib import Path
 from adapters.books import load_book
 from adapters.config import SiteFile, load_site
 from adapters.host import Host
+from adapters.pushed_book import pushed_book
 from models.errors import ConfigurationError, ValleyfillError
 from scheduler.effects import Alert
 from scheduler.engine import Engine
@@ -27,7 +28,7 @@ def engine_of(file: SiteFile) -> Engine:
     return Engine(
         file.site,
         load_book(file.site.tariff, settings=file.tariff_settings),
-        books=partial(load_book, settings=file.tariff_settings),
+        books=partial(pushed_book, settings=file.tariff_settings, currency=file.site.currency),
     )
 
 

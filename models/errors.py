@@ -47,6 +47,12 @@ class TariffError(ValleyfillError):
     code = "tariff"
 
 
+class TariffGapError(TariffError):
+    """A tariff that says nothing for some time of day, or for some day."""
+
+    code = "tariff_gap"
+
+
 class DataError(ValleyfillError):
     """A file of sessions, blocks or series that cannot be read as what it claims to be."""
 

@@ -6,25 +6,22 @@ inside the window the plan must not fail: stand-ins are tried in their order, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from models.errors import InvalidValueError, TariffError
+from models.errors import InvalidValueError, TariffError, TariffGapError
 from models.events import BookChosen, PricesPushed, Stamp
-from models.horizon import Horizon, epoch_s
+from models.horizon import Horizon, epoch_s, instant_of
 from models.site import Site
 from scheduler.draft import Draft
 from scheduler.effects import Rejected
 from scheduler.report import clear_alert, raise_alert
+from scheduler.stand_ins import RULES_ZH, stand_ins
 from tariffs.demand import DemandTerm, month_bounds
 from tariffs.kinds.dated import Dated
-from tariffs.kinds.flat import Flat
-from tariffs.kinds.spot import Spot
 from tariffs.push import gap_left, in_force, series_of
 from tariffs.tariff import Prices, Tariff
-from tariffs.wrapped import Wrapped
 
 Books = Callable[[str], Tariff]
 """Gives the tariff of a book by its name, or raises TariffError; pure for the engine."""
@@ -37,6 +34,9 @@ MESSAGES_KEPT = 32
 
 NAMES_KEPT = 32
 """Topics that may each choose books."""
+
+BOOKS_FOUND = 64
+"""Tariffs of named or written out books that are kept ready; more are found anew."""
 
 
 def no_books(name: str) -> Tariff:
@@ -156,7 +156,10 @@ class Pricing:
                 book = self._book(event.book)
                 Dated(self._own, ((event.valid_from, book),))
                 begin = epoch_s(event.valid_from)
-                book.steps(begin, begin + 86_400, self._site.zone)
+                written_out = event.book.startswith("{")
+                end = begin + 86_400 * (366 if written_out else 1)
+                book.steps(begin, end, self._site.zone)
+                book.demand_terms(instant_of(begin), instant_of(end), zone=self._site.zone)
                 return None
             series = series_of(event)
             held, _ = self.held(draft)
@@ -165,8 +168,12 @@ class Pricing:
                 draft.get("books"), {**draft.get("prices"), event.tariff: _laid_in(draft, event)}
             )
         except (TariffError, InvalidValueError) as problem:
-            code = "unknown_tariff" if isinstance(event, BookChosen) else "contradiction"
-            field = "book" if isinstance(event, BookChosen) else "buy_per_kwh"
+            code, field = "contradiction", "buy_per_kwh"
+            if isinstance(event, BookChosen):
+                named = not event.book.startswith("{")
+                code, field = ("unknown_tariff", "book") if named else (code, "periods")
+            if isinstance(problem, TariffGapError):
+                code = "tariff_gap"
             return Rejected(topic=topic, code=code, field=field, reason=str(problem))
         if gap is None:
             return None
@@ -204,6 +211,8 @@ class Pricing:
 
     def _book(self, name: str) -> Tariff:
         if name not in self._found:
+            if len(self._found) >= BOOKS_FOUND:
+                self._found.clear()
             self._found[name] = self._books(name)
         return self._found[name]
 
@@ -254,7 +263,7 @@ class Pricing:
             "tariff_missing",
             self._site.name,
             f"{wrong}; plans go on by {rule}; send the missing prices",
-            f"缺少电价:{wrong};暂按{_RULES_ZH[rule]}编制计划,请补发电价",
+            f"缺少电价:{wrong};暂按{RULES_ZH[rule]}编制计划,请补发电价",
         )
 
     def _tell_calendar(self, draft: Draft, tariff: Tariff, now: datetime, end: datetime) -> None:
@@ -306,33 +315,3 @@ class Pricing:
         except TariffError:
             return mine
         return (*mine, *(t for t in both if t.month_start_s >= self._month[2]))
-
-
-def stand_ins(tariff: Tariff) -> Iterator[tuple[Tariff, str]]:
-    """What prices are taken from when the tariff lacks one, each with its rule's name.
-
-    The same clock time of the last day that has prices; then the last price known; then one
-    price throughout, so that vehicles are served by urgency alone.
-    """
-    yield _with_gap_rule(tariff, "previous_day"), "the prices of the day before"
-    yield _with_gap_rule(tariff, "hold"), "the last price known"
-    yield Flat("stand-in", tariff.currency, 0.0, 0.0), "one price throughout"
-
-
-_RULES_ZH = {
-    "the site's own tariff": "站点原电价",
-    "the prices of the day before": "前一日同时段电价",
-    "the last price known": "最近已知电价",
-    "one price throughout": "统一价格",
-}
-
-
-def _with_gap_rule(tariff: Tariff, rule: Any) -> Tariff:
-    if isinstance(tariff, Spot):
-        return replace(tariff, gap=rule)
-    if isinstance(tariff, Dated):
-        later = tuple((at, _with_gap_rule(t, rule)) for at, t in tariff.later)
-        return Dated(_with_gap_rule(tariff.first, rule), later)
-    if isinstance(tariff, Wrapped):
-        return replace(tariff, inner=_with_gap_rule(tariff.inner, rule))
-    return tariff

@@ -41,7 +41,13 @@ def _holds_instant(kind: msgspec.inspect.Type) -> bool:
     return False
 
 
-_BODIES: list[type[msgspec.Struct]] = [*_DECODERS, w.LimitSlot, w.PowerSlot]
+_BODIES: list[type[msgspec.Struct]] = [
+    *_DECODERS,
+    w.LimitSlot,
+    w.PowerSlot,
+    w.TariffPeriod,
+    w.DemandCharge,
+]
 _INSTANTS = {body: _instants(body) for body in _BODIES}
 
 

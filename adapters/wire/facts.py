@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from adapters.wire import inbound as w
+from adapters.wire.book_text import book_text
 from adapters.wire.strict import RefusedError
 from models import events as e
 from models.errors import InvalidValueError
@@ -77,19 +78,25 @@ def _heartbeat(body: w.Heartbeat, ids: tuple[str, ...], base: dict[str, Any]) ->
 
 def _tariff(body: w.Tariff, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
     series = (body.start, body.slot_minutes, body.buy_per_kwh)
-    if body.book is not None:
+    if body.demand is not None and body.periods is None:
+        raise contradiction("demand", "charges come with the periods they belong to")
+    if body.book is not None or body.periods is not None:
+        field = "book" if body.periods is None else "periods"
         if any(v is not None for v in (*series, body.sell_per_kwh)):
-            raise contradiction("book", "names a book and carries a series too")
+            raise contradiction(field, "names a book or periods and carries a series too")
+        if body.book is not None and body.periods is not None:
+            raise contradiction("book", "names a book and carries periods too")
         if body.valid_from is None:
             raise RefusedError("missing_field", "valid_from", "a book holds from an instant on")
-        return e.BookChosen(**base, tariff=ids[0], book=body.book, valid_from=body.valid_from)
+        book = body.book if body.book is not None else book_text(body)
+        return e.BookChosen(**base, tariff=ids[0], book=book, valid_from=body.valid_from)
     if body.valid_from is not None:
         raise contradiction("valid_from", "a series holds for its own instants")
     if body.start is None or body.slot_minutes is None or body.buy_per_kwh is None:
         missing = next(
             n for n in ("start", "slot_minutes", "buy_per_kwh") if getattr(body, n) is None
         )
-        raise RefusedError("missing_field", missing, "neither a named book nor a whole series")
+        raise RefusedError("missing_field", missing, "no book, no periods, no whole series")
     if body.sell_per_kwh is not None and len(body.sell_per_kwh) != len(body.buy_per_kwh):
         raise contradiction("sell_per_kwh", "is not as long as buy_per_kwh")
     return e.PricesPushed(

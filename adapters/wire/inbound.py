@@ -85,10 +85,50 @@ class Heartbeat(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The grid company lives."""
 
 
+ClockRange = Annotated[
+    str, Meta(pattern=r"^([01][0-9]|2[0-4]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9]$")
+]
+Ratio = Annotated[float, Meta(ge=0, le=1e3)]
+
+
+class TariffPeriod(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Clock ranges of the site's zone that have one price; 24:00 and over midnight may be.
+
+    ``months`` and ``days`` say when they hold; empty: always.
+    """
+
+    period: Literal["sharp", "peak", "flat", "valley", "deep_valley"]
+    hours: Annotated[list[ClockRange], Meta(min_length=1, max_length=96)]
+    buy_per_kwh: PricePerKwh
+    months: Annotated[list[Annotated[int, Meta(ge=1, le=12)]], Meta(max_length=12)] = []
+    days: Annotated[list[Literal["weekday", "weekend"]], Meta(max_length=2)] = []
+
+
+class DemandCharge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A demand, capacity or fixed charge of a month, in the site's currency.
+
+    ``slide_minutes``: how far the interval moves on; silent: blocks on the clock.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    basis: Literal["peak", "actual", "contracted", "capacity", "fixed"]
+    price: Annotated[float, Meta(ge=0, le=1e6)]
+    interval_minutes: Annotated[int, Meta(ge=1, le=60)] = 15
+    slide_minutes: Annotated[int, Meta(ge=1, le=60)] | None = None
+    tolerance: Ratio | None = None
+    excess_factor: Ratio | None = None
+    floor_share: Ratio | None = None
+
+
 class Tariff(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Either a named book from an instant on, or a price series for its instants."""
+    """A named book or tariff periods from an instant on, or a price series for its instants.
+
+    Charges on demand and capacity come with periods; a named book has its own.
+    """
 
     book: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    periods: Annotated[list[TariffPeriod], Meta(min_length=1, max_length=200)] | None = None
+    demand: Annotated[list[DemandCharge], Meta(max_length=20)] | None = None
     valid_from: Instant | None = None
     start: Instant | None = None
     slot_minutes: SlotMinutes | None = None

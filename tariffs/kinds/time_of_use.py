@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from models.errors import TariffError
+from models.errors import TariffError, TariffGapError
 from models.horizon import FloatArray, IntArray
 from tariffs.calendar import HolidayCalendar
 from tariffs.civil import DAY_S, CivilStretch, civil_stretches
@@ -79,7 +79,7 @@ class TimeOfUse(Tariff):
             gaps = season.uncovered()
             if gaps:
                 spans = ", ".join(f"{clock(a)}-{clock(b)}" for a, b in gaps)
-                raise TariffError(
+                raise TariffGapError(
                     f"{spans} has no period", where=f"{self.name}, season {season.name}"
                 )
 
@@ -182,7 +182,8 @@ class TimeOfUse(Tariff):
         held = [i for i, s in enumerate(self.seasons) if s.scope.matches(kind, max_c)]
         if len(held) != 1:
             names = [self.seasons[i].name for i in held] or "none"
-            raise TariffError(
+            wrong = TariffError if held else TariffGapError
+            raise wrong(
                 f"{day.isoformat()} needs one season and has {names}",
                 where=self.name,
                 fix="make the seasons of the book tile the year",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -72,3 +73,65 @@ def test_a_book_that_nobody_knows_is_refused_on_the_topic_with_the_nearest_names
         assert refusal.code == "unknown_tariff"
         assert refusal.topic.endswith("tariff/retail")
         assert "zhejiang-2026" in refusal.reason
+
+
+def test_periods_take_effect_at_their_instant_are_kept_and_refused_where_they_leave_a_gap(
+    tmp_path: Path,
+) -> None:
+    """Until its instant the flat price is the cheapest, so cars charge; then the hours now are the
+    dearest, so they wait.
+    """
+    zone = ZoneInfo("Asia/Shanghai")
+    with yard(tmp_path, piles=2) as place:
+        place.plug_in(2)
+        place.daemon.start()
+        until(lambda: all(p.told for p in place.piles), "every pile has a setpoint")
+        operator = place.peer("operator", "session/+/status")
+        now = datetime.now(UTC)
+        for k in range(2):
+            asked = w.SessionRequest(
+                **operator.stamp(),
+                pile=f"P-{k}",
+                arrival=now - timedelta(minutes=1),
+                departure=now + timedelta(hours=8),
+                energy_kwh=20.0,
+            )
+            operator.send(asked, f"s{k}", wait=True)
+        until(lambda: place.said_kw() > 70.0, "cars charge at a flat price")
+        retailer = place.peer("retailer", "rejected")
+        first = now.astimezone(zone).hour
+        dear = f"{first:02d}:00-{(first + 2) % 24:02d}:00"
+        rest = f"{(first + 2) % 24:02d}:00-{first:02d}:00"
+        late = f"{(first + 3) % 24:02d}:00-{first:02d}:00"
+
+        def periods(cheap: str, valid_from: datetime) -> w.Tariff:
+            return w.Tariff(
+                **retailer.stamp(),
+                valid_from=valid_from,
+                periods=[
+                    w.TariffPeriod(period="sharp", hours=[dear], buy_per_kwh=9.0),
+                    w.TariffPeriod(period="valley", hours=[cheap], buy_per_kwh=5.0),
+                ],
+            )
+
+        retailer.send(periods(late, datetime.now(UTC)), "retail")
+        until(lambda: retailer.bodies(o.Rejected), "a gap of an hour is refused")
+        (refusal,) = retailer.bodies(o.Rejected)
+        assert (refusal.code, refusal.field) == ("tariff_gap", "periods")
+        assert "has no period" in refusal.reason
+        assert place.said_kw() > 70.0
+        begin = datetime.now(UTC) + timedelta(seconds=10)
+        retailer.send(periods(rest, begin), "retail")
+        while datetime.now(UTC) < begin - timedelta(seconds=1):
+            assert place.said_kw() > 70.0, "not before its instant"
+            time.sleep(0.2)
+        until(lambda: place.said_kw() == 0.0, "nobody charges once the hour has become dear")
+        place.daemon.kill()
+        place.daemon.start()
+        told = [len(p.told) for p in place.piles]
+        until(
+            lambda: all(len(p.told) > n for p, n in zip(place.piles, told, strict=True)),
+            "all are told again",
+        )
+        time.sleep(5.0)
+        assert place.said_kw() == 0.0
