@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	$(BIN)/valleyfill demo
 
-test: system install check
+test: system install check chaos-quick
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 # Mosquitto, OpenSSL and systemd-analyze for the tests, where this user may install them; where
@@ -52,7 +52,15 @@ real-data: install
 # Heavy work, each with its figures as JSON: N kills in a row, N fuzzed bodies, N limit cuts.
 N ?= 100
 PILES ?= 500
-.PHONY: kill-test fuzz limit-cuts
+CHAOS_WORKERS ?= 2
+.PHONY: kill-test fuzz limit-cuts chaos chaos-quick
+# Fault by fault, all 32 of them: half an hour. The quick third is part of `make test`.
+chaos: system install
+	$(BIN)/python -m tests.chaos --out artifacts/chaos.json
+
+chaos-quick: system install
+	$(BIN)/python -m tests.chaos --quick --workers $(CHAOS_WORKERS) --out artifacts/chaos-quick.json
+
 kill-test: system install
 	$(BIN)/python -m tests.integration.kill_loop $(N)
 

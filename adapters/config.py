@@ -19,6 +19,7 @@ from adapters.config_assets import read_assets
 from adapters.config_mqtt import MqttSettings, read_mqtt
 from adapters.config_table import Table
 from adapters.config_web import WebSettings, read_web
+from adapters.metrics_settings import MetricsSettings, read_metrics
 from adapters.tariff_settings import tariff_settings
 from models.errors import ConfigurationError, ValleyfillError
 from models.network import Network, Node
@@ -27,7 +28,7 @@ from tariffs.settings import TariffSettings
 
 Clock = Literal["wall", "lockstep"]
 
-_TOP = ("site", "horizon", "nodes", "assets", "solver", "mqtt", "store", "tariff", "web")
+_TOP = ("site", "horizon", "nodes", "assets", "solver", "mqtt", "store", "tariff", "web", "metrics", "keys")
 _SITE = [
     "name",
     "timezone",
@@ -67,6 +68,8 @@ class SiteFile:
         The site itself.
     mqtt : MqttSettings or None
         None where the file has no ``[mqtt]``: enough for ``simulate`` and ``plan``.
+    metrics : MetricsSettings or None
+        None: nothing listens.
     store_path : Path
         The daemon's database; relative to its working directory.
     clock : {"wall", "lockstep"}
@@ -85,6 +88,7 @@ class SiteFile:
 
     site: Site
     mqtt: MqttSettings | None = None
+    metrics: MetricsSettings | None = None
     store_path: Path = Path("var/valleyfill.db")
     clock: Clock = "wall"
     tariff_settings: TariffSettings = field(default_factory=TariffSettings)
@@ -164,6 +168,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
     return SiteFile(
         site=site,
         mqtt=mqtt,
+        metrics=read_metrics(top),
         store_path=Path(store.text("path", f"var/{name}.db")),
         clock=clock,
         tariff_settings=tariff_settings(tariff, currency=site.currency),

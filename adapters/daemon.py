@@ -14,9 +14,11 @@ from adapters import health, reload
 from adapters import inbox as box
 from adapters.clock import Clock, WallClock
 from adapters.config import SiteFile
+from adapters.figures import Figures, View
 from adapters.host import Host, Outcome
 from adapters.lockstep import Lockstep, settle
 from adapters.logs import set_up_logs
+from adapters.metrics_http import MetricsServer
 from adapters.notify import notify, watchdog_period_s
 from adapters.parts import build_parts
 from adapters.presence import Presence, SiteTakenError, Verdict
@@ -24,6 +26,7 @@ from adapters.site_lock import lock_site
 from adapters.solving import RUNGS
 from adapters.store.recovery import recover
 from adapters.store.schema import begin_epoch, instance_of, open_store
+from adapters.watching import view_of
 from adapters.wire import Publish, outbound
 from adapters.wire.encode import publish_of
 from adapters.wire.inbound import SimTime
@@ -72,6 +75,8 @@ class Daemon:
         self._host: Host | None = None
         self._exit: int | None = None
         self._health = health.Health()
+        self._figures = Figures(look=self._view, ready=self._lacks)
+        self._handed: dict[int, float] = {}
         self._alerts: dict[str, datetime] = {}
         self._away_since: datetime | None = None
         self._store_reason = ""
@@ -99,6 +104,10 @@ class Daemon:
         """
         with ExitStack() as stack:
             stack.enter_context(lock_site(self._file.store_path))
+            if self._file.metrics is not None:
+                server = MetricsServer(self._file.metrics, self._figures)
+                server.start()
+                stack.callback(server.stop)
             base = open_store(self._file.store_path)
             self._recovered = recover(base, self._file.site).recovered
             self._begin(base, stack)
@@ -149,7 +158,7 @@ class Daemon:
             recovered=self._recovered,
         )
         self._due_mono_s = self._listened_mono_s = clock.mono_s()
-        self._host = Host(self._engine, state, clock)
+        self._host = Host(self._engine, state, clock, count=self._figures.count)
         return self._host
 
     def _signals(self) -> None:
@@ -168,10 +177,16 @@ class Daemon:
     def _drain(self, wait_s: float) -> bool:
         """One drain; False when nothing had come."""
         taken = self._inbox.take(wait_s)
+        self._figures.beat()
+        began_s = time.perf_counter()
+        for message in taken.messages:
+            self._figures.count("messages", message.lane)
+        self._figures.counts["telemetry_shed", ""] = self._inbox.shed
         answers: list[Solved | SolveFailed] = []
         for fact in taken.facts:
             if isinstance(fact, Solved | SolveFailed):
                 answers.append(fact)
+                self._note_answer(fact)
             else:
                 self._fact(fact)
         messages = list(taken.messages)
@@ -182,6 +197,8 @@ class Daemon:
             if self._host.state.alerts is not self._alerts:
                 self._alerts = self._host.state.alerts
                 self._look_at_health()
+            if taken.messages:
+                self._figures.drain_seconds.observe(time.perf_counter() - began_s)
         return bool(taken.facts or taken.messages)
 
     def _deafness(self) -> list[NotListened]:
@@ -234,6 +251,7 @@ class Daemon:
         else:
             self._publish(outcome.publish)
         if outcome.batch is not None:
+            self._handed[outcome.batch.token] = time.perf_counter()
             self._writer.put(outcome.batch)
         if outcome.solve is not None:
             self._solving.ask(outcome.solve)
@@ -251,13 +269,17 @@ class Daemon:
         host = self._host
         match fact:
             case box.Stored():
-                self._store_reason = ""
+                self._committed(fact.token)
+                if self._store_reason:
+                    self._store_reason = ""
+                    self._look_at_health()
                 if host is not None:
                     publishes, acks = host.stored(fact.token)
                     self._publish(publishes)
                     self._ack(acks)
             case box.StoreFailed():
                 self._store_reason = fact.reason
+                self._figures.count("store_failures")
                 if host is not None:
                     self._publish(host.store_failed())
                 self._look_at_health()
@@ -265,6 +287,7 @@ class Daemon:
                 self._link_up(fact)
             case box.LinkDown():
                 log.warning("%s: connection lost: %s", fact.lane, fact.reason)
+                self._figures.count("connections_lost", fact.lane)
                 if fact.lane == "control" and self._away_since is None:
                     self._away_since = self._wall.now()
                 if fact.taken_over:
@@ -333,6 +356,33 @@ class Daemon:
             path = str(self._file.store_path)
             alert = health.store_alert(path, self._store_reason, self._wall.now())
             self._publish(host.say(alert))
+
+    def _note_answer(self, answer: Solved | SolveFailed) -> None:
+        if isinstance(answer, Solved):
+            self._figures.count("plans", answer.rung)
+            self._figures.solve_seconds.labels(answer.rung).observe(answer.solve_ms / 1000)
+        else:
+            self._figures.count("plans_failed")
+
+    def _committed(self, token: int) -> None:
+        now_s = time.perf_counter()
+        for done in [t for t in self._handed if t <= token]:
+            self._figures.commit_seconds.observe(now_s - self._handed.pop(done))
+
+    def _view(self) -> View | None:
+        """For a scrape, in its thread: only frozen things are read."""
+        host = self._host
+        if host is None:
+            return None
+        return view_of(host.state, self._file.site, self._health, self._wall.mono_s())
+
+    def _lacks(self) -> tuple[str, ...]:
+        """What is missing for service: an engine that runs, the broker, the store."""
+        if self._host is None:
+            return ("starting",)
+        broker = () if self._links.control_up else ("broker",)
+        store = ("store",) if self._store_reason else ()
+        return (*broker, *store)
 
     def _feed_watchdog(self) -> None:
         """Only while a round trip works: this tick, the store's thread, each connection's echo."""

@@ -6,7 +6,7 @@ so does the acknowledgement of every message the engine wants kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.asking import Answer, ask
@@ -86,13 +86,23 @@ class Host:
         From ``engine.start``.
     clock : Clock
         Both times.
+    count : callable
+        Told the name of a counter and its label whenever one rises.
     """
 
-    def __init__(self, engine: Engine, state: SiteState, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        state: SiteState,
+        clock: Clock,
+        *,
+        count: Callable[[str, str], None] = lambda _name, _label: None,
+    ) -> None:
         self.engine = engine
         self.state = state
         self._site = engine.site.name
         self._clock = clock
+        self._count = count
         self._token = 0
         self._held_acks: list[_Held] = []
         self._held_setpoints: dict[str, tuple[int, float, SetpointSent]] = {}
@@ -219,6 +229,8 @@ class Host:
     def _setpoint(self, effect: SetpointSent) -> Publish:
         (publish,) = encode(self._site, effect)
         self.setpoint_count += not effect.renewal
+        if not effect.renewal:
+            self._count("setpoints_sent", "")
         if effect.pile not in self._mute:
             self._unanswered[effect.pile] = effect.stamp
         return publish
@@ -261,6 +273,7 @@ class Host:
 
     def _reject(self, refusal: Rejected, mono_s: float) -> tuple[Publish, ...]:
         self.rejected_count += 1
+        self._count("messages_rejected", refusal.code)
         passed = max(mono_s - self._rejected_mono_s, 0.0)
         self._rejected_mono_s = mono_s
         self._rejected_budget = min(

@@ -22,6 +22,7 @@ def set_up_logs() -> None:
     before: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: structlog.types.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)

@@ -14,9 +14,16 @@ from models.events import DemandCalled, LimitPushed
 from models.network import Node
 
 
+def begun(limit: LimitPushed, at: datetime) -> bool:
+    """Whether a limit has begun. One that was in force when its sender issued it is meant at
+    once, whatever our own clock says: clocks step.
+    """
+    return at >= limit.valid_from or limit.valid_from <= limit.issued_at
+
+
 def import_of(limit: LimitPushed, at: datetime) -> float | None:
     """The import limit that one pushed limit sets at an instant, kW; None: no word then."""
-    if limit.revoked or at < limit.valid_from:
+    if limit.revoked or not begun(limit, at):
         return None
     if limit.valid_until is not None and at >= limit.valid_until:
         return None
@@ -32,7 +39,7 @@ def import_of(limit: LimitPushed, at: datetime) -> float | None:
 
 def export_of(limit: LimitPushed, at: datetime) -> float | None:
     """The export limit that one pushed limit sets at an instant, a magnitude, kW."""
-    if limit.revoked or at < limit.valid_from:
+    if limit.revoked or not begun(limit, at):
         return None
     if limit.valid_until is not None and at >= limit.valid_until:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from models.limits import export_of, import_of
+from models.limits import begun, export_of, import_of
 from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.draft import Draft
@@ -76,7 +76,7 @@ def _answer(
     pushed = record.pushed
     if pushed.valid_until is not None and now >= pushed.valid_until:
         return None
-    if now < pushed.valid_from:
+    if not begun(pushed, now):
         return replace(record, answered="received")
     limit, export = import_of(pushed, now), export_of(pushed, now)
     word = f"{limit}|{export}"

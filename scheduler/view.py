@@ -21,6 +21,9 @@ MISSED_PERIODS = 3
 MESSAGE_EXPIRY_S = 5.0
 """Expiry of a setpoint message: the broker drops it after that (contract)."""
 
+CLOCKS_APART_S = 30.0
+"""Our clock and the grid company's agree within this."""
+
 HEARTBEAT_LOST_S = 120.0
 """Silence of the grid company after which the failsafe holds (contract)."""
 
@@ -155,10 +158,12 @@ def limit_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
     records = draft.get("limits").get(node.id)
     stale = draft.get("stale") and site.network.heartbeat_of(v) == "required"
     pushed = [r.pushed for r in records.values()] if records else []
-    limit = effective_import_kw(node, pushed, at, stale=stale)
-    calls = draft.get("calls")
-    if v == 0 and calls:
-        limit = min(limit, called_kw((c.called for c in calls.values()), at))
+    calls = draft.get("calls") if v == 0 else {}
+    limit = math.inf
+    for instant in _instants(draft, at) if pushed or calls else (at,):
+        limit = min(limit, effective_import_kw(node, pushed, instant, stale=stale))
+        if calls:
+            limit = min(limit, called_kw((c.called for c in calls.values()), instant))
     override = draft.get("overrides").get(node.id)
     if override is not None and (override.until is None or at < override.until):
         if override.kind == "hold_kw":
@@ -168,13 +173,29 @@ def limit_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
     return limit
 
 
+def _instants(draft: Draft, at: datetime) -> tuple[datetime, ...]:
+    """Now by our clock and, where the two disagree, by the grid company's: the lower limit holds.
+
+    Its clock is known by its heartbeats against our monotonic one, so a step of our wall clock
+    neither ends a limit nor keeps one from beginning.
+    """
+    offset: float | None = draft.get("heartbeat_offset_s")
+    if offset is None or at != draft.get("now"):
+        return (at,)
+    theirs_s = draft.get("mono_s") + offset
+    if abs(theirs_s - at.timestamp()) <= CLOCKS_APART_S:
+        return (at,)
+    return (at, datetime.fromtimestamp(theirs_s, tz=at.tzinfo))
+
+
 def export_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
     """What may flow back at a node at an instant, a magnitude, kW."""
     node = site.network.nodes[v]
     records = draft.get("limits").get(node.id)
     stale = draft.get("stale") and site.network.heartbeat_of(v) == "required"
     pushed = [r.pushed for r in records.values()] if records else []
-    return effective_export_kw(node, pushed, at, stale=stale)
+    instants = _instants(draft, at) if pushed else (at,)
+    return min(effective_export_kw(node, pushed, i, stale=stale) for i in instants)
 
 
 def in_emergency(draft: Draft, site: Site, path: tuple[int, ...]) -> bool:

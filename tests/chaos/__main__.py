@@ -9,11 +9,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from tests.chaos import field_faults, messages, processes, simulated
 from tests.chaos.rig import Rig, rig
 from tests.chaos.trial import Fault, Row, try_alone, try_fault
+from tests.integration.field import MOSQUITTO
 
 FAULTS: tuple[Fault, ...] = tuple(
     sorted(
@@ -43,7 +46,6 @@ def line(row: Row) -> str:
 
 def run(faults: Sequence[Fault], folder: Path) -> list[Row]:
     """Inject one after the other into one site, telling each row as it comes."""
-    print(_HEAD, flush=True)
     rows = []
     for fault in faults:
         if fault.alone:
@@ -61,6 +63,24 @@ def run(faults: Sequence[Fault], folder: Path) -> list[Row]:
     return rows
 
 
+def run_share(share: tuple[tuple[int, ...], Path]) -> list[Row]:
+    """The same for the faults of these places in the list, in a process of its own."""
+    places, folder = share
+    return run([FAULTS[k] for k in places], folder)
+
+
+def run_all(faults: Sequence[Fault], folder: Path, workers: int) -> list[Row]:
+    """As many sites side by side as there are workers."""
+    print(_HEAD, flush=True)
+    places = [k for k, f in enumerate(FAULTS) if f in faults]
+    if workers == 1:
+        return run_share((tuple(places), folder))
+    shares = [(tuple(places[k::workers]), folder / f"site-{k}") for k in range(workers)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        rows = [row for found in pool.map(run_share, shares) for row in found]
+    return sorted(rows, key=lambda row: row.number)
+
+
 def _tell_seconds(place: Rig, count: int) -> None:
     """Every second of the last fault, to look into one that falls short."""
     for s in place.meter.seconds[-count - 1 :]:
@@ -76,13 +96,17 @@ def main() -> int:
     words.add_argument("--only", default="", help="numbers, as in 1,5,22")
     words.add_argument("--out", type=Path, default=None, help="JSON file")
     words.add_argument("--keep", type=Path, default=None, help="folder for logs and store")
+    words.add_argument("--workers", type=int, default=1, help="sites side by side")
     given = words.parse_args()
     numbers = {int(n) for n in given.only.split(",") if n}
     faults = [f for f in FAULTS if (not numbers or f.number in numbers)]
     faults = [f for f in faults if f.quick or not given.quick]
+    if MOSQUITTO is None:
+        print("chaos: Mosquitto is not installed, nothing can be tried", file=sys.stderr)
+        return 0 if given.quick else 1
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        rows = run(faults, given.keep or Path(folder))
+        rows = run_all(faults, given.keep or Path(folder), given.workers)
     real = sum(r.verdict.seconds for r in rows)
     simulated = sum(r.simulated_s for r in rows)
     over = sum(r.verdict.judged_s + r.simulated_over_s for r in rows)

@@ -45,7 +45,7 @@ tariff = "{tariff}"
 base_load = "meter"
 margin_kw = 2
 lease_s = {lease_s}
-telemetry_period_s = 1
+telemetry_period_s = 2
 walk_in = "refuse"
 
 [solver]

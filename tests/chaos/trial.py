@@ -183,7 +183,10 @@ def try_alone(fault: Fault) -> Row:
 
 def try_fault(fault: Fault, rig: Rig) -> Row:
     """Inject a fault and tell what came of it."""
-    rig.calm()
+    try:
+        rig.calm()
+    except AssertionError as problem:
+        print(f"before fault {fault.number}: {problem}")
     rig.excused, rig.unserved, rig.sent = [], [], []
     trial = Trial(rig)
     start = time.monotonic()

@@ -348,3 +348,22 @@ def test_the_learned_margin_is_that_of_base_load_not_of_vehicles() -> None:
     assert w.state.nodes["transformer"].rise_kw < 0.5
     pass_time(40, 8.0)
     assert w.state.nodes["transformer"].rise_kw == pytest.approx(6.0, abs=0.1)
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(hours=1), timedelta(days=3650)])
+def test_a_step_of_our_clock_neither_ends_a_limit_nor_keeps_one_from_beginning(
+    step: timedelta,
+) -> None:
+    w = busy()
+    w.say(w.heartbeat())
+    w.say(w.limit(7.2, limit="long", valid_until=w.now + timedelta(minutes=30)))
+    true = w.now
+    w.now += step
+    w.mono_s += 1
+    w.say()
+    assert w.total_kw() <= 7.2, "the limit of before holds on"
+    # Issued now by the grid company's clock, which is right.
+    fresh = w.limit(0.5, limit="fresh", valid_from=true, valid_until=true + timedelta(minutes=30))
+    object.__setattr__(fresh, "issued_at", true + timedelta(seconds=1))
+    w.say(fresh)
+    assert w.total_kw() <= 0.5, "the new one begins"
