@@ -20,6 +20,7 @@ from adapters.config_mqtt import MqttSettings, read_mqtt
 from adapters.config_table import Table
 from adapters.config_web import WebSettings, read_web
 from adapters.metrics_settings import MetricsSettings, read_metrics
+from adapters.signatures import Keyring, read_keys
 from adapters.tariff_settings import tariff_settings
 from models.errors import ConfigurationError, ValleyfillError
 from models.network import Network, Node
@@ -28,7 +29,19 @@ from tariffs.settings import TariffSettings
 
 Clock = Literal["wall", "lockstep"]
 
-_TOP = ("site", "horizon", "nodes", "assets", "solver", "mqtt", "store", "tariff", "web", "metrics", "keys")
+_TOP = (
+    "site",
+    "horizon",
+    "nodes",
+    "assets",
+    "solver",
+    "mqtt",
+    "store",
+    "tariff",
+    "web",
+    "metrics",
+    "keys",
+)
 _SITE = [
     "name",
     "timezone",
@@ -70,6 +83,8 @@ class SiteFile:
         None where the file has no ``[mqtt]``: enough for ``simulate`` and ``plan``.
     metrics : MetricsSettings or None
         None: nothing listens.
+    keyring : Keyring or None
+        Whose signatures are asked for.
     store_path : Path
         The daemon's database; relative to its working directory.
     clock : {"wall", "lockstep"}
@@ -89,6 +104,7 @@ class SiteFile:
     site: Site
     mqtt: MqttSettings | None = None
     metrics: MetricsSettings | None = None
+    keyring: Keyring | None = None
     store_path: Path = Path("var/valleyfill.db")
     clock: Clock = "wall"
     tariff_settings: TariffSettings = field(default_factory=TariffSettings)
@@ -169,6 +185,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         site=site,
         mqtt=mqtt,
         metrics=read_metrics(top),
+        keyring=read_keys(top, name),
         store_path=Path(store.text("path", f"var/{name}.db")),
         clock=clock,
         tariff_settings=tariff_settings(tariff, currency=site.currency),

@@ -158,7 +158,13 @@ class Daemon:
             recovered=self._recovered,
         )
         self._due_mono_s = self._listened_mono_s = clock.mono_s()
-        self._host = Host(self._engine, state, clock, count=self._figures.count)
+        self._host = Host(
+            self._engine,
+            state,
+            clock,
+            count=self._figures.count,
+            keyring=self._file.keyring,
+        )
         return self._host
 
     def _signals(self) -> None:

@@ -6,13 +6,16 @@ so does the acknowledgement of every message the engine wants kept.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from adapters.asking import Answer, ask
 from adapters.clock import Clock
 from adapters.inbox import Message
 from adapters.journal import Journal
+from adapters.signatures import SECURITY, Keyring, security_alert
 from adapters.store.readings import Sampler
 from adapters.store.writer import Batch
 from adapters.wire import Publish, decode, encode
@@ -29,6 +32,8 @@ from scheduler.effects import (
 from scheduler.engine import Engine
 from scheduler.problem import Problem
 from scheduler.state import SiteState
+
+log = logging.getLogger("valleyfill.host")
 
 REJECTED_PER_S = 5.0
 KEPT_AT_LEAST_S = 10.0
@@ -88,6 +93,8 @@ class Host:
         Both times.
     count : callable
         Told the name of a counter and its label whenever one rises.
+    keyring : Keyring, optional
+        Whose signatures are asked for; none unless given.
     """
 
     def __init__(
@@ -97,12 +104,14 @@ class Host:
         clock: Clock,
         *,
         count: Callable[[str, str], None] = lambda _name, _label: None,
+        keyring: Keyring | None = None,
     ) -> None:
         self.engine = engine
         self.state = state
         self._site = engine.site.name
         self._clock = clock
         self._count = count
+        self.keyring = keyring or Keyring(self._site)
         self._token = 0
         self._held_acks: list[_Held] = []
         self._held_setpoints: dict[str, tuple[int, float, SetpointSent]] = {}
@@ -136,7 +145,7 @@ class Host:
         by_event: dict[int, Message] = {}
         loose: list[Message] = []
         for message in messages:
-            read = decode(self._site, message.topic, message.payload, now=now, mono_s=mono_s)
+            read = self._read(message, now, mono_s)
             if isinstance(read, Rejected):
                 refused.append(read)
                 loose.append(message)
@@ -159,6 +168,17 @@ class Host:
             told=self._journal.told(answer.effects),
         )
         return self._sort(answer, refused, by_event, loose, batch)
+
+    def _read(self, message: Message, now: datetime, mono_s: float) -> Event | Rejected:
+        """A message as a fact, or its refusal; where a key is configured, it must be signed."""
+        topic = message.topic
+        doubt = self.keyring.refusal(topic, message.payload, dict(message.properties), now=now)
+        if doubt is not None:
+            return doubt
+        read = decode(self._site, topic, message.payload, now=now, mono_s=mono_s)
+        if isinstance(read, Received):
+            doubt = self.keyring.replayed(read, topic, retained=message.retained)
+        return read if doubt is None else doubt
 
     def _sort(
         self,
@@ -274,6 +294,9 @@ class Host:
     def _reject(self, refusal: Rejected, mono_s: float) -> tuple[Publish, ...]:
         self.rejected_count += 1
         self._count("messages_rejected", refusal.code)
+        if refusal.code in SECURITY:
+            self._count("security_events", refusal.code)
+            log.warning("security event", extra={"code": refusal.code, "topic": refusal.topic})
         passed = max(mono_s - self._rejected_mono_s, 0.0)
         self._rejected_mono_s = mono_s
         self._rejected_budget = min(
@@ -285,7 +308,10 @@ class Host:
         self._rejected_budget -= 1.0
         body = rejected_body(self._site, refusal, self._suppressed)
         self._suppressed = 0
-        return (publish_of(self._site, body),)
+        told = (publish_of(self._site, body),)
+        if refusal.code not in SECURITY:
+            return told
+        return (*told, *encode(self._site, security_alert(refusal, self._clock.now())))
 
     def _answer_refused_request(self, refusal: Rejected) -> tuple[Publish, ...]:
         """A driver whose request contradicts itself is told on the session's own topic."""

@@ -24,7 +24,7 @@ class Message:
     """A message as it came.
 
     ``link`` and ``generation`` say on which connection; an acknowledgement goes back there, or
-    nowhere when that connection is gone.
+    nowhere when that connection is gone. ``properties`` are its MQTT user properties.
     """
 
     topic: str
@@ -34,6 +34,7 @@ class Message:
     lane: Lane
     generation: int
     retained: bool = False
+    properties: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

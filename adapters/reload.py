@@ -11,6 +11,7 @@ from adapters.books import load_book
 from adapters.config import SiteFile, load_site
 from adapters.host import Host
 from adapters.pushed_book import pushed_book
+from adapters.signatures import Keyring
 from models.errors import ConfigurationError, ValleyfillError
 from scheduler.effects import Alert
 from scheduler.engine import Engine
@@ -50,6 +51,7 @@ def read_again(path: Path, running: SiteFile, host: Host) -> SiteFile:
     _check(file, running, host.state)
     piles = {p.id: host.state.piles.get(p.id, PileState()) for p in file.site.piles}
     host.engine = engine
+    host.keyring = file.keyring or Keyring(file.site.name)
     host.state = replace(host.state, piles=piles, plan_wanted=True, next_limit_edge_s=0)
     return file
 

@@ -71,6 +71,12 @@ def _without_delay(_client: Client, _user: object, end: Any) -> None:
         log.debug("no TCP_NODELAY: %s", problem)
 
 
+def _user_properties(message: MQTTMessage) -> tuple[tuple[str, str], ...]:
+    """The user properties, of which signatures need two."""
+    found = getattr(message.properties, "UserProperty", None)
+    return tuple(found)[:8] if found else ()
+
+
 class Link:
     """One connection, one lane.
 
@@ -353,6 +359,7 @@ class Link:
                 self.lane,
                 generation,
                 bool(message.retain),
+                _user_properties(message),
             )
             if self._direct is not None and self._direct(taken):
                 return

@@ -165,6 +165,11 @@ RejectedCode = Literal[
     "pile_changed",
     "pile_occupied",
     "program_fault",
+    "unsigned",
+    "unknown_key",
+    "bad_signature",
+    "key_out_of_time",
+    "replayed",
 ]
 """Why a message changed nothing."""
 

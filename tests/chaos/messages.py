@@ -5,12 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import signal
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
 from adapters.config import load_site
+from adapters.signatures import sign
 from adapters.store.backup import backup_store
 from adapters.store.recovery import recover
 from adapters.store.schema import open_store
@@ -329,6 +336,52 @@ def heartbeat(seconds: float, *, lost: bool) -> Any:
     return run
 
 
+def forged(t: Trial) -> None:
+    """Keys are asked for from now on: forged, replayed and wrong-site limits change nothing."""
+    rig = t.rig
+    private = Ed25519PrivateKey.generate()
+    pem = rig.folder / "grid.pem"
+    pem.write_bytes(
+        private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    plain = rig.config.read_text()
+    rig.config.write_text(plain + f'\n[[keys]]\nid = "g"\nrole = "grid"\nfile = "{pem}"\n')
+    rig.daemon.signal(signal.SIGHUP)
+    time.sleep(1.5)
+
+    def say(
+        kw: float, *, site: str = SITE, key: Ed25519PrivateKey = private, age_s: int = 0
+    ) -> None:
+        issued = datetime.now(UTC) - timedelta(seconds=age_s)
+        publish = _publish(t, _limit(t, kw, issued_at=issued), "signed")
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.UserProperty = sign(key, "g", site, publish.topic, publish.payload)
+        rig.voices.grid.client.publish(publish.topic, publish.payload, 1, False, properties)
+
+    for kw in (1.0, 100000.0):
+        rig.voices.grid.send_raw(_publish(t, _limit(t, kw), "signed"))
+        say(kw, key=Ed25519PrivateKey.generate())
+        say(kw, site="other")
+        say(kw, age_s=900)
+    time.sleep(3.0)
+    t.check(rig.serving(), "a forged limit is obeyed")
+    codes = {b.code for b in rig.voices.viewer.bodies(o.Rejected)}
+    wanted = {"unsigned", "bad_signature", "replayed"}
+    t.check(wanted <= codes, f"not refused by name: {wanted - codes}")
+    t.check(any(a.startswith("security/") for a in rig.alerts()), "no security event")
+    rig.meter.limits.set(time.monotonic(), 90.0)
+    say(90.0)
+    until(lambda: rig.drawn_kw + rig.meter.now_kw()[2] < 90.2, "the signed one is obeyed", 10)
+    rig.config.write_text(plain)
+    rig.daemon.signal(signal.SIGHUP)
+    time.sleep(1.0)
+    rig.limit("signed", None, revoked=True)
+    t.over()
+    rig.wait_serving()
+
+
 FAULTS = (
     Fault(3, "every message a hundred times", duplicates),
     Fault(4, "five messages in all 120 orders", orders),
@@ -341,5 +394,6 @@ FAULTS = (
     Fault(13, "limits without end, ended, overlapping", overlapping, quick=True),
     Fault(15, "requests that cannot be met", impossible, quick=True),
     Fault(19, "last year's retained messages", last_year),
+    Fault(27, "forged, replayed, wrong-site limits", forged),
     Fault(32, "one price throughout, a limit of 1e-9 kW", degenerate),
 )

@@ -362,7 +362,13 @@ FAULTS = (
     Fault(1, "broker killed mid-solve, away 5 s", broker_away(5.0), quick=True),
     Fault(1, "broker away 60 s", broker_away(60.0)),
     Fault(2, "broker back with an empty store", broker_away(1.0)),
-    Fault(10, "10,000 telemetry messages a second, a drop inside", flood),
+    Fault(
+        10,
+        "10,000 telemetry messages a second, a drop inside",
+        flood,
+        energy=False,
+        because="beyond what one connection takes the broker sheds; who is not heard is silent",
+    ),
     Fault(14, "solver hangs, crashes, runs out of memory", solver),
     Fault(
         16,
