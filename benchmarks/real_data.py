@@ -20,15 +20,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.books import load_book
-from adapters.config import SiteFile
 from adapters.data.blocks import SCHOOL_DAY, read_blocks
 from adapters.data.chaining import WORTH_KWH, Depot
-from adapters.simulator.depot import VirtualDepot
-from adapters.simulator.inprocess import cascade_of, run
-from adapters.simulator.replay import prepare
-from adapters.simulator.simulate import RUNGS, simulate
+from adapters.simulator.replay import Words
+from adapters.simulator.simulate import (
+    Outcome,
+    baselines_of,
+    closed_loop,
+    figures_of,
+    loss_of,
+)
 from adapters.site_writers import site_from_blocks, site_from_sessions
-from scheduler.engine import Engine
 
 TARIFF = "zhejiang-2026"
 LOS_ANGELES, NEW_YORK = ZoneInfo("America/Los_Angeles"), ZoneInfo("America/New_York")
@@ -43,14 +45,21 @@ class Task:
 
     site: str
     limit_kw: float
-    requests: str
+    requests: Words
     start: date
     end: date
 
     @property
     def name(self) -> str:
         """Key in the document."""
-        return f"{self.site}-{self.limit_kw:g}kW-{self.requests}" if self.limit_kw else self.site
+        return self.named(self.requests)
+
+    def named(self, requests: str) -> str:
+        """Key of the same run with other words."""
+        return f"{self.site}-{self.limit_kw:g}kW-{requests}" if self.limit_kw else self.site
+
+
+WORDS: tuple[Words, ...] = ("stated", "truth", "stated_departure", "stated_energy")
 
 
 def tasks(*, quick: bool) -> list[Task]:
@@ -63,21 +72,21 @@ def tasks(*, quick: bool) -> list[Task]:
         ]
     months = (date(2019, 5, 1), date(2019, 9, 1))
     return [
+        Task("bus-depot-CH", 0, "stated", FIRST_SCHOOL_DAY, FIRST_SCHOOL_DAY + timedelta(days=2)),
         *(
             Task(site, limit, words, *months)
+            for words in WORDS
             for limit in (60, 150)
             for site in ("jpl", "caltech")
-            for words in ("stated", "truth")
         ),
-        Task("bus-depot-CH", 0, "stated", FIRST_SCHOOL_DAY, FIRST_SCHOOL_DAY + timedelta(days=2)),
     ]
 
 
-def run_task(task: Task, data: Path, *, losses: bool) -> dict[str, Any]:
-    """The figures of one run; ``losses``: also what each word of the drivers costs."""
-    tariff = load_book(TARIFF, holidays="none")
+def run_task(task: Task, data: Path) -> dict[str, Any]:
+    """The figures of one run; of one with a single word of the drivers', those of the run alone."""
     if not task.limit_kw:
         return _bus_depot(task, data)
+    tariff = load_book(TARIFF, holidays="none")
     file, sessions = site_from_sessions(
         data / ACN.format(site=task.site),
         transformer_kw=task.limit_kw,
@@ -86,9 +95,11 @@ def run_task(task: Task, data: Path, *, losses: bool) -> dict[str, Any]:
         currency=tariff.currency,
     )
     start, end = (_midnight(d, LOS_ANGELES) for d in (task.start, task.end))
-    words: Any = task.requests
-    wanted = losses and task.requests == "stated"
-    return simulate(file.site, tariff, sessions, start, end, requests=words, losses=wanted)
+    outcome = closed_loop(file.site, tariff, sessions, start, end, requests=task.requests)
+    figures = figures_of(outcome)
+    if task.requests in ("stated", "truth"):
+        figures |= baselines_of(file.site, tariff, outcome)
+    return figures
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -109,33 +120,23 @@ def _bus_depot(task: Task, data: Path) -> dict[str, Any]:
     )
     start, end = (_midnight(d, NEW_YORK) for d in (task.start, task.end + timedelta(days=1)))
     sessions = made.depot.sessions
-    figures = simulate(made.file.site, tariff, sessions, start, end, requests="stated")
+    outcome = closed_loop(made.file.site, tariff, sessions, start, end, requests=task.requests)
     return {
         "buses": len(made.depot.buses),
         "blocks": made.depot.blocks,
         "blocks_left_out": made.depot.left_out,
         "blocks_beyond_one_battery": made.depot.beyond_battery,
         "transformer_kw": made.file.site.network.root.own_limit_kw,
-        **figures,
-        **_readiness(made.file, made.depot, data, start, end),
+        **figures_of(outcome),
+        **baselines_of(made.file.site, tariff, outcome),
+        **_readiness(made.depot, outcome, data),
     }
 
 
-def _readiness(
-    file: SiteFile, depot: Depot, data: Path, start: datetime, end: datetime
-) -> dict[str, Any]:
+def _readiness(depot: Depot, outcome: Outcome, data: Path) -> dict[str, Any]:
     """Every departure: ready for its block, or named as short with the reason."""
     needs_kwh = {b.id: b.energy_kwh for b in read_blocks(data / BLOCKS, depot="CH", day=SCHOOL_DAY)}
-    replay = prepare(file.site, depot.sessions, start, end, words="stated")
-    last = max(v.departure_s for v in replay.vehicles) + 1.0
-    tariff = load_book(TARIFF, holidays="none")
-    trace = run(
-        Engine(file.site, tariff),
-        VirtualDepot(file.site, replay.vehicles, start_s=start.timestamp()),
-        until_s=last,
-        solve=cascade_of(*RUNGS),
-    )
-    delivered = {s.session: s.delivered_kwh for s in trace.sessions}
+    delivered = {s.session: s.delivered_kwh for s in outcome.trace.sessions}
     known = {(u.bus, u.block, u.departure): u.reason for u in depot.unready}
     ready = 0
     short: list[dict[str, Any]] = []
@@ -182,20 +183,12 @@ def main() -> int:
     found: dict[str, Any] = {}
     pool = ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn"))
     with pool:
-        losses = not options.quick
-        running = {pool.submit(run_task, t, options.data, losses=losses): t for t in todo}
+        running = {pool.submit(run_task, t, options.data): t for t in todo}
         for done in as_completed(running):
             task = running[done]
             found[task.name] = done.result()
             _tell(task, found[task.name], len(found), len(todo), time.perf_counter() - began)
-    document = {
-        "made_at": datetime.now(UTC).isoformat(),
-        "tariff": TARIFF,
-        "wall_s": time.perf_counter() - began,
-        "runs": {task.name: found[task.name] for task in todo},
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(document, indent=2, default=str) + "\n", encoding="utf-8")
+            _write(options.out, todo, found, time.perf_counter() - began)
     exceeded = sum(run["exceeded_node_seconds"] for run in found.values())
     print(
         f"{options.out}: {len(found)} runs, {exceeded} node-seconds above a limit", file=sys.stderr
@@ -203,14 +196,37 @@ def main() -> int:
     return 0 if exceeded == 0 else 1
 
 
+def _write(out: Path, todo: list[Task], found: dict[str, Any], wall_s: float) -> None:
+    """The document so far: what has been run is not lost when the rest is."""
+    runs = {task.name: dict(found[task.name]) for task in todo if task.name in found}
+    for task in todo:
+        truth, one = runs.get(task.named("truth")), runs.get(task.named("stated"))
+        for word in ("departure", "energy"):
+            other = runs.get(task.named(f"stated_{word}"))
+            if truth is not None and one is not None and other is not None:
+                one[f"loss_{word}"] = loss_of(other, truth)
+    document = {
+        "made_at": datetime.now(UTC).isoformat(),
+        "tariff": TARIFF,
+        "wall_s": wall_s,
+        "runs": runs,
+        "left_to_run": [task.name for task in todo if task.name not in found],
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(document, indent=2, default=str) + "\n", encoding="utf-8")
+
+
 def _tell(task: Task, figures: dict[str, Any], done: int, of: int, spent_s: float) -> None:
     left_s = spent_s / done * (of - done)
-    share = figures["delivered_kwh"] / figures["feasible_kwh"]
-    dearer = figures["cost"] / figures["perfect_foresight_cost_at_delivered"] - 1
+    against = ""
+    if "feasible_kwh" in figures:
+        share = figures["delivered_kwh"] / figures["feasible_kwh"]
+        dearer = figures["cost"] / figures["perfect_foresight_cost_at_delivered"] - 1
+        against = f"{share:.2%} of feasible, {dearer:+.2%} over foresight, "
     print(
-        f"{done}/{of} {task.name}: {figures['sessions']} sessions, {share:.2%} of feasible, "
-        f"{dearer:+.2%} over foresight, {figures['exceeded_node_seconds']} s above, "
-        f"{figures['wall_s']:.0f} s; about {left_s:.0f} s left",
+        f"{done}/{of} {task.name}: {figures['sessions']} sessions, {against}"
+        f"{figures['exceeded_node_seconds']} s above, "
+        f"{figures['run_wall_s']:.0f} s; about {left_s:.0f} s left",
         file=sys.stderr,
         flush=True,
     )

@@ -167,7 +167,7 @@ def run_demo(*, buses: int, progress: Progress) -> dict[str, Any]:
         "piles_in_use": in_use,
         "limit_kw": site.network.root.own_limit_kw,
         **figures_of(outcome),
-        **baselines_of(site, outcome, prices, progress),
+        **baselines_of(site, tariff, outcome, progress),
     }
     figures["wall_s"] = time.perf_counter() - began
     return figures

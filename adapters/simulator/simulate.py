@@ -100,50 +100,74 @@ def simulate(
         The figures by name; energy in kWh, money in the tariff's currency.
     """
     began = time.perf_counter()
-    tell = progress or (lambda what, share: None)
-    site = replace(
-        site,
-        lease_s=max(site.lease_s, LEASE_S),
-        telemetry_period_s=max(site.telemetry_period_s, 60.0 * site.horizon.slot_minutes),
+    outcome = closed_loop(
+        site, tariff, sessions, start, end, requests=requests, rungs=rungs, progress=progress
     )
-    outcome = _closed_loop(site, tariff, sessions, start, end, requests, rungs, tell)
-    if not outcome.replay.vehicles:
-        raise DataError(
-            f"no session arrives from {start.isoformat()} to {end.isoformat()}",
-            fix="choose --from and --to inside the file",
-        )
-    prices = prices_of(site, tariff, outcome.replay)
     figures = figures_of(outcome)
-    figures |= baselines_of(site, outcome, prices, tell)
+    figures |= baselines_of(site, tariff, outcome, progress)
     if losses:
-        figures |= _losses(site, tariff, sessions, start, end, rungs, tell)
+        words: tuple[Words, ...] = ("truth", "stated_departure", "stated_energy")
+        truth, departure, energy = (
+            figures_of(
+                closed_loop(
+                    site, tariff, sessions, start, end, requests=w, rungs=rungs, progress=progress
+                )
+            )
+            for w in words
+        )
+        figures["loss_departure"] = loss_of(departure, truth)
+        figures["loss_energy"] = loss_of(energy, truth)
     figures["wall_s"] = time.perf_counter() - began
     return figures
 
 
-def _closed_loop(
+def closed_loop(
     site: Site,
     tariff: Tariff,
     sessions: Sequence[ReplaySession],
     start: datetime,
     end: datetime,
-    words: Words,
-    rungs: Sequence[str],
-    tell: Progress,
+    *,
+    requests: Words,
+    rungs: Sequence[str] = RUNGS,
+    progress: Progress | None = None,
 ) -> Outcome:
-    replay = prepare(site, sessions, start, end, words=words)
+    """The run alone; parameters as for :func:`simulate`.
+
+    Raises
+    ------
+    DataError
+        If no session arrives in [start, end).
+    """
+    tell = progress or _silent
+    site = _stretched(site)
+    replay = prepare(site, sessions, start, end, words=requests)
     if not replay.vehicles:
-        empty = Trace(sessions=(), verdicts=(), limits={}, base=[])
-        return Outcome(replay, empty, 0.0)
+        raise DataError(
+            f"no session arrives from {start.isoformat()} to {end.isoformat()}",
+            fix="choose --from and --to inside the file",
+        )
     begin, until = start.timestamp(), last_s(replay)
     trace = run(
         Engine(site, tariff),
         VirtualDepot(site, replay.vehicles, start_s=begin),
         until_s=until,
         solve=cascade_of(*rungs),
-        progress=lambda at: tell(f"run, {words}", (at - begin) / (until - begin)),
+        progress=lambda at: tell(f"run, {requests}", (at - begin) / (until - begin)),
     )
     return outcome_of(replay, trace, prices_of(site, tariff, replay))
+
+
+def _silent(what: str, share: float) -> None:
+    """Nobody is told."""
+
+
+def _stretched(site: Site) -> Site:
+    return replace(
+        site,
+        lease_s=max(site.lease_s, LEASE_S),
+        telemetry_period_s=max(site.telemetry_period_s, 60.0 * site.horizon.slot_minutes),
+    )
 
 
 def last_s(replay: Replay) -> float:
@@ -198,8 +222,12 @@ def figures_of(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def baselines_of(site: Site, outcome: Outcome, prices: PriceSum, tell: Progress) -> dict[str, Any]:
+def baselines_of(
+    site: Site, tariff: Tariff, outcome: Outcome, progress: Progress | None = None
+) -> dict[str, Any]:
     """The figures of what others would have done with the same cars."""
+    tell, site = progress or _silent, _stretched(site)
+    prices = prices_of(site, tariff, outcome.replay)
     vehicles = outcome.replay.vehicles
     begin, until = min(v.arrival_s for v in vehicles) - 1.0, last_s(outcome.replay)
 
@@ -240,31 +268,19 @@ def _of_trace(name: str, trace: Trace, prices: PriceSum) -> dict[str, Any]:
     }
 
 
-def _losses(
-    site: Site,
-    tariff: Tariff,
-    sessions: Sequence[ReplaySession],
-    start: datetime,
-    end: datetime,
-    rungs: Sequence[str],
-    tell: Progress,
-) -> dict[str, Any]:
-    """What one word of the drivers' in place of the truth costs."""
-    truth = _closed_loop(site, tariff, sessions, start, end, "truth", rungs, tell)
-    figures: dict[str, Any] = {}
-    words: tuple[tuple[str, Words], ...] = (
-        ("loss_departure", "stated_departure"),
-        ("loss_energy", "stated_energy"),
-    )
-    for key, said in words:
-        other = _closed_loop(site, tariff, sessions, start, end, said, rungs, tell)
-        per_kwh = _per(other.cost, other.delivered_kwh) - _per(truth.cost, truth.delivered_kwh)
-        figures[key] = {
-            "cost": other.cost - truth.cost,
-            "cost_per_kwh": per_kwh,
-            "delivered_kwh": truth.delivered_kwh - other.delivered_kwh,
-        }
-    return figures
+def loss_of(figures: dict[str, Any], truth: dict[str, Any]) -> dict[str, float]:
+    """What one word of the drivers' costs in place of the truth, and delivers less.
+
+    Parameters
+    ----------
+    figures, truth : dict
+        From :func:`figures_of`, of the same sessions.
+    """
+    return {
+        "cost": figures["cost"] - truth["cost"],
+        "cost_per_kwh": figures["cost_per_kwh"] - truth["cost_per_kwh"],
+        "delivered_kwh": truth["delivered_kwh"] - figures["delivered_kwh"],
+    }
 
 
 def _per(money: float, energy: float) -> float:
