@@ -167,9 +167,14 @@ def _order(draft: Draft, names: list[str], now: datetime) -> list[int]:
             continue
         record = sessions[session]
         request = record.request
-        left_h = (request.departure_s - at) / 3600.0
-        laxity_h = left_h - (request.energy_kwh - record.delivered_kwh) / TYPICAL_KW
         idle = piles[name].wanted_kw <= 0.0
+        owed_kwh = request.energy_kwh - record.delivered_kwh
+        if owed_kwh <= ENERGY_EPSILON_KWH:
+            # More than was asked for comes after everybody's request.
+            keys.append((1, 0, idle, k))
+            continue
+        left_h = (request.departure_s - at) / 3600.0
+        laxity_h = left_h - owed_kwh / TYPICAL_KW
         keys.append((-request.priority, floor(laxity_h / LAXITY_STEP_H), idle, k))
     keys.sort()
     return [key[3] for key in keys]
