@@ -133,5 +133,7 @@ def _results(data: Any) -> list[Mapping[str, Any]]:
     return found
 
 
-def _instant(text: str) -> datetime:
+def _instant(text: Any) -> datetime:
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is no instant")
     return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -102,6 +102,7 @@ def _structure(rate: Mapping[str, Any], key: str) -> list[list[Mapping[str, Any]
         not isinstance(found, list)
         or not found
         or not all(isinstance(p, list) and p for p in found)
+        or not all(isinstance(tier, Mapping) for p in found for tier in p)
     ):
         raise DataError("is no list of periods with tiers", where=key)
     return found

@@ -102,7 +102,10 @@ def with_tiers(
         period = need(entry, "period", f"{name}.tiers")
         if period not in ("month", "year"):
             raise TariffError(f"unknown period '{period}'", where=f"{name}.tiers")
-        pairs = zip(need(entry, "from_kwh", name), need(entry, "adder_per_kwh", name), strict=True)
+        bounds, adders = need(entry, "from_kwh", name), need(entry, "adder_per_kwh", name)
+        if len(bounds) != len(adders):
+            raise TariffError("needs one adder_per_kwh for each from_kwh", where=f"{name}.tiers")
+        pairs = zip(bounds, adders, strict=True)
         within = str(entry.get("within", ""))
         if within and within not in book.get("periods", PERIODS):
             raise TariffError(f"has no period '{within}'", where=f"{name}.tiers")

@@ -12,6 +12,7 @@ import numpy as np
 from models.errors import TariffError
 from tariffs.book_demand import DEMAND_BOOK_KEYS, with_demand, with_tiers
 from tariffs.book_rules import RULE_KEYS, TOLD_KEYS, holds, rules, scope
+from tariffs.book_shape import check_shape
 from tariffs.calendar import HolidayCalendar
 from tariffs.kinds.flat import Flat
 from tariffs.kinds.spot import Spot
@@ -82,6 +83,7 @@ def build_tariff(
         have, a number that neither the book nor the site gives, a gap or an overlap.
     """
     name = str(need(book, "name", "a book"))
+    check_shape(book)
     known(book, _BOOK_KEYS, name)
     settings, assumed = _assume_class(book, settings, name)
     tariff = _energy(book, settings, calendar, assumed, name)

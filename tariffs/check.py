@@ -13,6 +13,7 @@ import numpy as np
 
 from models.errors import ValleyfillError
 from models.horizon import IntArray, epoch_s, instant_of
+from tariffs.book_shape import check_shape
 from tariffs.build import build_tariff, validity
 from tariffs.calendar import HolidayCalendar
 from tariffs.day_rule import DayRule, clock
@@ -74,6 +75,10 @@ def check_book(
     """
     name = str(book.get("name", "?"))
     problems = [f"{key} is missing" for key in ("name", "source", "mark") if not book.get(key)]
+    try:
+        check_shape(book)
+    except ValleyfillError as error:
+        return BookCheck(name, (), 0, (*problems, str(error)), ())
     problems.extend(_unknown_holidays(book, calendar, first, last))
     needs = _needs(book)
     variants: list[str] = []
