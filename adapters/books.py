@@ -83,8 +83,8 @@ def book_info(book: Mapping[str, Any]) -> BookInfo:
 def load_book(
     name: str | Path,
     *,
-    holidays: str = "default",
-    fallback: Fallback = "statutory",
+    holidays: str | None = None,
+    fallback: Fallback | None = None,
     holiday_overrides: Mapping[date, str] | None = None,
     settings: TariffSettings | None = None,
 ) -> Tariff:
@@ -95,12 +95,8 @@ def load_book(
     name : str or Path
         A family (its versions are picked by civil date), a book's own name (pinned: its rules
         hold whatever the date), or the path of a TOML file.
-    holidays : {"default", "none"}
-        ``default``: the country the book names; ``none``: periods only.
-    fallback : {"statutory", "none", "refuse"}
-        What a year without published holidays follows.
-    holiday_overrides : mapping of date to str, optional
-        See :class:`tariffs.calendar.PublicHolidays`.
+    holidays, fallback, holiday_overrides : optional
+        As in :class:`tariffs.settings.TariffSettings`; the site's settings unless given.
     settings : TariffSettings, optional
         The site's side; none: what the books give alone.
 
@@ -110,11 +106,14 @@ def load_book(
         If there is no such book (the nearest names are told), or it cannot be built.
     """
     site = settings or TariffSettings()
-    if holidays not in ("default", "none"):
-        raise TariffError(f"unknown holidays '{holidays}'", fix="say default or none")
+    named = holidays or site.holidays
+    if named not in ("default", "none"):
+        raise TariffError(f"unknown holidays '{named}'", fix="say default or none")
+    follows = fallback or site.holiday_fallback
+    overrides = site.holiday_overrides if holiday_overrides is None else holiday_overrides
 
     def build(book: Mapping[str, Any]) -> Tariff:
-        return build_tariff(book, site, calendar_of(book, holidays, fallback, holiday_overrides))
+        return build_tariff(book, site, calendar_of(book, named, follows, overrides))
 
     text = str(name)
     if text.endswith(".toml"):

@@ -39,7 +39,9 @@ def bill(
     registers: Registers = None,
     sessions: Sessions = None,
     tariff: Annotated[str, typer.Option(help="Pin a book; the site's tariff unless said.")] = "",
-    holidays: Annotated[str, typer.Option(help="default, or none: periods only.")] = "default",
+    holidays: Annotated[
+        str, typer.Option(help="default, or none: periods only; as the site says unless given.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Also write .csv or .parquet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -50,7 +52,9 @@ def bill(
     file = load_site(site)
     zone = file.site.zone
     year, number = _month(month)
-    held = load_book(tariff or file.site.tariff, holidays=holidays, settings=file.tariff_settings)
+    held = load_book(
+        tariff or file.site.tariff, holidays=holidays or None, settings=file.tariff_settings
+    )
     own_terms = file.tariff_settings
     metered, readings = _read(file, registers, sessions, month_bounds(year, number, zone))
     bills = {

@@ -43,7 +43,9 @@ def simulate(
         Requests, typer.Option(help="What requests say: the truth, or the drivers' words.")
     ] = Requests.stated,
     tariff: Annotated[str, typer.Option(help="Pin a book; the site's tariff unless said.")] = "",
-    holidays: Annotated[str, typer.Option(help="default, or none: periods only.")] = "default",
+    holidays: Annotated[
+        str, typer.Option(help="default, or none: periods only; as the site says unless given.")
+    ] = "",
     losses: Annotated[
         bool, typer.Option("--losses", help="Also tell what each word of the drivers costs.")
     ] = False,
@@ -60,7 +62,9 @@ def simulate(
 
     file = load_site(site)
     zone = file.site.zone
-    held = load_book(tariff or file.site.tariff, holidays=holidays, settings=file.tariff_settings)
+    held = load_book(
+        tariff or file.site.tariff, holidays=holidays or None, settings=file.tariff_settings
+    )
     first, last = start.date(), end.date()
     recorded = [
         s

@@ -66,7 +66,9 @@ def show(
     day: Annotated[
         datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Today unless said.")
     ] = None,
-    holidays: Annotated[str, typer.Option(help="default, or none: periods only.")] = "default",
+    holidays: Annotated[
+        str, typer.Option(help="default, or none: periods only; as the site says unless given.")
+    ] = "",
     overrides: Annotated[Path | None, typer.Option(help="Holiday override file (TOML).")] = None,
     settings: Annotated[
         Path | None, typer.Option(help="TOML with the site's [tariff] settings.")
@@ -78,7 +80,7 @@ def show(
     """A day's bands, drawn, with what the prices rest on."""
     tariff = load_book(
         name,
-        holidays=holidays,
+        holidays=holidays or None,
         holiday_overrides=read_holiday_overrides(overrides) if overrides else None,
         settings=read_settings_file(settings) if settings else _stand_in(name),
     )

@@ -188,7 +188,9 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         keyring=read_keys(top, name),
         store_path=Path(store.text("path", f"var/{name}.db")),
         clock=clock,
-        tariff_settings=tariff_settings(tariff, currency=site.currency),
+        tariff_settings=tariff_settings(
+            tariff, currency=site.currency, folder=None if path is None else path.parent
+        ),
         tariff_table=tariff,
         assumed=assets.assumed,
         web=read_web(top),

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from adapters.books import read_book_file
+from adapters.books import read_book_file, read_holiday_overrides
 from adapters.config_table import MUST, Table
 from models.errors import ConfigurationError
 from tariffs.calendar import NoHolidays
@@ -28,6 +28,10 @@ KEYS = (
     "voltage_kv",
     "options",
     "opt_in",
+    "holidays",
+    "holiday_fallback",
+    "holiday_overrides",
+    "holiday_file",
     "components",
     "ratios",
     "seasons",
@@ -48,7 +52,9 @@ KEYS = (
 )
 
 
-def tariff_settings(data: Any, *, currency: str, where: str = "tariff") -> TariffSettings:
+def tariff_settings(
+    data: Any, *, currency: str, where: str = "tariff", folder: Path | None = None
+) -> TariffSettings:
     """Settings from a plain table.
 
     Parameters
@@ -59,6 +65,8 @@ def tariff_settings(data: Any, *, currency: str, where: str = "tariff") -> Tarif
         Of the site; fees are in it.
     where : str
         Key path for messages.
+    folder : Path, optional
+        Where a ``holiday_file`` is looked for that is no absolute path.
 
     Raises
     ------
@@ -74,6 +82,11 @@ def tariff_settings(data: Any, *, currency: str, where: str = "tariff") -> Tarif
         opt_ins=tuple(
             OptIn(t.day("since"), t.flag("time_of_use")) for t in _parts(table, "opt_in", _OPT_IN)
         ),
+        holidays=table.choice("holidays", ("default", "none"), "default"),
+        holiday_fallback=table.choice(
+            "holiday_fallback", ("statutory", "none", "refuse"), "statutory"
+        ),
+        holiday_overrides=_overrides(table, folder),
         components=tuple(_component(t) for t in _parts(table, "components", _COMPONENT)),
         ratios=_numbers(table, "ratios"),
         seasons=tuple(table.tables("seasons", [])),
@@ -100,12 +113,26 @@ def tariff_settings(data: Any, *, currency: str, where: str = "tariff") -> Tarif
     )
 
 
+def _overrides(table: Table, folder: Path | None) -> dict[date, str]:
+    """Those of the file, and over them those that stand in the settings themselves."""
+    found: dict[date, str] = {}
+    if "holiday_file" in table:
+        path = Path(table.text("holiday_file"))
+        found |= read_holiday_overrides(path if folder is None else folder / path)
+    entries = table.get("holiday_overrides", {})
+    keys = tuple(entries) if isinstance(entries, dict) else ()
+    part = Table(entries, table.at("holiday_overrides"), keys)
+    return found | {_date(key, part.at(key)): part.text(key) for key in keys}
+
+
 def read_settings_file(path: Path) -> TariffSettings:
     """Settings from a site file, or from a TOML file that holds nothing but its ``[tariff]``."""
     data = read_book_file(path)
     site = data.get("site", {})
     currency = str(site.get("currency", "")) if isinstance(site, dict) else ""
-    return tariff_settings(data.get("tariff", {}), currency=currency, where=f"{path}, tariff")
+    return tariff_settings(
+        data.get("tariff", {}), currency=currency, where=f"{path}, tariff", folder=path.parent
+    )
 
 
 _COMPONENT = ("since", "flat_per_kwh", "base_per_kwh")

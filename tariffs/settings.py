@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from models.errors import TariffError
+from tariffs.calendar import Fallback
 from tariffs.demand_rules import BillingChoice, Exemption
 from tariffs.kinds.with_fees import Fee
 from tariffs.period_prices import Component
@@ -39,6 +40,12 @@ class TariffSettings:
         Opt-in rules of the book that the site has chosen.
     opt_ins : tuple of OptIn
         Where a book leaves its periods to choice: when the site chose what, in order of date.
+    holidays : {"default", "none"}
+        ``default``: of the country the book names; ``none``: periods only.
+    holiday_fallback : {"statutory", "none", "refuse"}
+        What a year without published holidays follows.
+    holiday_overrides : mapping of date to str
+        See :class:`tariffs.calendar.PublicHolidays`.
     components : tuple of Component
         Replace the book's own (monthly floating base and flat price).
     ratios : mapping of str to float
@@ -77,6 +84,9 @@ class TariffSettings:
     voltage_kv: float | None = None
     options: frozenset[str] = frozenset()
     opt_ins: tuple[OptIn, ...] = ()
+    holidays: str = "default"
+    holiday_fallback: Fallback = "statutory"
+    holiday_overrides: Mapping[date, str] = field(default_factory=dict)
     components: tuple[Component, ...] = ()
     ratios: Mapping[str, float] = field(default_factory=dict)
     seasons: tuple[Mapping[str, Any], ...] = ()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from adapters.books import load_book
+from adapters.config import load_site
 from models.errors import TariffError
 from tariffs.calendar import PublicHolidays
 from tariffs.scope import Scope, clock_ranges, minute_of
 
 CN = PublicHolidays("CN")
+REPO = Path(__file__).resolve().parents[2]
 
 
 def test_the_nth_day_of_a_named_holiday() -> None:
@@ -74,3 +79,30 @@ def test_clock_ranges() -> None:
     for wrong in ("24:30-25:00", "8-9", "08:00", "09:00-09:00", "24:00-02:00"):
         with pytest.raises(TariffError):
             clock_ranges(wrong)
+
+
+def test_a_site_brings_its_overrides_and_says_what_an_unpublished_year_follows(
+    tmp_path: Path,
+) -> None:
+    """The daemon plans by them: a deep valley on a day that nobody else calls a holiday."""
+    text = (REPO / "examples" / "depot-1.toml").read_text(encoding="utf-8")
+    (tmp_path / "holidays.toml").write_text('2026-09-08 = "spring_festival"\n', encoding="utf-8")
+    path = tmp_path / "site.toml"
+    path.write_text(
+        f"{text}\n[tariff]\nholiday_file = 'holidays.toml'\nholiday_fallback = 'refuse'\n"
+        '[tariff.holiday_overrides]\n"2026-09-09" = "spring_festival"\n',
+        encoding="utf-8",
+    )
+    file = load_site(path)
+    tariff = load_book("zhejiang-2026", settings=file.tariff_settings)
+    zone = ZoneInfo("Asia/Shanghai")
+
+    def price(day: int) -> float:
+        at = int(datetime(2026, 9, day, 10, tzinfo=zone).timestamp())
+        return float(tariff.steps(at, at + 60, zone).buy_per_kwh[0])
+
+    assert price(8) == price(9) == pytest.approx(0.6803 - 0.8 * 0.5250)
+    assert price(10) == pytest.approx(0.6803)
+    far = int(datetime(2031, 9, 1, tzinfo=zone).timestamp())
+    with pytest.raises(TariffError, match="2031"):
+        tariff.steps(far, far + 60, zone)
