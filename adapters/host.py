@@ -165,7 +165,7 @@ class Host:
             state=self.state,
             readings=tuple(self._sampler.take(events, self.state)),
             steps=self._journal.steps(facts, answer.effects),
-            told=self._journal.told(answer.effects),
+            told=self._journal.told(answer.now, answer.effects),
         )
         return self._sort(answer, refused, by_event, loose, batch)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from adapters.solving import WORK_LIMIT
 from adapters.store.steps import Step, Told, versions
 from models.events import Event, Solved
-from scheduler.effects import Alert, Effect, LimitAnswer, PlanSummary, Solve
+from scheduler.effects import Alert, Effect, EventAnswer, LimitAnswer, PlanSummary, Solve
 from scheduler.problem import Problem
 
 _json = msgspec.json.Encoder()
@@ -38,18 +39,17 @@ class Journal:
                 self._asked = effect.problem
         return tuple(found)
 
-    def told(self, effects: Sequence[Effect]) -> tuple[Told, ...]:
-        """Alerts and answers to limits."""
+    def told(self, now: datetime, effects: Sequence[Effect]) -> tuple[Told, ...]:
+        """Alerts, and answers to limits and to demand response."""
         found = []
         for effect in effects:
             if isinstance(effect, Alert):
-                found.append(
-                    Told(effect.since, f"alert/{effect.kind}", effect.where, _body(effect))
-                )
+                found.append(Told(now, f"alert/{effect.kind}", effect.where, _body(effect)))
             elif isinstance(effect, LimitAnswer):
-                at = effect.reached_at or effect.applied_at or effect.received_at
                 about = f"{effect.node}/{effect.limit}"
-                found.append(Told(at, "answer/limit", about, _body(effect)))
+                found.append(Told(now, "answer/limit", about, _body(effect)))
+            elif isinstance(effect, EventAnswer):
+                found.append(Told(now, "answer/event", effect.event, _body(effect)))
         return tuple(found)
 
 

@@ -206,6 +206,8 @@ class CurvePlot:
         Upright lines with a word.
     level : (float, str) or None
         One level line with a word.
+    top : float or None
+        Where the axis ends, where that is known.
     """
 
     title: str
@@ -215,6 +217,7 @@ class CurvePlot:
     lines: Sequence[Line]
     marks: Sequence[tuple[float, str]] = ()
     level: tuple[float, str] | None = None
+    top: float | None = None
     width: int = 760
     height: int = 320
 
@@ -222,9 +225,9 @@ class CurvePlot:
         """The plot as one ``<svg>`` element."""
         shown = [v for line in self.lines for v in line.values if v is not None]
         high = max([*shown, *([self.level[0]] if self.level else [])], default=1.0)
-        ticks = nice_ticks(0.0, high * 1.05)
+        ticks = nice_ticks(0.0, self.top or high * 1.05)
         x = _Scale(self.x[0], self.x[-1], LEFT, self.width - RIGHT)
-        y = _Scale(0.0, max(ticks[-1], high * 1.05), self.height - BOTTOM - 14, TOP + 4)
+        y = _Scale(0.0, self.top or ticks[-1], self.height - BOTTOM - 14, TOP + 4)
         out = [
             f'<svg class="plot" viewBox="0 0 {self.width} {self.height}" role="img" '
             f'aria-label="{escape(self.title, quote=True)}">'
@@ -237,16 +240,15 @@ class CurvePlot:
             for value in nice_ticks(self.x[0], self.x[-1])
             if self.x[0] <= value <= self.x[-1]
         ]
-        out.append(f'<text class="unit" x="{LEFT - 6}" y="{TOP}">{escape(self.y_label)}</text>')
+        out.append(f'<text class="unit" x="{LEFT - 6}" y="{TOP - 8}">{escape(self.y_label)}</text>')
         middle = (LEFT + self.width - RIGHT) / 2
         under = f'x="{middle:.0f}" y="{self.height - 6}"'
         out.append(f'<text class="hour" {under}>{escape(self.x_label)}</text>')
         if self.level is not None:
             at = y(self.level[0])
             out.append(f'<path class="level" d="M{LEFT} {at:.1f}H{self.width - RIGHT}"/>')
-            out.append(
-                f'<text class="mark" x="{LEFT + 4}" y="{at - 4:.1f}">{escape(self.level[1])}</text>'
-            )
+            under = f'x="{LEFT + 4}" y="{at + 13:.1f}"'
+            out.append(f'<text class="mark" {under}>{escape(self.level[1])}</text>')
         for at, word in self.marks:
             out.append(f'<path class="now" d="M{x(at):.1f} {TOP}V{self.height - BOTTOM - 14}"/>')
             out.append(

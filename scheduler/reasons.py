@@ -58,7 +58,7 @@ class Reason:
     from_s, until_s, ready_s : int or None
         The present or next stretch of charging, and the end of the last, epoch seconds.
     period : str
-        Tariff period of that stretch, empty where the tariff names none.
+        Tariff period of most of that stretch, empty where the tariff names none.
     price_now, price_then : float
         Per kWh in the present slot, and the mean over what is planned.
     cost, saved : float
@@ -170,7 +170,7 @@ class Reasons:
             from_s=None if stretch is None else int(edges[slots[stretch[0]]]),
             until_s=None if stretch is None else int(edges[slots[stretch[1]] + 1]),
             ready_s=int(edges[slots[last[-1]] + 1]) if last.size else None,
-            period=self._period(slots, energy),
+            period=self._period(slots, energy, stretch),
             price_now=float(problem.buy_per_kwh[0]),
             price_then=cost / planned if planned > _LEAST_KWH else math.nan,
             cost=cost,
@@ -241,15 +241,17 @@ class Reasons:
                 return "" if self.full[v, 0] else name
         return ""
 
-    def _period(self, slots: NDArray[np.int64], energy: FloatArray) -> str:
-        """The period in which most of the energy falls."""
-        if not self._periods or not energy.size:
+    def _period(
+        self, slots: NDArray[np.int64], energy: FloatArray, stretch: tuple[int, int] | None
+    ) -> str:
+        """The period in which most of a stretch's energy falls."""
+        if not self._periods or stretch is None:
             return ""
         totals: dict[str, float] = {}
-        for k in np.flatnonzero(energy > _LEAST_KWH):
+        for k in range(stretch[0], stretch[1] + 1):
             name = self._periods[int(slots[k])]
             totals[name] = totals.get(name, 0.0) + float(energy[k])
-        return max(totals, key=lambda p: totals[p]) if totals else ""
+        return max(totals, key=lambda p: totals[p])
 
     def _path(self, i: int) -> list[int]:
         """The nodes above a session, its own first."""

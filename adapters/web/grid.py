@@ -13,6 +13,7 @@ from models.units import POWER_EPSILON_KW
 NODES_AT_MOST = 400
 GRID_KINDS = (
     "answer/limit",
+    "answer/event",
     "limit_exceeded",
     "limit_unreachable",
     "heartbeat_lost",

@@ -384,6 +384,12 @@ def _words_of(event: Event) -> tuple[str, str]:
     body = event.body
     if event.kind.startswith("alert/"):
         return body["text"], body["text_zh"]
+    if event.kind == "answer/event":
+        promised = body.get("promised_kw")
+        kw = "" if promised is None else f", {promised:.1f} kW"
+        return f"{body['decision']}{kw} {body.get('why', '')}".strip(), _DECISIONS_ZH.get(
+            body["decision"], body["decision"]
+        ) + kw
     if body.get("unreachable_for_s") is not None:
         seconds = body["unreachable_for_s"]
         return (f"cannot be reached for {seconds:.0f} s", f"{seconds:.0f} 秒内无法达到")
@@ -404,6 +410,14 @@ def _words_of(event: Event) -> tuple[str, str]:
         f"{text} {f'after {took}' if took else ''}, {shed:.1f} kW shed".replace(" ,", ","),
         f"{text_zh}{f'(用时 {took}）' if took else ''}，削减 {shed:.1f} kW",
     )
+
+
+_DECISIONS_ZH = {
+    "accepted": "已接受",
+    "refused": "已拒绝",
+    "revoked": "已撤销",
+    "ended": "已结束",
+}
 
 
 def now_s(seen: Seen) -> int:

@@ -109,6 +109,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "no_events": ("Nothing has been told yet.", "暂无事件。"),
     "open": ("open", "未恢复"),
     "answer/limit": ("limit", "限值应答"),
+    "answer/event": ("demand response", "需求响应"),
     "saved_today": ("Saved today", "今日节省"),
     "saved_month": ("Saved this month", "本月节省"),
     "against": ("against charging at once: {0:.2f}", "对比即插即充：{0:.2f}"),
@@ -141,6 +142,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "按键：1 2 3 视图，/ 搜索，t 主题，l 语言",
     ),
 }
+
+PERIOD_WORDS = {p: WORDS[p] for p in ("sharp", "peak", "flat", "valley", "deep_valley")}
 
 ALERTS: dict[str, tuple[str, str]] = {
     "starvation": ("Vehicle starves", "车辆严重缺电"),

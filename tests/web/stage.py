@@ -111,7 +111,7 @@ class Stage:
         self._seq = 0
         self._solve = cascade_of(*RUNGS)
         self._sampler = Sampler()
-        self._registers = dict.fromkeys((p.id for p in self.site.piles), 0.0)
+        self.registers = dict.fromkeys((p.id for p in self.site.piles), 0.0)
         self._written = threading.Event()
         self._token = 0
         self.writer = Writer(open_store(self.path), stored=self._stored, failed=print)
@@ -177,7 +177,7 @@ class Stage:
         return NodeMeasured(
             node="transformer",
             power_kw=base_kw + drawn,
-            import_kwh=1_000.0 + base_kw * self._hours() + sum(self._registers.values()),
+            import_kwh=1_000.0 + base_kw * self._hours() + sum(self.registers.values()),
             **self._common(),
         )
 
@@ -187,7 +187,7 @@ class Stage:
         return PileMeasured(
             pile=pile,
             power_kw=known.wanted_kw if known.sent and vehicle else 0.0,
-            energy_kwh=self._registers[pile],
+            energy_kwh=self.registers[pile],
             vehicle=vehicle,
             fault=fault,
             **self._common(),
@@ -261,7 +261,7 @@ class Stage:
     def step(self, seconds: float) -> None:
         """Let time pass; piles draw what they last said."""
         for name, pile in self.host.state.piles.items():
-            self._registers[name] += pile.power_kw * seconds / 3600
+            self.registers[name] += pile.power_kw * seconds / 3600
         self.clock.step_to(
             self.clock.now() + timedelta(seconds=seconds), self.clock.mono_s() + seconds
         )

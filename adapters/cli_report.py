@@ -1,0 +1,59 @@
+"""``valleyfill report``: what a site did between two days, as one page and as tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.cli_output import print_document, say
+
+
+def report(
+    site: Annotated[Path, typer.Argument(metavar="SITE.toml", help="The site file.")],
+    start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    end: Annotated[
+        datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="First day left out.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("report"),
+    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    tables: Annotated[str, typer.Option(help="csv or parquet.")] = "csv",
+    tariff: Annotated[str, typer.Option(help="Pin a book; the site's tariff unless said.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Report a stretch of days from the site's store: one HTML page, and its tables."""
+    from adapters.books import load_book
+    from adapters.config import load_site
+    from adapters.report.figures import figures_of
+    from adapters.report.gather import gather
+    from adapters.report.page import report_page
+    from adapters.report.tables import write_tables
+
+    if lang not in ("en", "zh"):
+        raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
+    if tables not in ("csv", "parquet"):
+        raise typer.BadParameter(f"'{tables}' is neither", param_hint="--tables")
+    file = load_site(site)
+    zone = file.site.zone
+    stretch = gather(file, start.replace(tzinfo=zone), end.replace(tzinfo=zone))
+    held = load_book(tariff or file.site.tariff, settings=file.tariff_settings)
+    result = figures_of(stretch, held)
+    out.mkdir(parents=True, exist_ok=True)
+    page = out / "report.html"
+    page.write_text(report_page(stretch, result, held, "zh" if lang == "zh" else "en"), "utf-8")
+    files = [page, *write_tables(stretch, result, out, "csv" if tables == "csv" else "parquet")]
+    if as_json:
+        print_document(
+            {
+                "site": file.site.name,
+                "from": start.date(),
+                "to": end.date(),
+                "files": files,
+                "figures": {f.key: f.value for f in result.figures},
+            }
+        )
+    else:
+        for path in files:
+            say(str(path))

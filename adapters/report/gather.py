@@ -1,0 +1,173 @@
+"""What the store knows of a stretch of time: sessions, energy, alerts, answers to limits."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from adapters.config import SiteFile
+from adapters.readings import SessionReadings
+from adapters.store.codec import unpack_event
+from adapters.store.readings import sessions_metered
+from adapters.store.steps import reading_store
+from models.errors import DataError
+from models.events import SessionRequested
+from models.horizon import epoch_s
+from models.session import Request
+from tariffs.metered import Metered
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    """One session as the meter saw it, beside what was asked.
+
+    Parameters
+    ----------
+    session, pile, node : str
+    arrival, departure : datetime or None
+        As asked; None where the journal no longer holds the request.
+    asked_kwh : float or None
+    delivered_kwh : float
+        Up to the departure, kWh.
+    waited_h : float
+        From the first reading to the first kWh, h.
+    charging_h, there_h : float
+        With power, and metered at all, h.
+    metered : Metered
+    """
+
+    session: str
+    pile: str
+    node: str
+    arrival: datetime | None
+    departure: datetime | None
+    asked_kwh: float | None
+    delivered_kwh: float
+    waited_h: float
+    charging_h: float
+    there_h: float
+    metered: Metered
+
+    @property
+    def served(self) -> float | None:
+        """Delivered over asked, at most 1; None where it is not known what was asked."""
+        if not self.asked_kwh:
+            return None
+        return min(self.delivered_kwh / self.asked_kwh, 1.0)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Everything a report is made of."""
+
+    file: SiteFile
+    start: datetime
+    end: datetime
+    sessions: tuple[SessionLine, ...]
+    readings: tuple[SessionReadings, ...]
+    told: tuple[dict[str, Any], ...]
+    rungs: dict[str, int]
+
+
+DRAWS_KW = 0.1
+"""Mean power from which a stretch between two readings counts as charging."""
+
+
+def gather(file: SiteFile, start: datetime, end: datetime) -> Stretch:
+    """Read a stretch of time from the store.
+
+    Raises
+    ------
+    StoreError
+        If there is no store.
+    DataError
+        If no session was metered in the stretch.
+    """
+    found = [
+        (s, p, m)
+        for s, p, m in sessions_metered(file.store_path, epoch_s(start), epoch_s(end))
+        if p in file.site.pile_by_id
+    ]
+    if not found:
+        raise DataError(
+            f"no session was metered from {start:%Y-%m-%d} to {end:%Y-%m-%d}",
+            where=str(file.store_path),
+            fix="choose --from and --to inside what the store keeps",
+        )
+    asked = _requests(file)
+    told, rungs = _told(file, start, end)
+    return Stretch(
+        file=file,
+        start=start,
+        end=end,
+        sessions=tuple(_line(file, s, p, m, asked.get(s)) for s, p, m in found),
+        readings=tuple(SessionReadings(s, p, "", m) for s, p, m in found),
+        told=told,
+        rungs=rungs,
+    )
+
+
+def _line(
+    file: SiteFile, session: str, pile: str, metered: Metered, request: Request | None
+) -> SessionLine:
+    hours = (metered.ends_s - metered.starts_s) / 3600.0
+    draws = metered.import_kw > DRAWS_KW
+    first = int(np.argmax(draws)) if bool(draws.any()) else metered.starts_s.size
+    before = metered
+    if request is not None and epoch_s(request.departure) < int(metered.ends_s[-1]):
+        before = metered.between(int(metered.starts_s[0]), epoch_s(request.departure))
+    return SessionLine(
+        session=session,
+        pile=pile,
+        node=file.site.pile_by_id[pile].node,
+        arrival=None if request is None else request.arrival,
+        departure=None if request is None else request.departure,
+        asked_kwh=None if request is None else request.energy_kwh,
+        delivered_kwh=float(before.import_kwh.sum()),
+        waited_h=float(hours[:first].sum()),
+        charging_h=float(hours[draws].sum()),
+        there_h=float(hours.sum()),
+        metered=metered,
+    )
+
+
+def _requests(file: SiteFile) -> dict[str, Request]:
+    """The last request of each session that the journal still holds."""
+    out: dict[str, Request] = {}
+    with closing(reading_store(file.store_path)) as base:
+        rows = base.execute(
+            "SELECT kind, body FROM journal WHERE kind = 'SessionRequested' ORDER BY id"
+        )
+        for kind, body in rows:
+            event = unpack_event(kind, body)
+            assert isinstance(event, SessionRequested)
+            out[event.request.session] = event.request
+    return out
+
+
+def _told(
+    file: SiteFile, start: datetime, end: datetime
+) -> tuple[tuple[dict[str, Any], ...], dict[str, int]]:
+    with closing(reading_store(file.store_path)) as base:
+        told = tuple(
+            {"at": datetime.fromisoformat(at), "kind": kind, "about": about, **_body(body)}
+            for at, kind, about, body in base.execute(
+                "SELECT at, kind, about, body FROM told ORDER BY id"
+            )
+            if start <= datetime.fromisoformat(at) < end
+        )
+        rungs = {
+            str(rung): int(n)
+            for rung, n in base.execute("SELECT rung, count(*) FROM steps GROUP BY rung")
+        }
+    return told, rungs
+
+
+def _body(body: str) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(body)
+    return {k: v for k, v in found.items() if k != "kind"}

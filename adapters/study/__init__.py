@@ -1,0 +1,1 @@
+"""Planning studies: questions asked before a site is built."""

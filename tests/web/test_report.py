@@ -1,0 +1,132 @@
+"""Reports, the hosting study and the terminal view, as commands."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from adapters.cli import main
+from adapters.config_writer import site_to_toml
+from adapters.plots import Area, Line, TimePlot, nice_ticks
+from adapters.study.hosting import Question, hosting
+from models.errors import InvalidValueError
+from tests.web.browser import Served
+
+
+@pytest.fixture
+def site_file(depot: Served, tmp_path: Path) -> Path:
+    path = tmp_path / "site.toml"
+    path.write_text(site_to_toml(replace(depot.stage.file)), encoding="utf-8")
+    return path
+
+
+def test_a_report_tells_what_the_registers_tell(
+    depot: Served, site_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ["--from", "2026-09-01", "--to", "2026-09-02"]
+    out = tmp_path / "out"
+    assert main(["report", str(site_file), *days, "--out", str(out), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    drawn = sum(depot.stage.registers.values())
+    assert figures["energy"] == pytest.approx(drawn, rel=0.1)
+    assert figures["sessions"] == 45
+    assert figures["pile_faults"] == 1
+    assert figures["cost"] == pytest.approx(figures["energy"] * figures["price"], rel=1e-6)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 1
+    assert "<script" not in page
+    assert "http" not in page
+    with (out / "sessions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sum(float(r["delivered_kwh"]) for r in rows) == pytest.approx(
+        figures["energy"], rel=1e-6
+    )
+
+
+def test_a_report_in_chinese_with_parquet_tables(
+    site_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ["--from", "2026-09-01", "--to", "2026-09-02"]
+    out = ["--out", str(tmp_path / "zh"), "--lang", "zh", "--tables", "parquet"]
+    assert main(["report", str(site_file), *days, *out]) == 0
+    page = (tmp_path / "zh" / "report.html").read_text(encoding="utf-8")
+    assert "准时率" in page
+    assert 'lang="zh-CN"' in page
+    piles = pd.read_parquet(tmp_path / "zh" / "piles.parquet")
+    assert len(piles) == 54
+    assert int(piles["sessions"].sum()) == 45
+    capsys.readouterr()
+
+
+def test_a_stretch_without_sessions_is_refused(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(site_file), "--from", "2026-08-01", "--to", "2026-08-02"]) == 65
+    assert "no session was metered from 2026-08-01" in capsys.readouterr().err
+
+
+def test_top_shows_what_is_short_first_and_why(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["top", str(site_file), "--once"]) == 0
+    shown = capsys.readouterr().out
+    lines = shown.splitlines()
+    assert "kWh short: " in next(line for line in lines if "P-" in line)
+    assert "Pile fault P-0006" in shown
+    assert main(["top", str(site_file), "--once", "--lang", "zh"]) == 0
+    assert "桩故障" in capsys.readouterr().out
+
+
+def test_ordered_charging_hosts_more_piles_and_never_exceeds_the_limit() -> None:
+    found = hosting(Question(transformer_kva=100, nights=3))
+    assert 0 < found.uncontrolled < found.first_come <= found.ordered
+    for p in found.points:
+        assert p.ordered_peak_kw <= found.question.limit_kw + 1e-6
+        if p.piles <= found.ordered:
+            assert p.ordered >= 0.97
+    served = [p.ordered for p in found.points]
+    assert served[-1] < 0.98
+    again = hosting(Question(transformer_kva=100, nights=3))
+    assert again == found
+
+
+def test_more_base_load_leaves_room_for_fewer_piles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = hosting(Question(transformer_kva=100, nights=2, base_share=0.8)).ordered
+    many = hosting(Question(transformer_kva=100, nights=2, base_share=0.2)).ordered
+    assert few < many
+    page = tmp_path / "study.html"
+    asked = ["study", "hosting", "--transformer", "60", "--nights", "1", "--out", str(page)]
+    assert main([*asked, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert f"<b>{told['piles_ordered']}</b>" in page.read_text(encoding="utf-8")
+    with pytest.raises(InvalidValueError, match="positive"):
+        Question(transformer_kva=0)
+
+
+def test_a_plot_stacks_what_is_given_and_escapes_its_words() -> None:
+    from zoneinfo import ZoneInfo
+
+    plot = TimePlot(
+        title="<power>",
+        unit="kW",
+        edges_s=[0, 900, 1800],
+        zone=ZoneInfo("UTC"),
+        areas=[Area("a", "c0", [10.0, 20.0]), Area("v2g", "c1", [-5.0, 0.0])],
+        lines=[Line("limit", "limit", [30.0, None])],
+    ).svg()
+    assert "&lt;power&gt;" in plot
+    assert plot.count('class="area') == 2
+    assert plot.count("<title>") == 2
+    assert "v2g -5.0" in plot
+    ticks = nice_ticks(-7.0, 93.0)
+    assert ticks[0] <= -7.0
+    assert ticks[-1] >= 93.0
+    assert len(set(np.round(np.diff(ticks), 9))) == 1
