@@ -127,6 +127,16 @@ def demand(
 
 
 @app.command()
+def page(as_json: Json = False, quick: Quick = False) -> None:
+    """The web page: first paint in Chromium, and CPU of an update each second."""
+    from benchmarks import page as page_bench
+
+    sizes, seconds = ((54,), 10.0) if quick else ((54, 200, 1_800), 30.0)
+    columns = ("piles", "first_paint_ms_p50", "cpu_share", "cpu_ms_per_update", "memory_mb")
+    _report(lambda quick, tell: page_bench.run(sizes, seconds), columns, as_json, quick)
+
+
+@app.command()
 def decisions(
     data: Annotated[Path, typer.Option(help="Folder with the recorded sessions.")],
     steps: Annotated[int, typer.Option(help="Plans to make again.")] = 1_000,

@@ -20,7 +20,7 @@ from selenium.webdriver.chrome.service import Service
 
 from adapters.web.api import build_app
 from adapters.web.feed import Feed
-from tests.web.stage import Stage
+from benchmarks.stage import Stage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.stage import staged
 from tests.web.browser import Served, chrome, served
-from tests.web.stage import staged
 
 
 @pytest.fixture(scope="session")

@@ -193,6 +193,10 @@ class Stage:
             **self._common(),
         )
 
+    def has_vehicle(self, pile: str) -> bool:
+        """Whether a session stands at a pile."""
+        return pile in self.host.state.pile_session
+
     def acks(self) -> list[Event]:
         """Every pile takes what was said last."""
         return [
