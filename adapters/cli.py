@@ -45,6 +45,7 @@ COMMANDS = {
     "top": "adapters.cli_top:top",
     "site": "adapters.cli_site:app",
     "tariff": "adapters.cli_tariff:app",
+    "store": "adapters.cli_store:app",
     "bill": "adapters.cli_bill:bill",
     "version": "adapters.cli_version:version",
 }

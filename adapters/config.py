@@ -21,6 +21,7 @@ from adapters.config_table import Table
 from adapters.config_web import WebSettings, read_web
 from adapters.metrics_settings import MetricsSettings, read_metrics
 from adapters.signatures import Keyring, read_keys
+from adapters.store.retention import DAYS
 from adapters.tariff_settings import tariff_settings
 from models.errors import ConfigurationError, ValleyfillError
 from models.network import Network, Node
@@ -28,6 +29,7 @@ from models.site import EnvelopeRule, HorizonRule, Site, WalkIn
 from tariffs.settings import TariffSettings
 
 Clock = Literal["wall", "lockstep"]
+Stop = Literal["hold", "fallback"]
 
 _TOP = (
     "site",
@@ -56,6 +58,7 @@ _SITE = [
     "walk_in",
     "beyond_request",
     "clock",
+    "on_stop",
 ]
 _NODE = [
     "parent",
@@ -85,6 +88,10 @@ class SiteFile:
         None: nothing listens.
     keyring : Keyring or None
         Whose signatures are asked for.
+    kept_days : int
+        How long sessions are kept in the store, days.
+    stop : {"hold", "fallback"}
+        What a clean stop leaves: setpoints until their leases end, or fallbacks at once.
     store_path : Path
         The daemon's database; relative to its working directory.
     clock : {"wall", "lockstep"}
@@ -105,6 +112,8 @@ class SiteFile:
     mqtt: MqttSettings | None = None
     metrics: MetricsSettings | None = None
     keyring: Keyring | None = None
+    kept_days: int = DAYS
+    stop: Stop = "hold"
     store_path: Path = Path("var/valleyfill.db")
     clock: Clock = "wall"
     tariff_settings: TariffSettings = field(default_factory=TariffSettings)
@@ -179,13 +188,18 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
             where="site.clock",
             fix='clock = "wall", or mqtt.host = "127.0.0.1"',
         )
-    store = Table(top.get("store", {}), "store", ("path",))
+    store = Table(top.get("store", {}), "store", ("path", "retention_days"))
+    kept_days = store.integer("retention_days", DAYS)
+    if not 1 <= kept_days <= 3650:
+        raise ConfigurationError(f"{kept_days} is not in 1 to 3650", where="store.retention_days")
     tariff = top.get("tariff", {})
     return SiteFile(
         site=site,
         mqtt=mqtt,
         metrics=read_metrics(top),
         keyring=read_keys(top, name),
+        kept_days=kept_days,
+        stop=head.choice("on_stop", ("hold", "fallback"), "hold"),
         store_path=Path(store.text("path", f"var/{name}.db")),
         clock=clock,
         tariff_settings=tariff_settings(

@@ -415,11 +415,13 @@ class Daemon:
         notify("READY=1")
 
     def _goodbye(self) -> None:
-        """Say that we go. Piles keep their setpoints until the leases run out, then fall back."""
+        """Say that we go; piles hold their setpoints until the leases end, or fall back at once."""
         notify("STOPPING=1")
         if self._exit != EX_OK:
             return
         site = self._file.site.name
+        if self._host is not None and self._file.stop == "fallback":
+            self._publish(self._host.hand_over())
         self._links.publish(
             publish_of(site, health.offline(self._presence.instance, self._presence.epoch))
         )

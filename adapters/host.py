@@ -346,6 +346,28 @@ class Host:
         """What to publish for something that the host itself has to say."""
         return tuple(self._remember(p) for p in encode(self._site, effect))
 
+    def hand_over(self) -> tuple[Publish, ...]:
+        """Every pile to its fallback, or less where it draws less: nothing rises by our going."""
+        state, out = self.state, []
+        for nameplate in self.engine.site.piles:
+            pile = state.piles[nameplate.id]
+            if not pile.sent:
+                continue
+            seq = state.seq + 1
+            state = replace(state, seq=seq)
+            effect = SetpointSent(
+                pile=nameplate.id,
+                stamp=(state.epoch, seq),
+                power_kw=min(pile.wanted_kw, nameplate.fallback_kw),
+                lease_s=self.engine.site.lease_s,
+                fallback_kw=nameplate.fallback_kw,
+                reason="waiting",
+                after_commit=False,
+            )
+            out.append(self._setpoint(effect))
+        self.state = state
+        return tuple(out)
+
     def last_batch(self) -> Batch:
         """The state to be kept when the daemon ends."""
         self._token += 1

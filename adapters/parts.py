@@ -76,6 +76,7 @@ def build_parts(
         base,
         stored=lambda token: inbox.put_fact(box.Stored(token)),
         failed=lambda reason: inbox.put_fact(box.StoreFailed(reason)),
+        kept_days=file.kept_days,
     )
     return Parts(
         links=Links(

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from adapters.store.codec import pack_event, pack_plan, pack_state
-from adapters.store.readings import Reading, forget_readings, write_readings
+from adapters.store.readings import Reading, write_readings
+from adapters.store.retention import DAYS, forget
 from adapters.store.schema import begin_epoch
 from adapters.store.steps import TOLD_KEPT, Step, Told, write_steps, write_told
 from models.events import Received
@@ -78,6 +79,8 @@ class Writer:
         Told the token up to which everything is on disk, in the writer's thread.
     failed : callable
         Told once when writing begins to fail; it is tried again until it succeeds.
+    kept_days : int
+        How long sessions are kept, days.
     """
 
     def __init__(
@@ -86,10 +89,12 @@ class Writer:
         *,
         stored: Callable[[int], None],
         failed: Callable[[str], None],
+        kept_days: int = DAYS,
     ) -> None:
         self._base = base
         self._stored = stored
         self._failed = failed
+        self._kept_days = kept_days
         self._ready = threading.Condition()
         self._waiting: list[Batch] = []
         self._stopping = False
@@ -139,7 +144,7 @@ class Writer:
     def tidy(self) -> None:
         """Once a day: let go of old readings, fold the write-ahead log into the database."""
         with self._lock:
-            forget_readings(self._base, datetime.now(UTC))
+            forget(self._base, datetime.now(UTC), self._kept_days)
             self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _shorten(self) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import resource
 import signal
 import socket
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from adapters.store.schema import VERSION
 from adapters.wire import inbound as w
 from adapters.wire import outbound as o
 from tests.integration.field import Peer, Yard, limit, needs_broker, raw, request, until, yard
@@ -158,3 +161,39 @@ def test_a_burst_of_five_thousand_acknowledgements_arrives_whole(tmp_path: Path)
 
         until(lambda: counted() >= 5_000, "all are counted", 90)
         assert counted() == pytest.approx(5_000, abs=30), "each once, births aside"
+
+
+@pytest.mark.parametrize(("word", "held"), [("hold", True), ("fallback", False)])
+def test_a_clean_stop_holds_the_piles_or_hands_them_to_their_fallback(
+    tmp_path: Path, word: str, held: bool
+) -> None:
+    with yard(tmp_path, lease_s=30.0) as place:
+        text = place.config.read_text()
+        place.config.write_text(text.replace("[site]\n", f'[site]\non_stop = "{word}"\n'))
+        charging(place)
+        place.daemon.signal(signal.SIGTERM)
+        assert place.daemon.wait() == 0
+        time.sleep(1.0)
+        assert (place.drawn_kw > 149.0) == held
+        assert held or place.drawn_kw == 0.0
+
+
+def test_a_store_of_an_older_version_is_migrated_while_cars_charge(tmp_path: Path) -> None:
+    with yard(tmp_path, lease_s=30.0) as place:
+        charging(place)
+        limit(place.peer("grid"), "cut", 90.0)
+        until(lambda: place.said_kw() <= 90.0 + 1e-6, "90 kW hold")
+        place.daemon.kill()
+        with closing(sqlite3.connect(place.store)) as base, base:
+            # As the second version had it: neither steps nor what was told, no kvarh.
+            base.execute("DROP TABLE steps")
+            base.execute("DROP TABLE told")
+            base.execute("ALTER TABLE readings DROP COLUMN reactive_kvarh")
+            base.execute("PRAGMA user_version = 2")
+        before = place.drawn_kw
+        place.daemon.start()
+        told = {p.name: len(p.told) for p in place.piles}
+        until(lambda: all(len(p.told) > told[p.name] for p in place.piles), "all are told again")
+        assert place.drawn_kw == pytest.approx(before), "no setpoint jumps"
+        with closing(sqlite3.connect(place.store)) as base:
+            assert base.execute("PRAGMA user_version").fetchone() == (VERSION,)
