@@ -10,7 +10,7 @@ WORKERS ?= auto
 
 .PHONY: help
 help:
-	@echo "make install | demo | test | check | bench | real-data DATA=../shared/data"
+	@echo "make install | demo | docs | test | check | bench | real-data DATA=../shared/data"
 
 # The stamp names what was installed from, so that `make demo` on a fresh machine installs once.
 install: $(VENV)/.installed
@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "needs Python 3.11 or newer" >&2; exit 78; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "no venv: install python3-venv, or set PYTHON" >&2; exit 78; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[demo,test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[demo,web,test]"
 	$(BIN)/python -m scheduler.solvers.flow_warm
 	@touch $@
 
@@ -44,6 +44,12 @@ check: install
 bench: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/valleyfill bench
+
+# The documentation as pages that load nothing from elsewhere, in artifacts/docs.
+.PHONY: docs
+docs: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file docs/mkdocs.yml
 
 # Outside `make test`: the data does not ship. Writes artifacts/real-data.json.
 real-data: install

@@ -1,4 +1,4 @@
-"""The picture of a real night for the README: ``python -m benchmarks.picture docs/images/x.png``.
+"""The picture of a real night for the README: ``python -m benchmarks.picture FILE.png``.
 
 New York's Charleston buses (MTA timetables, MIT) in one process: what they draw under the plan,
 what they would draw uncontrolled, the limit, and the price behind.

@@ -162,6 +162,11 @@ ALERTS: dict[str, tuple[str, str]] = {
     "solver_lost": ("Planning lost", "求解中断"),
     "store_lost": ("Store lost", "数据库故障"),
     "tariff_missing": ("Price missing", "缺少电价"),
+    "calendar_missing": ("Holidays missing", "缺少节假日历"),
+    "forecast_missing": ("Forecast missing", "缺少预测"),
+    "broker_lost": ("Broker lost", "消息代理中断"),
+    "reload_refused": ("Site file refused", "站点文件被拒"),
+    "security": ("Forged message", "伪造报文"),
 }
 
 
