@@ -140,9 +140,9 @@ def test_the_json_and_toml_of_every_page_can_be_read() -> None:
 
 
 def test_the_documentation_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    config = str(PAGES.parent / "mkdocs.yml")
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "-q", "-f", str(PAGES.parent / "mkdocs.yml")]
-        + ["-d", str(tmp_path)],
+        [sys.executable, "-m", "mkdocs", "build", "-q", "-f", config, "-d", str(tmp_path)],
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
