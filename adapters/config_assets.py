@@ -24,6 +24,7 @@ _AC_PILE = [
     "offline_kw",
     "response_s",
     "group",
+    "discharge_kw",
 ]
 _DC_PILE = [
     "current",
@@ -35,6 +36,7 @@ _DC_PILE = [
     "offline_kw",
     "response_s",
     "group",
+    "discharge_kw",
 ]
 _STORAGE = [
     "capacity_kwh",
@@ -44,6 +46,9 @@ _STORAGE = [
     "min_soc",
     "max_soc",
     "wear_per_kwh",
+    "wear_per_cycle",
+    "reserve_soc",
+    "grid_charging",
 ]
 _KEYS = {"storage": _STORAGE, "pv": ["max_kw"]}
 KINDS = ("pile", "storage", "pv")
@@ -117,6 +122,7 @@ def _pile(body: Mapping[str, Any], where: str, network: Network) -> Pile:
         "offline_kw": table.number("offline_kw", fix="what it may draw when it does not answer"),
         "response_s": table.number("response_s", fix="from a setpoint until it is obeyed, s"),
         "group": table.text("group", ""),
+        "discharge_kw": table.number("discharge_kw", 0.0),
     }
     if current == "ac":
         return ac_pile(
@@ -171,4 +177,7 @@ def _storage(table: Table, assumed: list[str]) -> Storage:
         min_soc=table.number("min_soc", 0.0),
         max_soc=table.number("max_soc", 1.0),
         wear_per_kwh=table.number("wear_per_kwh", 0.0),
+        wear_per_cycle=table.number("wear_per_cycle", 0.0),
+        reserve_soc=table.number("reserve_soc", 0.0),
+        grid_charging=table.flag("grid_charging", True),
     )

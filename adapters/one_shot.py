@@ -36,6 +36,7 @@ from models.units import POWER_EPSILON_KW
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.effects import Effect, PlanSummary, Rejected, SessionStatus, SetpointSent, Solve
 from scheduler.engine import Engine
+from scheduler.solution import assets_told
 from scheduler.state import SiteState
 
 WORK_LIMIT = 2_000_000
@@ -207,6 +208,7 @@ def _answer(solve: Solve, now: datetime) -> Solved:
         gap=found.gap,
         work=found.work,
         solve_ms=(time.perf_counter() - began) * 1000.0,
+        assets_kw=assets_told(found),
     )
 
 

@@ -188,6 +188,7 @@ class Solving:
                 work=answer.work,
                 solve_ms=answer.solve_ms,
                 rungs=answer.rungs,
+                assets_kw=answer.assets_kw,
                 **self._stamp(),
             )
         )

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.problem import Problem
-from scheduler.solution import Solver
+from scheduler.solution import Solver, assets_told
 
 MEMORY_BYTES = 6 * 1024**3
 """Address space the process may take; beyond it an allocation fails, and so does the rung."""
@@ -38,6 +38,7 @@ class Answer:
     work: int
     solve_ms: float
     rungs: tuple[str, ...] = ()
+    assets_kw: tuple[tuple[float, ...], ...] | None = None
 
 
 def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_bytes: int) -> None:
@@ -114,6 +115,7 @@ def _answer_all(
                 work=answer.work,
                 solve_ms=(time.perf_counter() - began) * 1000.0,
                 rungs=tuple(name for name, _ in ready),
+                assets_kw=assets_told(answer),
             )
         )
 

@@ -225,7 +225,8 @@ class NotListened(Event):
 class Solved(Event):
     """The solving process answers. ``energy_kwh`` is ragged, as the problem's offsets say.
 
-    ``rungs`` are the solvers that were ready to be tried, in order.
+    ``rungs`` are the solvers that were ready to be tried, in order; ``assets_kw`` the power of
+    each storage and PV plant by slot, None where the problem has none or none was planned.
     """
 
     digest: str
@@ -236,6 +237,7 @@ class Solved(Event):
     work: int
     solve_ms: float
     rungs: tuple[str, ...] = ()
+    assets_kw: tuple[tuple[float, ...], ...] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

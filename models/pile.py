@@ -43,6 +43,8 @@ class Pile:
         0 where any value is taken.
     group : str
         Free label for reports and the page.
+    discharge_kw : float
+        Most power it can feed back from a vehicle, a magnitude, kW >= 0; 0: it cannot.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Pile:
     response_s: float
     step_kw: float = 0.0
     group: str = ""
+    discharge_kw: float = 0.0
 
     def __post_init__(self) -> None:
         where = f"assets.{self.id}"
@@ -67,7 +70,15 @@ class Pile:
                 where=f"{where}.phases",
                 fix="use [1], [2], [3] or [1, 2, 3]",
             )
-        for name in ("max_kw", "min_kw", "fallback_kw", "offline_kw", "response_s", "step_kw"):
+        for name in (
+            "max_kw",
+            "min_kw",
+            "fallback_kw",
+            "offline_kw",
+            "response_s",
+            "step_kw",
+            "discharge_kw",
+        ):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigurationError(f"{value} is out of range", where=f"{where}.{name}")
@@ -109,6 +120,7 @@ def ac_pile(
     response_s: float,
     whole_amps: bool = False,
     group: str = "",
+    discharge_kw: float = 0.0,
 ) -> Pile:
     """An AC pile from its amps: 6 A at least, by the pilot signal of IEC 61851-1 / GB/T 18487.1."""
     n = len(phases)
@@ -125,4 +137,5 @@ def ac_pile(
         response_s=response_s,
         step_kw=amps_to_kw(1.0, volts, n) if whole_amps else 0.0,
         group=group,
+        discharge_kw=discharge_kw,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,10 @@ class Plan:
         Relative distance to the bound; nan where unknown.
     sessions : dict of str to SessionPlan
         By session.
+    assets : dict of str to SessionPlan
+        By storage and PV plant, negative while it gives.
+    curtailed : dict of str to tuple of bool
+        By PV plant and slot: whether the plan wants less than the sun would give.
     edges_s : tuple of int
         Slot edges of the horizon.
     site_kw : tuple of float
@@ -71,5 +75,7 @@ class Plan:
     gap: float
     edges_s: tuple[int, ...]
     sessions: dict[str, SessionPlan]
+    assets: dict[str, SessionPlan] = field(default_factory=dict)
+    curtailed: dict[str, tuple[bool, ...]] = field(default_factory=dict)
     site_kw: tuple[float, ...] = ()
     aims: tuple[tuple[str, float], ...] = ()

@@ -85,6 +85,37 @@ class HorizonRule:
             raise ConfigurationError(f"{self.hours} h is not in 1 to 72", where="horizon.hours")
 
 
+@dataclass(frozen=True)
+class GiveBackRule:
+    """What the site pays and keeps when vehicles give back (V2G).
+
+    Parameters
+    ----------
+    price_per_kwh : float
+        Paid to the driver for a kWh given back, >= 0.
+    wear_per_kwh : float
+        Wear of a vehicle's battery per kWh given back, >= 0.
+    efficiency : float
+        Share of the energy charged that comes back, both ways together, in (0, 1].
+    reserve_soc : float
+        Kept in every vehicle for a departure without notice, beside the driver's own floor.
+    cycles_per_day : float
+        Most battery capacity given back in a day, as a share of it, > 0.
+    """
+
+    price_per_kwh: float
+    wear_per_kwh: float
+    efficiency: float
+    reserve_soc: float
+    cycles_per_day: float
+
+    def __post_init__(self) -> None:
+        if not (self.price_per_kwh >= 0 and self.wear_per_kwh >= 0 and self.cycles_per_day > 0):
+            raise ConfigurationError("prices of 0 or more, cycles above 0", where="site.v2g")
+        if not (0 < self.efficiency <= 1 and 0 <= self.reserve_soc <= 1):
+            raise ConfigurationError("efficiency and reserve are fractions", where="site.v2g")
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Everything that stays while cars come and go.
@@ -124,6 +155,8 @@ class Site:
     beyond_request : {"stop", "spare"}
         What a vehicle gets that has all it asked for and would take more: nothing, or what is
         left when everybody else is served, at the cheapest hours of its stay.
+    v2g : GiveBackRule or None
+        None: no vehicle is asked to give back, whatever its driver consents to.
     """
 
     name: str
@@ -144,6 +177,7 @@ class Site:
     horizon: HorizonRule = field(default_factory=HorizonRule)
     beyond_request: BeyondRequest = "stop"
     deadline_s: float = 10.0
+    v2g: GiveBackRule | None = None
 
     def __post_init__(self) -> None:
         check_id(self.name, where="site.name")

@@ -25,6 +25,12 @@ class Storage:
         Band of the state of charge, 0 <= min < max <= 1.
     wear_per_kwh : float
         Money per kWh discharged, >= 0.
+    wear_per_cycle : float
+        Money per whole cycle (the usable energy discharged once), >= 0; it comes on top.
+    reserve_soc : float
+        Kept for backup while the grid is there: the plan stays above it, islanding may use it.
+    grid_charging : bool
+        False: it may charge from PV alone.
     """
 
     id: str
@@ -36,6 +42,9 @@ class Storage:
     min_soc: float = 0.0
     max_soc: float = 1.0
     wear_per_kwh: float = 0.0
+    wear_per_cycle: float = 0.0
+    reserve_soc: float = 0.0
+    grid_charging: bool = True
 
     def __post_init__(self) -> None:
         where = f"assets.{self.id}"
@@ -48,8 +57,23 @@ class Storage:
                 raise ConfigurationError("is not in (0, 1]", where=f"{where}.{name}")
         if not 0 <= self.min_soc < self.max_soc <= 1:
             raise ConfigurationError("needs 0 <= min_soc < max_soc <= 1", where=where)
-        if not self.wear_per_kwh >= 0:
-            raise ConfigurationError("must be 0 or more", where=f"{where}.wear_per_kwh")
+        for name in ("wear_per_kwh", "wear_per_cycle"):
+            if not getattr(self, name) >= 0:
+                raise ConfigurationError("must be 0 or more", where=f"{where}.{name}")
+        if not 0 <= self.reserve_soc <= self.max_soc:
+            raise ConfigurationError("needs 0 <= reserve_soc <= max_soc", where=where)
+
+    @property
+    def floor_soc(self) -> float:
+        """Where the plan stops discharging: the band's end or the reserve for backup."""
+        return max(self.min_soc, self.reserve_soc)
+
+    @property
+    def wear_money_per_kwh(self) -> float:
+        """Wear of one kWh discharged, cycles spread over the band's energy."""
+        return self.wear_per_kwh + self.wear_per_cycle / (
+            self.capacity_kwh * (self.max_soc - self.min_soc)
+        )
 
 
 @dataclass(frozen=True)

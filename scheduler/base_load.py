@@ -14,6 +14,7 @@ import math
 from dataclasses import replace
 
 from models.site import Site
+from scheduler.asset_state import sun_kw
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.state import NodeState
@@ -58,7 +59,8 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     silent_kw = picture.silent_kw[v]
     room = limit_now_kw(draft, site, v, draft.get("now")) - power
     above = -1.0 if room >= -SAME_KW else node.above_mono_s if node.above_mono_s >= 0 else mono_s
-    node = replace(node, fresh=False, implausible=implausible, above_mono_s=above)
+    load = rest + sun_kw(draft, site, v) if site.pv or site.storages else None
+    node = replace(node, fresh=False, implausible=implausible, above_mono_s=above, load_kw=load)
     if node.base_mono_s < 0:
         base = max(rest - min(silent_kw, max(rest, 0.0)), -most_fed_in)
         return _with_phases(draft, site, v, _settled(node, base, site, mono_s), picture)

@@ -57,7 +57,12 @@ def record(draft: Draft, site: Site, picture: Picture, terms: Sequence[DemandTer
 
 
 def peak_prices(
-    draft: Draft, problem: Problem, base_kw: FloatArray, terms: Sequence[DemandTerm]
+    draft: Draft,
+    problem: Problem,
+    base_kw: FloatArray,
+    terms: Sequence[DemandTerm],
+    *,
+    beside: bool = True,
 ) -> tuple[PeakPrice, ...]:
     """The demand terms of a problem's window.
 
@@ -71,6 +76,9 @@ def peak_prices(
         Power at the root that no session draws, kW.
     terms : sequence of DemandTerm
         Of every month that the window touches, in order.
+    beside : bool
+        False: the base load tells only what cannot be avoided, and the problem counts it itself
+        (a microgrid's peaks are those of what is bought).
 
     Notes
     -----
@@ -103,16 +111,17 @@ def peak_prices(
             past_kw=past[2],
         )
         m = rows.offset_kw.size
-        beside = np.bincount(rows.row, weights=rows.weight * base[rows.slot], minlength=m)
+        counted = base if beside else np.zeros_like(base)
+        extra = np.bincount(rows.row, weights=rows.weight * counted[rows.slot], minlength=m)
         if m:
             found.append(
                 PeakPrice(
                     rows.row,
                     rows.slot,
                     rows.weight,
-                    rows.offset_kw + beside,
+                    rows.offset_kw + extra,
                     rows.prices,
-                    base,
+                    counted,
                     month_key(number, term),
                 )
             )
@@ -135,7 +144,7 @@ def aims_of(
     problem: Problem, energy_kwh: FloatArray
 ) -> tuple[tuple[float, ...], tuple[tuple[str, float], ...]]:
     """What dispatch needs to hold a plan's peaks: power at the root by slot, the highest means."""
-    if not problem.peaks:
+    if not problem.peaks or problem.microgrid is not None:
         return (), ()
     by_slot = np.bincount(problem.entry_slot, weights=energy_kwh, minlength=problem.horizon.n)
     slot_kw = by_slot / problem.horizon.slot_h

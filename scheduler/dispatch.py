@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from models.horizon import epoch_s
+from models.pile import Pile
+from models.session import GiveBack
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler.draft import Draft
+from scheduler.owed import may_give
 from scheduler.state import SessionRecord
-from scheduler.taper import offered_kw
+from scheduler.taper import offered_kw, stored_kwh
 from scheduler.unused import probe_kw
+
+FLOOR_KWH = 0.05
+"""So close to its floor a vehicle gives nothing more."""
 
 DEAD_BAND_SHARE = 0.01
 """Changes below this share of a pile's power are not worth a message."""
@@ -18,6 +24,17 @@ DEAD_BAND_SHARE = 0.01
 
 def _owes(record: SessionRecord) -> bool:
     return record.delivered_kwh < record.request.energy_kwh - ENERGY_EPSILON_KWH
+
+
+def _givable_kw(site: Site, record: SessionRecord, said: GiveBack, plate: Pile) -> float:
+    """What a vehicle may give now: nothing at its driver's floor, or the site's reserve."""
+    stored, battery = stored_kwh(record), record.request.battery_kwh
+    if stored is None or battery is None or site.v2g is None:
+        return 0.0
+    spare = stored - battery * max(said.min_soc, site.v2g.reserve_soc)
+    if spare <= FLOOR_KWH:
+        return 0.0
+    return min(said.max_discharge_kw, plate.discharge_kw)
 
 
 def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
@@ -44,7 +61,13 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
         )
         want = 0.0
         owes = _owes(record)
-        if record.state != "full" and (owes or spare):
+        gives = may_give(site, record)
+        ahead = planned[session].at(at) if gives is not None and session in planned else 0.0
+        free = pile.fault is None and override is None and not (at_once or over or lost)
+        if gives is not None and ahead < 0 and free:
+            out[name] = -min(-ahead, _givable_kw(site, record, gives, nameplate))
+            continue
+        if (record.state != "full" and (owes or spare)) or ahead > 0:
             if owes and (at_once or (lost and (over or session not in planned))):
                 # Whoever is to charge at once, or has no plan when no plan can be had, asks for
                 # all; the kernel serves by priority and urgency.

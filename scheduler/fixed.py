@@ -86,6 +86,9 @@ def fixed(site: Site) -> Fixed:
     for plant in plants:
         for v in network.path[network.index[plant.node]]:
             generation[v] += plant.max_kw
+    for pile in site.piles:
+        for v in piles[pile.id].path:
+            generation[v] += pile.discharge_kw
     for v, node in enumerate(network.nodes):
         generation[v] = max(generation[v], node.export_kw)
     return Fixed(

@@ -270,7 +270,10 @@ def _asset_acked(draft: Draft, event: AssetAcked, site: Site) -> None:
     if event.applied_kw is None:
         after = replace(before, ignored=before.ignored + 1)
     else:
-        after = replace(before, acked=event.setpoint, acked_kw=event.applied_kw, ignored=0)
+        kept = tuple(s for s in before.in_force if s.stamp >= event.setpoint)
+        after = replace(
+            before, acked=event.setpoint, acked_kw=event.applied_kw, ignored=0, in_force=kept
+        )
     draft.own("assets")[event.asset] = after
 
 

@@ -15,6 +15,7 @@ from scheduler.draft import Draft
 from scheduler.effects import Rejected, SessionStatus
 from scheduler.fixed import fixed
 from scheduler.learned import Taken, remember
+from scheduler.owed import may_give
 from scheduler.state import PileState, SessionRecord, changed
 
 DRAWS_KW = 0.05
@@ -158,6 +159,9 @@ def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -
             _plugged_in(draft, event, site)
         return
     record = draft.sessions[session]
+    if may_give(site, record) is not None and event.soc is not None:
+        _gave(draft, session, record, event, before)
+        return
     base = record.base_register_kwh
     if (
         base is None
@@ -178,6 +182,26 @@ def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -
         draft.own("sessions")[session] = changed(
             record, state=state, delivered_kwh=delivered, base_register_kwh=base, soc=event.soc
         )
+
+
+def _gave(
+    draft: Draft, session: str, record: SessionRecord, event: PileMeasured, before: PileState
+) -> None:
+    """A vehicle that may give back: what it holds counts, not what passed the register."""
+    battery, soc, now_soc = record.request.battery_kwh, record.request.soc, event.soc
+    assert battery is not None
+    assert now_soc is not None
+    first = now_soc if soc is None else soc
+    hours = max(event.mono_s - before.measured_mono_s, 0.0) / 3600.0
+    given = max(-before.power_kw, 0.0) * hours if before.measured_mono_s >= 0 else 0.0
+    draft.own("sessions")[session] = changed(
+        record,
+        state=after(record.state, "power" if event.power_kw > DRAWS_KW else "no_power"),
+        delivered_kwh=(now_soc - first) * battery,
+        base_register_kwh=event.energy_kwh,
+        soc=now_soc,
+        given_kwh=record.given_kwh + given,
+    )
 
 
 def _announced(draft: Draft, pile: str) -> list[tuple[str, SessionRecord]]:

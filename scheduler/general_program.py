@@ -117,7 +117,7 @@ class GeneralProgram:
         cost = _TIE * slot / max(problem.horizon.n - 1, 1)
         early = fleet.earliest[session]
         cost = cost + np.where(early, (slot - problem.first[session]) * 2.0 * _COSTS, 0.0)
-        tapered = tapered_entries(problem)
+        tapered = _tapered(problem, giving)
         stated = np.zeros(fleet.n, dtype=bool)
         stated[session[tapered]] = True
         if giving is not None:
@@ -499,6 +499,17 @@ def grid_of(problem: Problem) -> Microgrid:
         import_kw=problem.cap_kw + (sun if shape[0] == 1 else np.vstack([sun, none[1:]])),
         export_kw=sold,
     )
+
+
+def _tapered(problem: Problem, giving: Giving | None) -> IntArray:
+    """Entries whose taper can bind; of a vehicle that gives back, all: it may fill again."""
+    tapered = tapered_entries(problem)
+    if giving is None:
+        return tapered
+    fleet, session = problem.fleet, problem.entry_session
+    known = np.isfinite(fleet.taper_per_h) & np.isfinite(fleet.taper_room_kwh)
+    gives = (known & (giving.discharge_kw > 0))[session] & (problem.entry_s > 0)
+    return np.union1d(tapered, np.flatnonzero(gives)).astype(np.int64)
 
 
 def _scale(problem: Problem, grid: Microgrid) -> tuple[float, float]:

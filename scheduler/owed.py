@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from models.horizon import epoch_s
+from models.session import GiveBack
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
 from scheduler.draft import Draft
@@ -66,11 +67,15 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
         if not request.is_measured:
             total = likely.total_kwh(total, record.delivered_kwh)
         energy = total - record.delivered_kwh
-        beyond = energy <= ENERGY_EPSILON_KWH and site.beyond_request == "spare"
+        gives = may_give(site, record) is not None
+        if record.state == "ended":
+            continue
+        beyond = energy <= ENERGY_EPSILON_KWH and site.beyond_request == "spare" and not gives
         if beyond and record.state != "announced":
             energy = _beyond_kwh(record)
-        if energy <= ENERGY_EPSILON_KWH or record.state in ("full", "ended"):
+        if not gives and (energy <= ENERGY_EPSILON_KWH or record.state == "full"):
             continue
+        energy = max(energy, 0.0)
         if pile.fault is not None or not in_service(draft, request.pile, now):
             continue
         start = max(now_s, epoch_s(request.arrival) if record.state == "announced" else now_s)
@@ -87,7 +92,7 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
         if request.max_kw is not None:
             most = min(most, request.max_kw)
         rated = most
-        if pile.learned_kw is not None:
+        if pile.learned_kw is not None and not gives:
             most = min(most, pile.learned_kw)
         if most <= 0:
             continue
@@ -101,6 +106,16 @@ def _beyond_kwh(record: SessionRecord) -> float:
     share = max(BEYOND_SHARE * request.energy_kwh, BEYOND_LEAST_KWH)
     extra = record.delivered_kwh - request.energy_kwh
     return share - max(extra, 0.0) % share
+
+
+def may_give(site: Site, record: SessionRecord) -> GiveBack | None:
+    """What a session's driver consents to give back, where rule, pile and battery allow it."""
+    said = record.request.v2g
+    if said is None or not said.consent or site.v2g is None or record.state == "announced":
+        return None
+    if site.pile_by_id[record.request.pile].discharge_kw <= 0 or stored_kwh(record) is None:
+        return None
+    return said
 
 
 def off_plan(draft: Draft, site: Site) -> bool:

@@ -97,4 +97,30 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         sessions=sessions,
         site_kw=site_kw,
         aims=aims,
+        assets=_assets_of(problem, answer),
+        curtailed=_curtailed(problem, answer),
     )
+
+
+CURTAILED_SHARE = 0.01
+"""A plan that leaves less than this share of what the sun gives leaves it by rounding."""
+
+
+def _curtailed(problem: Problem, answer: Solved) -> dict[str, tuple[bool, ...]]:
+    grid = problem.microgrid
+    if grid is None or answer.assets_kw is None:
+        return {}
+    told = answer.assets_kw[grid.stores.n :]
+    given = -np.asarray(told, dtype=np.float64).reshape(grid.sources.available_kw.shape)
+    less = given < grid.sources.available_kw * (1.0 - CURTAILED_SHARE)
+    return {name: tuple(row) for name, row in zip(grid.sources.ids, less.tolist(), strict=True)}
+
+
+def _assets_of(problem: Problem, answer: Solved) -> dict[str, SessionPlan]:
+    if problem.microgrid is None or answer.assets_kw is None:
+        return {}
+    edges = tuple(problem.horizon.edges_s.tolist())
+    return {
+        asset: SessionPlan(starts_s=edges, power_kw=tuple(powers))
+        for asset, powers in zip(problem.microgrid.asset_ids, answer.assets_kw, strict=True)
+    }

@@ -11,6 +11,7 @@ from models.calendar_rules import envelope_kw
 from models.horizon import Horizon, epoch_s, instant_of
 from models.limits import call_edges, limit_edges
 from models.site import Site
+from scheduler.asset_planning import has_assets, with_microgrid
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.owed import fleet_of, owed_sessions
@@ -42,9 +43,13 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
         phase_limits=_phase_limits(draft, site, horizon),
     )
     plan = draft.plan
+    terms = pricing.window_terms(draft, window_end)
+    if has_assets(site):
+        return with_microgrid(
+            draft, site, problem, owed, *_limits_and_base(draft, site, horizon), terms
+        )
     if not fleet.n:
         return problem
-    terms = pricing.window_terms(draft, window_end)
     if terms:
         base = base_ahead(
             draft,
@@ -63,11 +68,24 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
 
 
 def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
-    """Power left for sessions at each node and slot, kW >= 0."""
+    """Power left for sessions at each node and slot, kW >= 0.
+
+    A meter that has never spoken leaves nothing, also where nothing limits the node.
+    """
+    limit, base = _limits_and_base(draft, site, horizon)
+    known = np.isfinite(base).all(axis=1, keepdims=True)
+    left = np.where(known, limit - np.where(known, base, 0.0), 0.0)
+    return np.asarray(np.maximum(left, 0.0), dtype=np.float64)
+
+
+def _limits_and_base(draft: Draft, site: Site, horizon: Horizon) -> tuple[FloatArray, FloatArray]:
+    """By node and slot, kW: the limit less margin and silent piles; the base load, inf where a
+    meter has never spoken.
+    """
     now, mono_s = draft.get("now"), draft.get("mono_s")
     m = len(site.network.nodes)
     counted = look(draft, site).silent_kw
-    caps = np.empty((m, horizon.n))
+    caps, bases = np.empty((m, horizon.n)), np.empty((m, horizon.n))
     limits = draft.get("limits")
     starts = [instant_of(s) for s in horizon.edges_s[:-1]]
     starts[0] = now
@@ -77,13 +95,9 @@ def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
             limit = np.array([limit_now_kw(draft, site, v, at) for at in starts])
         else:
             limit = np.full(horizon.n, limit_now_kw(draft, site, v, now))
-        base = base_ahead(draft, site, v, horizon, starts, now, mono_s)
-        if np.isinf(base).any():
-            # A meter that has never spoken leaves nothing, also where nothing limits the node.
-            caps[v] = 0.0
-            continue
-        caps[v] = np.maximum(limit - base - margin_of(draft, site, v) - counted[v], 0.0)
-    return caps
+        bases[v] = base_ahead(draft, site, v, horizon, starts, now, mono_s)
+        caps[v] = limit - margin_of(draft, site, v) - counted[v]
+    return caps, bases
 
 
 def base_ahead(

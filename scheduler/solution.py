@@ -12,6 +12,27 @@ from scheduler.problem import FloatArray, Problem
 Status = Literal["optimal", "gap", "feasible"]
 
 
+def given_kwh(problem: Problem, energy_kwh: FloatArray) -> FloatArray:
+    """Energy that each session of a plan ends with more than it has now, kWh, shape (n,).
+
+    What a vehicle gave back and has to charge again, with the losses, does not count.
+    """
+    energy = energy_kwh
+    grid = problem.microgrid
+    if grid is not None and grid.giving is not None:
+        back = grid.giving.efficiency[problem.entry_session]
+        energy = np.where(energy < 0, energy / back, energy)
+    given = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
+    return np.asarray(given, dtype=np.float64)
+
+
+def assets_told(answer: Solution) -> tuple[tuple[float, ...], ...] | None:
+    """Powers of a solution's assets as an event carries them."""
+    if answer.assets_kw is None:
+        return None
+    return tuple(tuple(row) for row in answer.assets_kw.tolist())
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """An answer to one problem.
@@ -42,17 +63,8 @@ class Solution:
     assets_kw: FloatArray | None = None
 
     def given_kwh(self, problem: Problem) -> FloatArray:
-        """Energy that each session ends with more than it has now, kWh, shape (n,).
-
-        What a vehicle gave back and has to charge again, with the losses, does not count.
-        """
-        energy = self.energy_kwh
-        grid = problem.microgrid
-        if grid is not None and grid.giving is not None:
-            back = grid.giving.efficiency[problem.entry_session]
-            energy = np.where(energy < 0, energy / back, energy)
-        given = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
-        return np.asarray(given, dtype=np.float64)
+        """Energy that each session ends with more than it has now, kWh, shape (n,)."""
+        return given_kwh(problem, self.energy_kwh)
 
     def short_kwh(self, problem: Problem) -> FloatArray:
         """Energy owed that the plan does not deliver, kWh, shape (n,)."""

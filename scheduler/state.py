@@ -93,7 +93,8 @@ class SessionRecord:
     """A session in progress.
 
     ``base_register_kwh`` is the pile's register at plug-in; ``delivered_kwh`` since then;
-    ``promised_kwh`` total since plug-in, None before the first plan.
+    ``promised_kwh`` total since plug-in, None before the first plan; ``given_kwh`` what the
+    vehicle gave back.
     """
 
     request: Request
@@ -105,6 +106,7 @@ class SessionRecord:
     order: int = 0
     status_digest: str = ""
     short_kwh: float = 0.0
+    given_kwh: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ class NodeState:
     ``peak_kw`` the highest base load; ``fresh`` until the reading has been
     taken into the base load. ``base_a`` is the base load by phase where the meter tells
     currents, of the ``recent_a`` readings; ``implausible``: the sign is likely wrong;
-    ``above_mono_s``: since when it shows more than the limit.
+    ``above_mono_s``: since when it shows more than the limit. ``load_kw``: the last reading
+    without piles, storage and PV as they were told then.
     """
 
     heard_mono_s: float
@@ -139,6 +142,7 @@ class NodeState:
     peak_kw: float = 0.0
     implausible: bool = False
     above_mono_s: float = -1.0
+    load_kw: float | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,11 @@ class CalledRecord:
 
 @dataclass(frozen=True)
 class AssetState:
-    """What is known of storage, a PV plant or a feeder; ``acked`` is the setpoint it took last."""
+    """What is known of storage, a PV plant or a feeder; ``acked`` is the setpoint it took last.
+
+    ``in_force`` are the setpoints that it may be obeying: the acknowledged one and those sent
+    since; ``wanted_kw`` is what was sent last, when ``sent`` is true.
+    """
 
     heard_mono_s: float = -1.0
     power_kw: float = 0.0
@@ -177,6 +185,11 @@ class AssetState:
     acked: Stamp | None = None
     acked_kw: float | None = None
     ignored: int = 0
+    in_force: tuple[SentSetpoint, ...] = ()
+    wanted_kw: float = 0.0
+    sent: bool = False
+    renewed_mono_s: float = -1.0
+    changed_mono_s: float = -1.0
 
 
 @dataclass(frozen=True)

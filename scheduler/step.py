@@ -12,6 +12,8 @@ from models.events import Solved
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler import report
+from scheduler.asset_control import settle_assets, show_assets
+from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
 from scheduler.demand_hold import hold, room_now_kw
 from scheduler.dispatch import wants
@@ -25,6 +27,7 @@ from scheduler.pricing import Pricing
 from scheduler.problem import Problem
 from scheduler.safety import Outlet, enforce, plenty
 from scheduler.sending import send
+from scheduler.solution import given_kwh
 from scheduler.state import PileState, SessionRecord, SiteState, changed
 from scheduler.timers import RISE_GAP_S, SOLVER_RETRY_S, solver_deadline_s
 from scheduler.unused import learn_unused
@@ -104,8 +107,15 @@ def control(draft: Draft, site: Site, terms: Sequence[DemandTerm] = ()) -> Pictu
             )
         )
     budget = budget_now(draft, site, picture)
-    order = range(len(names)) if plenty(outlets, budget) else _order(draft, names, now)
+    assets = has_assets(site)
+    if assets:
+        shown = show_assets(draft, site, names, outlets, wanted, budget)
+    order: Sequence[int] = range(len(outlets))
+    if not plenty(outlets, budget):
+        order = [*_order(draft, names, now), *range(len(names), len(outlets))]
     powers = enforce(outlets, order, budget)
+    if assets:
+        powers = settle_assets(draft, site, names, powers, shown)
     send(draft, site, names, powers, silent)
     return picture
 
@@ -192,7 +202,7 @@ def plan_if_wanted(draft: Draft, site: Site, pricing: Pricing) -> Problem | None
     """Ask for a plan when there is news and none is being made."""
     mono_s: float = draft.get("mono_s")
     asked: float = draft.get("solving_mono_s")
-    if draft.slot_turned and not draft.news and off_plan(draft, site):
+    if draft.slot_turned and not draft.news and (has_assets(site) or off_plan(draft, site)):
         draft.news = True
     if draft.news and not draft.get("plan_wanted"):
         draft.put("plan_wanted", True)
@@ -208,7 +218,8 @@ def plan_if_wanted(draft: Draft, site: Site, pricing: Pricing) -> Problem | None
     problem = build_problem(draft, site, pricing)
     if problem.fleet.n == 0:
         report.unplanned(draft, set())
-        return None
+        if problem.microgrid is None:
+            return None
     draft.put("solving", problem.digest)
     draft.put("solving_mono_s", mono_s)
     draft.emit(Solve(problem=problem, now=draft.get("now")))
@@ -232,8 +243,9 @@ def plan_failed(draft: Draft, site: Site, reason: str) -> None:
 def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricing: Pricing) -> None:
     """A solver's answer becomes the running plan, and promises are given from it."""
     energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    lowest = -math.inf if problem.microgrid is not None else -POWER_EPSILON_KW
     if energy.size != int(problem.offsets[-1]) or not bool(
-        np.all(np.isfinite(energy) & (energy >= -POWER_EPSILON_KW))
+        np.all(np.isfinite(energy) & (energy >= lowest))
     ):
         plan_failed(draft, site, "an answer that is no plan")
         return
@@ -242,7 +254,7 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricin
     draft.put("plan", plan)
     sessions = draft.own("sessions")
     n, of = problem.fleet.n, problem.entry_session
-    planned = np.bincount(of, weights=energy, minlength=n).tolist()
+    planned = given_kwh(problem, energy).tolist()
     most = np.bincount(of, weights=problem.upper_kwh, minlength=n).tolist()
     owing = problem.fleet.energy_kwh.tolist()
     for i, session in enumerate(problem.fleet.ids):

@@ -215,6 +215,9 @@ def _check_taper(problem: Problem, energy: FloatArray, found: _Found) -> None:
     for i in np.flatnonzero(tapers):
         own = slice(int(problem.offsets[i]), int(problem.offsets[i + 1]))
         taken = energy[own]
+        if problem.microgrid is not None and problem.microgrid.giving is not None:
+            back = problem.microgrid.giving.efficiency[i]
+            taken = np.where(taken < 0, taken / back, taken)
         before = np.cumsum(taken) - taken
         hours = problem.entry_s[own] / 3600.0
         most = (1.0 - np.exp(-fleet.taper_per_h[i] * hours)) * (fleet.taper_room_kwh[i] - before)

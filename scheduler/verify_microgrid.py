@@ -72,8 +72,8 @@ def _nodes(problem: Problem, grid: Microgrid, solution: Solution) -> Iterator[Fi
     energy = solution.energy_kwh
     counted = np.where(energy > 0, energy * problem.fleet.count_factor[session], energy)
     at = problem.fleet.node[session] * t + problem.entry_slot
-    most = np.bincount(at, weights=counted, minlength=m * t).reshape(m, t)
-    least = np.bincount(at, weights=energy, minlength=m * t).reshape(m, t)
+    most = np.bincount(at, weights=counted, minlength=m * t).reshape(m, t).astype(np.float64)
+    least = np.bincount(at, weights=energy, minlength=m * t).reshape(m, t).astype(np.float64)
     if solution.assets_kw is not None:
         for k, v in enumerate(grid.asset_node):
             most[v] += solution.assets_kw[k] * slot_h

@@ -13,7 +13,7 @@ from models.site import Site
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.safety import Budget
-from scheduler.state import NodeState, PileState
+from scheduler.state import AssetState, NodeState, PileState
 
 MISSED_PERIODS = 3
 """A pile or meter is silent after so many missed telemetry periods."""
@@ -42,7 +42,7 @@ class Picture:
     silent : dict
         Silent piles, and what each counts at its nodes, kW.
     talking_kw, silent_kw : list of float
-        By node: measured power of talking piles, counted power of silent ones, kW.
+        By node: measured power of talking piles and storages, counted power of silent piles, kW.
     floors : dict
         Piles that draw more than they were told, and what they draw, as a setpoint, kW.
     """
@@ -71,6 +71,11 @@ def look(draft: Draft, site: Site) -> Picture:
         elif pile.power_kw:
             for v in one.path:
                 talking[v] += pile.power_kw
+    for storage in site.storages:
+        state: AssetState | None = draft.get("assets").get(storage.id)
+        if state is not None and state.heard_mono_s >= max(heard_after, 0.0):
+            for v in site.network.path[site.network.index[storage.node]]:
+                talking[v] += state.power_kw
     return Picture(silent, talking, counted)
 
 

@@ -28,6 +28,7 @@ from scheduler.cascade import load_solver, run_cascade
 from scheduler.effects import Effect, SetpointSent, Solve
 from scheduler.engine import Engine
 from scheduler.pricing import no_books
+from scheduler.solution import assets_told
 from scheduler.state import SiteState
 from tariffs.kinds.flat import Flat
 
@@ -199,6 +200,7 @@ class World:
             gap=found.gap,
             work=found.work,
             solve_ms=0.0,
+            assets_kw=assets_told(found),
         )
 
     def plug(self, *piles: str) -> list[Effect]:

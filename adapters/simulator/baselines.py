@@ -41,7 +41,7 @@ def first_come(site: Site, make: MakeDepot, *, until_s: float) -> Trace:
             key=lambda p: (p.vehicle.arrival_s, p.pile.id) if p.vehicle else (0.0, ""),
         )
         for falling in (True, False):
-            for pile, power in zip(cars, _shares(site, depot, cars), strict=True):
+            for pile, power in zip(cars, offers_in_order(site, depot, cars), strict=True):
                 if abs(power - pile.offer_kw) <= POWER_EPSILON_KW:
                     continue
                 if (power < pile.offer_kw) == falling:
@@ -50,9 +50,12 @@ def first_come(site: Site, make: MakeDepot, *, until_s: float) -> Trace:
     return depot.trace()
 
 
-def _shares(site: Site, depot: VirtualDepot, cars: list[VirtualPile]) -> list[float]:
-    """Offers in the order of arrival, nameplate kW."""
+def offers_in_order(
+    site: Site, depot: VirtualDepot, cars: list[VirtualPile], *, beside_kw: float = 0.0
+) -> list[float]:
+    """Offers in the order of arrival, nameplate kW; ``beside_kw`` is what storage and PV draw."""
     room = [depot.limit_kw(k) - depot.base_kw(k) for k in range(len(site.network.nodes))]
+    room[0] -= beside_kw
     offers: list[float] = []
     for pile in cars:
         path = site.network.path[site.pile_node[pile.pile.id]]

@@ -19,9 +19,12 @@ from adapters.simulator.meter import NodeMeter
 from adapters.simulator.series import StepSeries, constant
 from adapters.simulator.trace import NodeVerdict, Piece, SessionTrace, Trace
 from adapters.simulator.vehicle import PLAIN, Quirk, Vehicle
+from adapters.simulator.virtual_assets import VirtualAsset, VirtualPv
 from adapters.simulator.virtual_pile import VirtualPile
 from models.errors import InvalidValueError
 from models.events import (
+    AssetAcked,
+    AssetMeasured,
     Event,
     NodeMeasured,
     PileAcked,
@@ -32,7 +35,7 @@ from models.events import (
 )
 from models.horizon import UTC
 from models.site import Site
-from scheduler.effects import SetpointSent
+from scheduler.effects import AssetSetpointSent, SetpointSent
 
 EPOCH = 1
 """Epoch of every sender in the virtual depot: they all start once."""
@@ -57,6 +60,8 @@ class VirtualDepot:
         By pile.
     grid : GridScript
         What the grid company and the operator say.
+    assets : sequence of VirtualStorage or VirtualPv
+        Storage and PV that are steered.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class VirtualDepot:
         voltage: StepSeries | None = None,
         quirks: Mapping[str, Quirk] | None = None,
         grid: GridScript | None = None,
+        assets: Sequence[VirtualAsset] = (),
     ) -> None:
         self.site = site
         self.start_s = start_s
@@ -85,12 +91,21 @@ class VirtualDepot:
         nodes = site.network.nodes
         self._pile_kw = [0.0] * len(nodes)
         self._base_kw = [0.0] * len(nodes)
+        self.assets = {a.asset.id: a for a in assets}
+        self._asset_kw = [0.0] * len(nodes)
+        self._asset_due: dict[str, float] = {}
+        self._root_trace: list[tuple[float, float]] = []
         slowest = [0.0] * len(nodes)
         for p in site.piles:
             for k in self._path[p.id]:
                 slowest[k] = max(slowest[k], p.response_s)
         self._meters = [
-            NodeMeter(start_s=start_s, limit_kw=math.inf, response_s=slowest[k])
+            NodeMeter(
+                start_s=start_s,
+                limit_kw=math.inf,
+                response_s=slowest[k],
+                export_kw=nodes[k].export_kw if assets else math.inf,
+            )
             for k in range(len(nodes))
         ]
         self._limits: dict[str, list[tuple[float, float]]] = {n.id: [] for n in nodes}
@@ -144,6 +159,7 @@ class VirtualDepot:
             self._next_series_s,
             self.grid.next_s(),
             self._next_report_s,
+            min(self._asset_due.values(), default=math.inf),
         )
 
     def advance(self, to_s: float) -> list[Event]:
@@ -155,13 +171,19 @@ class VirtualDepot:
             self._born = True
             facts += [PileBorn(**self._said(), pile=p) for p in self.piles]
             self._relimit()
+            for asset in self.assets.values():
+                self._settle_asset(asset, facts, report=True)
         while True:
-            pile, agenda, late, series, grid, report = self._heads()
-            due = min(pile, agenda, late, series, grid, report)
+            pile, agenda, late, series, grid, report, asset_due = self._heads()
+            due = min(pile, agenda, late, series, grid, report, asset_due)
             if due > to_s:
                 break
             self.at_s = max(self.at_s, due)
-            if due == series:
+            if due == asset_due:
+                for asset in self.assets.values():
+                    if self._asset_due[asset.asset.id] <= due:
+                        self._settle_asset(asset, facts)
+            elif due == series:
                 self._change_series()
             elif due == grid:
                 facts += self.grid.take(self.at_s, self._said)
@@ -187,6 +209,69 @@ class VirtualDepot:
         self._settle(pile, facts)
         return facts
 
+    def obey_asset(self, setpoint: AssetSetpointSent) -> list[Event]:
+        """A setpoint reaches its storage or PV plant: acknowledged and obeyed at once."""
+        facts: list[Event] = []
+        asset = self.assets[setpoint.asset]
+        asset.advance(self.at_s)
+        if setpoint.stamp > asset.told.stamp:
+            asset.told.stamp = setpoint.stamp
+            asset.told.power_kw = setpoint.power_kw
+            asset.told.until_s = self.at_s + setpoint.lease_s
+            asset.told.fallback_kw = setpoint.fallback_kw
+        facts.append(
+            AssetAcked(
+                **self._said(),
+                asset=setpoint.asset,
+                setpoint=setpoint.stamp,
+                applied_kw=setpoint.power_kw,
+            )
+        )
+        self._settle_asset(asset, facts)
+        return facts
+
+    def trip(self, asset: str, *, tripped: bool) -> list[Event]:
+        """An asset fails, or is there again."""
+        facts: list[Event] = []
+        one = self.assets[asset]
+        one.advance(self.at_s)
+        one.tripped = tripped
+        self._settle_asset(one, facts, report=True)
+        return facts
+
+    def _settle_asset(
+        self, asset: VirtualAsset, facts: list[Event], *, report: bool = False
+    ) -> None:
+        """An asset takes up what is due; the meters see it, and it says so."""
+        asset.advance(self.at_s)
+        before = asset.power_kw
+        changed = asset.settle()
+        if changed:
+            node = self.site.network.index[asset.asset.node]
+            for k in self.site.network.path[node]:
+                self._asset_kw[k] += asset.power_kw - before
+                self._meter(k)
+        if changed or report:
+            facts.append(
+                AssetMeasured(
+                    **self._said(),
+                    asset=asset.asset.id,
+                    power_kw=asset.power_kw,
+                    soc=asset.soc,
+                    available_kw=asset.available_kw,
+                )
+            )
+        self._asset_due[asset.asset.id] = asset.next_s()
+
+    def _meter(self, k: int) -> None:
+        """A node's meter sees what flows through it now."""
+        total = self._pile_kw[k] + self._base_kw[k] + self._asset_kw[k]
+        self._meters[k].power(self.at_s, total, self._base_kw[k])
+        if k == 0 and self.assets:
+            if self._root_trace and self._root_trace[-1][0] == self.at_s:
+                self._root_trace.pop()
+            self._root_trace.append((self.at_s, total))
+
     def trace(self) -> Trace:
         """What happened until now."""
         for pile in self.piles.values():
@@ -194,7 +279,16 @@ class VirtualDepot:
         for meter in self._meters:
             meter.close(self.at_s)
         verdicts = tuple(
-            NodeVerdict(node.id, m.raw_s, m.judged_s, m.base_alone_s, m.peak_kw)
+            NodeVerdict(
+                node.id,
+                m.raw_s,
+                m.judged_s,
+                m.base_alone_s,
+                m.peak_kw,
+                m.export_s,
+                m.drawn_kwh,
+                m.fed_kwh,
+            )
             for node, m in zip(self.site.network.nodes, self._meters, strict=True)
         )
         return Trace(
@@ -202,6 +296,7 @@ class VirtualDepot:
             verdicts=verdicts,
             limits=self._limits,
             base=self._base_trace,
+            root=self._root_trace,
         )
 
     @property
@@ -212,7 +307,12 @@ class VirtualDepot:
     @property
     def drawn_kw(self) -> float:
         """Power through the point of connection, kW."""
-        return self._pile_kw[0] + self._base_kw[0]
+        return self._pile_kw[0] + self._base_kw[0] + self._asset_kw[0]
+
+    @property
+    def sun_kw(self) -> float:
+        """Power of all PV that is steered, kW <= 0."""
+        return sum(a.power_kw for a in self.assets.values() if isinstance(a, VirtualPv))
 
     def limit_kw(self, node: int) -> float:
         """The effective limit of a node now, kW."""
@@ -273,8 +373,13 @@ class VirtualDepot:
     def _integrate(self, pile: VirtualPile) -> None:
         since, power = pile.at_s, pile.power_kw
         drawn = pile.advance(self.at_s)
-        if drawn > 0:
-            self._traces[pile.pile.id].pieces.append(Piece(since, self.at_s, power, drawn))
+        if drawn:
+            trace = self._traces[pile.pile.id]
+            trace.pieces.append(Piece(since, self.at_s, power, drawn))
+            if drawn < 0:
+                trace.given_kwh -= drawn
+            if pile.vehicle is not None and (drawn < 0 or trace.gained_kwh is not None):
+                trace.gained_kwh = pile.stored_kwh - pile.vehicle.stored_kwh
 
     def _settle(self, pile: VirtualPile, facts: list[Event], *, report: bool = False) -> None:
         """The pile takes up what is due; the meters see it, and it says so."""
@@ -283,9 +388,7 @@ class VirtualDepot:
         if changed:
             for k in self._path[pile.pile.id]:
                 self._pile_kw[k] += pile.power_kw - before
-                self._meters[k].power(
-                    self.at_s, self._pile_kw[k] + self._base_kw[k], self._base_kw[k]
-                )
+                self._meter(k)
         facts += [self._ack(pile, held.stamp, held.power_kw, None) for held in obeyed]
         if changed or report:
             self._report(pile, facts)
@@ -339,6 +442,8 @@ class VirtualDepot:
         for pile in self.piles.values():
             self._integrate(pile)
             self._report(pile, facts)
+        for asset in self.assets.values():
+            self._settle_asset(asset, facts, report=True)
         self._report_nodes(facts)
         self._next_report_s = (math.floor(self.at_s / self._period) + 1) * self._period
 
@@ -350,7 +455,7 @@ class VirtualDepot:
                 NodeMeasured(
                     **self._said(),
                     node=node.id,
-                    power_kw=self._pile_kw[k] + self._base_kw[k],
+                    power_kw=self._pile_kw[k] + self._base_kw[k] + self._asset_kw[k],
                 )
             )
 
@@ -365,8 +470,8 @@ class VirtualDepot:
                 base[k] += series.at(now)
         if base != self._base_kw:
             self._base_kw = base
-            for k, meter in enumerate(self._meters):
-                meter.power(now, self._pile_kw[k] + base[k], base[k])
+            for k in range(len(self._meters)):
+                self._meter(k)
         self._base_trace.append((now, base[0]))
         factor = self._voltage.at(now)
         for pile in self.piles.values():

@@ -19,9 +19,9 @@ from models.errors import ValleyfillError
 from models.events import Event, Solved, Ticked
 from models.horizon import UTC
 from scheduler.cascade import load_solver, run_cascade
-from scheduler.effects import Alert, Effect, PlanSummary, SetpointSent, Solve
+from scheduler.effects import Alert, AssetSetpointSent, Effect, PlanSummary, SetpointSent, Solve
 from scheduler.problem import Problem
-from scheduler.solution import Solution
+from scheduler.solution import Solution, assets_told
 from scheduler.state import Recovered, SiteState
 
 WORK_LIMIT = 2_000_000
@@ -151,6 +151,9 @@ def _drain(
                 else:
                     log.setpoints += 1
                 inbox += depot.obey(effect)
+            elif isinstance(effect, AssetSetpointSent):
+                log.setpoints += not effect.renewal
+                inbox += depot.obey_asset(effect)
             elif isinstance(effect, Solve):
                 wanted = effect
             elif isinstance(effect, Alert):
@@ -181,6 +184,7 @@ def _answer(problem: Problem, solve: SolveNow, now: datetime, mono: float, log: 
         gap=answer.gap,
         work=answer.work,
         solve_ms=took_ms,
+        assets_kw=assets_told(answer),
     )
 
 

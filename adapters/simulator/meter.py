@@ -28,11 +28,15 @@ class NodeMeter:
         The effective limit at the start, kW; inf: none.
     response_s : float
         The slowest response among the piles under the node, s >= 0.
+    export_kw : float
+        Most that may be fed back, a magnitude, kW; inf: nobody judges it.
     """
 
     __slots__ = (
         "_base_kw",
         "_base_mean",
+        "_export_kw",
+        "_export_mean",
         "_judged_mean",
         "_limit_kw",
         "_older",
@@ -41,13 +45,16 @@ class NodeMeter:
         "at_s",
         "base_alone_s",
         "drawn_kwh",
+        "export_s",
+        "fed_kwh",
         "judged_s",
         "peak_kw",
         "raw_s",
         "response_s",
     )
 
-    def __init__(self, *, start_s: float, limit_kw: float, response_s: float) -> None:
+    def __init__(self, *, start_s: float, limit_kw: float, response_s: float,
+                 export_kw: float = math.inf) -> None:  # fmt: skip
         self.at_s = start_s
         self.response_s = response_s
         self.raw_s = 0
@@ -55,6 +62,10 @@ class NodeMeter:
         self.base_alone_s = 0
         self.peak_kw = 0.0
         self.drawn_kwh = 0.0
+        self.fed_kwh = 0.0
+        self.export_s = 0
+        self._export_kw = export_kw
+        self._export_mean = 0.0
         self._limit_kw = limit_kw
         self._older: deque[tuple[float, float]] = deque()
         self._power_kw = 0.0
@@ -95,8 +106,15 @@ class NodeMeter:
         if to_s <= self.at_s:
             return
         power, judged = self._power_kw, self._judged_limit_kw()
-        over = (power - self._limit_kw, power - judged, self._base_kw - judged)
-        self.drawn_kwh += power * (to_s - self.at_s) / 3600.0
+        over = (
+            power - self._limit_kw,
+            power - judged,
+            self._base_kw - judged,
+            -power - self._export_kw,
+        )
+        hours = (to_s - self.at_s) / 3600.0
+        self.drawn_kwh += max(power, 0.0) * hours
+        self.fed_kwh += max(-power, 0.0) * hours
         self.peak_kw = max(self.peak_kw, power)
         first_whole = math.ceil(self.at_s)
         if first_whole > self.at_s:
@@ -115,10 +133,11 @@ class NodeMeter:
             self._add(rest, over)
         self.at_s = to_s
 
-    def _add(self, part_s: float, over: tuple[float, float, float]) -> None:
+    def _add(self, part_s: float, over: tuple[float, float, float, float]) -> None:
         self._raw_mean += part_s * over[0]
         self._judged_mean += part_s * over[1]
         self._base_mean += part_s * over[2]
+        self._export_mean += part_s * over[3]
 
     def _count(self, seconds: int) -> None:
         if self._raw_mean > POWER_EPSILON_KW:
@@ -127,4 +146,6 @@ class NodeMeter:
             self.base_alone_s += seconds
         elif self._judged_mean > POWER_EPSILON_KW:
             self.judged_s += seconds
-        self._raw_mean = self._judged_mean = self._base_mean = 0.0
+        if self._export_mean > POWER_EPSILON_KW:
+            self.export_s += seconds
+        self._raw_mean = self._judged_mean = self._base_mean = self._export_mean = 0.0

@@ -31,10 +31,14 @@ class SessionTrace:
     max_kw: float
     pieces: list[Piece] = field(default_factory=list)
     left: bool = False
+    given_kwh: float = 0.0
+    gained_kwh: float | None = None
 
     @property
     def delivered_kwh(self) -> float:
-        """Energy drawn, kWh."""
+        """Energy drawn, kWh; of a vehicle that gave back: what it holds more than it came with."""
+        if self.gained_kwh is not None:
+            return self.gained_kwh
         return sum(p.energy_kwh for p in self.pieces)
 
     @property
@@ -45,13 +49,16 @@ class SessionTrace:
 
 @dataclass(frozen=True)
 class NodeVerdict:
-    """What the reference meter says of one node."""
+    """What the reference meter says of one node; ``export_s`` of feeding back too much."""
 
     node: str
     raw_s: int
     judged_s: int
     base_alone_s: int
     peak_kw: float
+    export_s: int = 0
+    drawn_kwh: float = 0.0
+    fed_kwh: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class Trace:
         How long the run took.
     alerts : dict of str to int
         By kind, how often.
+    root : list of (float, float)
+        From when how much flowed through the root (epoch seconds, kW); only where assets are.
     """
 
     sessions: tuple[SessionTrace, ...]
@@ -88,6 +97,7 @@ class Trace:
     wall_s: float = 0.0
     alerts: dict[str, int] = field(default_factory=dict)
     rungs: dict[str, int] = field(default_factory=dict)
+    root: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def exceeded_node_seconds(self) -> int:

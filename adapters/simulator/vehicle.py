@@ -43,6 +43,10 @@ class Vehicle:
         Whether the operator reports the session's end.
     starts_needed : int
         How often power must be offered after a pause until it resumes, >= 1.
+    floor_kwh : float
+        Stored energy below which its own electronics give nothing back, kWh >= 0.
+    give_efficiency : float
+        Share of what leaves its battery that reaches the pile's meter, in (0, 1].
     takes_kwh : float or None
         It stops by itself after so much, kWh > 0; None: when its battery is full.
     """
@@ -58,6 +62,8 @@ class Vehicle:
     says_end: bool = True
     starts_needed: int = 1
     takes_kwh: float | None = None
+    floor_kwh: float = 0.0
+    give_efficiency: float = 1.0
 
     def __post_init__(self) -> None:
         where = f"vehicle {self.session}"

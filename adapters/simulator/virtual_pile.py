@@ -18,6 +18,7 @@ from models.pile import Pile
 from models.units import POWER_EPSILON_KW
 
 TAPER_STEP = 0.95
+EMPTY_KWH = 1e-9
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,10 @@ class VirtualPile:
     def _power_now_kw(self) -> float:
         if self.vehicle is None or self._starts_left > 0:
             return 0.0
+        if self.offer_kw < 0:
+            if self.stored_kwh <= self.vehicle.floor_kwh + EMPTY_KWH:
+                return 0.0
+            return -min(-self.offer_kw, self.pile.discharge_kw)
         return self.drawn_at_kw(self.offer_kw)
 
     def next_s(self) -> float:
@@ -120,6 +125,9 @@ class VirtualPile:
         if self.vehicle is None:
             return due
         due = min(due, self.vehicle.departure_s)
+        if self.power_kw < 0:
+            left = (self.stored_kwh - self.vehicle.floor_kwh) * self.vehicle.give_efficiency
+            return min(due, self.at_s + max(left / -self.power_kw * 3600.0, 1e-3))
         if self.power_kw <= 0:
             return due
         battery, k = self.vehicle.battery, self.vehicle.battery.taper_per_h
@@ -135,8 +143,14 @@ class VirtualPile:
         return min(due, self.at_s + hours * 3600.0)
 
     def advance(self, to_s: float) -> float:
-        """Let time pass up to an event at the latest; returns the energy drawn, kWh."""
+        """Let time pass up to an event at the latest; returns the energy drawn, kWh, negative
+        where the vehicle gave back.
+        """
         drawn = 0.0
+        if self.power_kw < 0 and to_s > self.at_s:
+            assert self.vehicle is not None
+            drawn = self.power_kw * (to_s - self.at_s) / 3600.0
+            self.stored_kwh += drawn / self.vehicle.give_efficiency
         if self.power_kw > 0 and to_s > self.at_s:
             assert self.vehicle is not None
             battery = self.vehicle.battery
@@ -169,9 +183,9 @@ class VirtualPile:
         if self.vehicle is None:
             return
         before = self.offer_kw
-        if before > 0 and power_kw <= 0:
+        if before != 0 and power_kw == 0:
             self._starts_left = self.vehicle.starts_needed
-        elif before <= 0 < power_kw:
+        elif before == 0 and power_kw != 0:
             self._starts_left = max(self._starts_left - 1, 0)
 
     def take(self, stamp: Stamp, power_kw: float, lease_s: float, fallback_kw: float) -> bool:

@@ -25,9 +25,9 @@ _BOTH_KWH = 2.5e-4
 """1 W for a quarter of an hour: less than this at once is rounding, and is netted."""
 
 _MIP_STORES = 50
-_MIP_PAIRS = 400
-_MIP_NODES = 500
-_GAP = 1e-6
+_MIP_PAIRS = 48
+_MIP_NODES = 60
+_GAP = 1e-5
 _OWNERS_MAX = 1 << 23
 _KNOWN_SHARE = 0.5
 """With fewer of the columns known the last basis is no start."""

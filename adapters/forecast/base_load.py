@@ -1,0 +1,112 @@
+"""Base load: persistence, and the mean of like days set to the level of the last hours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from adapters.forecast.series import Measured
+from models.horizon import FloatArray
+
+
+class Persistence:
+    """What was measured last goes on."""
+
+    name = "persistence"
+
+    def expect(self, past: Measured, n: int) -> FloatArray:
+        """See :class:`adapters.forecast.series.Method`."""
+        known = past.values_kw[np.isfinite(past.values_kw)]
+        return np.full(n, known[-1] if known.size else 0.0)
+
+
+class DayBefore:
+    """The same hours of the last day that was measured."""
+
+    name = "day before"
+
+    def expect(self, past: Measured, n: int) -> FloatArray:
+        """See :class:`adapters.forecast.series.Method`."""
+        day = past.per_day
+        if past.values_kw.size < day:
+            return Persistence().expect(past, n)
+        last = past.values_kw[-day:]
+        filled = np.where(np.isfinite(last), last, np.nanmean(last))
+        return np.tile(filled, -(-n // day))[:n]
+
+
+class LikeDays:
+    """Mean of the same hours of like days, younger ones more, and the level of the last hours.
+
+    Like days are work days, Saturdays and Sundays apart. The last hours tell how today departs
+    from them; the difference fades with a half-life.
+
+    Parameters
+    ----------
+    weeks : int
+        How far back like days are looked for.
+    half_life_h : float
+        Of the difference between today and its like days, h > 0.
+    """
+
+    name = "like days"
+
+    def __init__(self, weeks: int = 4, half_life_h: float = 3.0) -> None:
+        self._weeks = weeks
+        self._half_life_h = half_life_h
+
+    def expect(self, past: Measured, n: int) -> FloatArray:
+        """See :class:`adapters.forecast.series.Method`."""
+        day, end = past.per_day, past.values_kw.size
+        if end < 7 * day:
+            return DayBefore().expect(past, n)
+        recent = max(day // 24 * 2, 1)
+        first = end - recent
+        usual = self._usual(past, first, recent + n, end)
+        gap = past.values_kw[first:end] - usual[:recent]
+        gap = gap[np.isfinite(gap)]
+        level = float(gap.mean()) if gap.size else 0.0
+        hours = (np.arange(n) + 0.5) * past.step_s / 3600.0
+        return np.asarray(usual[recent:] + level * 0.5 ** (hours / self._half_life_h))
+
+    def _usual(self, past: Measured, first: int, n: int, end: int) -> FloatArray:
+        """Mean of like days on slots from ``first`` on, by what is known before ``end``."""
+        day = past.per_day
+        slots = np.arange(first, first + n)
+        kinds = _kinds(past, first, n)
+        total, weight = np.zeros(n), np.zeros(n)
+        for back in range(1, 7 * self._weeks + 1):
+            at = slots - back * day
+            fits = (at >= 0) & (at < end)
+            at_safe = np.clip(at, 0, end - 1)
+            fits &= np.isfinite(past.values_kw[at_safe])
+            fits &= _kinds(past, first - back * day, n) == kinds
+            share = 0.9**back
+            total[fits] += share * past.values_kw[at_safe[fits]]
+            weight[fits] += share
+        fallback = DayBefore().expect(past, n)
+        return np.where(weight > 0, total / np.maximum(weight, 1e-12), fallback)
+
+
+def _kinds(past: Measured, first: int, n: int) -> np.ndarray:
+    """0 work day, 1 Saturday, 2 Sunday, by the local calendar of each slot."""
+    starts = past.starts_s(first, n)
+    shifted = np.array(
+        [_offset_s(int(s) // 86_400 * 86_400, past) for s in starts[:: past.per_day]] or [0]
+    )
+    local = starts + np.repeat(shifted, past.per_day)[:n]
+    weekday = (local // 86_400 + 3) % 7
+    return np.asarray(np.maximum(weekday - 4, 0))
+
+
+_OFFSETS: dict[tuple[str, int], int] = {}
+
+
+def _offset_s(day_s: int, past: Measured) -> int:
+    """Offset of the local clock on a day, s."""
+    key = (past.zone.key, day_s)
+    if key not in _OFFSETS:
+        offset = datetime.fromtimestamp(day_s, UTC).astimezone(past.zone).utcoffset()
+        _OFFSETS[key] = 0 if offset is None else int(offset.total_seconds())
+    return _OFFSETS[key]

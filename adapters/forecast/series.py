@@ -1,0 +1,156 @@
+"""A measured series on whole slots, what is foreseen of it, and the skill of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from models.errors import InvalidValueError
+from models.horizon import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A series of slot means.
+
+    Parameters
+    ----------
+    start_s : int
+        Epoch seconds of the first slot.
+    step_s : int
+        Length of a slot, s > 0; a day holds a whole number of them.
+    values_kw : ndarray, shape (n,)
+        Mean of each slot, kW; nan where nothing was measured.
+    zone : ZoneInfo
+        Whose clock and calendar days follow.
+    """
+
+    start_s: int
+    step_s: int
+    values_kw: FloatArray
+    zone: ZoneInfo
+
+    def __post_init__(self) -> None:
+        if self.step_s <= 0 or 86_400 % self.step_s:
+            raise InvalidValueError(f"{self.step_s} s is no slot of a day", where="step_s")
+
+    @property
+    def per_day(self) -> int:
+        """Slots of a day of 24 hours."""
+        return 86_400 // self.step_s
+
+    def until(self, k: int) -> Measured:
+        """What is known before slot k."""
+        return Measured(self.start_s, self.step_s, self.values_kw[:k], self.zone)
+
+    def at(self, seconds: float) -> int:
+        """The slot that holds an instant; it may lie outside."""
+        return int((seconds - self.start_s) // self.step_s)
+
+    def starts_s(self, first: int, n: int) -> IntArray:
+        """Starts of n slots from a slot on, known or not, epoch seconds."""
+        return self.start_s + self.step_s * np.arange(first, first + n, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Foreseen:
+    """A forecast of n slots with its band.
+
+    Parameters
+    ----------
+    values_kw, low_kw, high_kw : ndarray, shape (n,)
+        What is expected, and the band that past errors (10 % and 90 %) suggest.
+    """
+
+    values_kw: FloatArray
+    low_kw: FloatArray
+    high_kw: FloatArray
+
+
+class Method(Protocol):
+    """One way to foresee a series."""
+
+    name: str
+
+    def expect(self, past: Measured, n: int) -> FloatArray:
+        """The n slots after the last measured one, kW; finite wherever a day is known."""
+        ...
+
+
+def foresee(method: Method, past: Measured, n: int, *, origins: int = 14) -> Foreseen:
+    """A forecast with bands from the method's errors at the same hour of the days before.
+
+    Parameters
+    ----------
+    method : Method
+    past : Measured
+        All that is known; the forecast begins where it ends.
+    n : int
+        Slots.
+    origins : int
+        Days looked back at, each forecast from what was known then.
+    """
+    values = method.expect(past, n)
+    errors = []
+    end, day = past.values_kw.size, past.per_day
+    for back in range(1, origins + 1):
+        k = end - back * day
+        if k < 2 * day:
+            break
+        then = method.expect(past.until(k), n)
+        truth = past.values_kw[k : k + n]
+        full = np.full(n, np.nan)
+        full[: truth.size] = truth - then[: truth.size]
+        errors.append(full)
+    if not errors:
+        return Foreseen(values, values, values)
+    table = np.array(errors)
+    known = np.isfinite(table).any(axis=0)
+    low, high = np.zeros(n), np.zeros(n)
+    low[known], high[known] = np.nanquantile(table[:, known], [0.1, 0.9], axis=0)
+    return Foreseen(values, values + np.minimum(low, 0.0), values + np.maximum(high, 0.0))
+
+
+def skill(
+    methods: Sequence[Method], series: Measured, first: int, *, n: int, every: int
+) -> dict[str, dict[str, float]]:
+    """Errors of methods on what comes after ``first``, each forecast from its past alone.
+
+    Parameters
+    ----------
+    methods : sequence of Method
+        The first is the reference of the skill.
+    series : Measured
+        The whole truth.
+    first : int
+        The first origin, a slot.
+    n : int
+        Slots of each forecast.
+    every : int
+        Slots between origins.
+
+    Returns
+    -------
+    dict
+        By method: ``mae_kw``, ``rmse_kw``, ``bias_kw`` and ``skill`` = 1 - MAE / MAE of the
+        first.
+    """
+    out: dict[str, dict[str, float]] = {}
+    origins = range(first, series.values_kw.size - n + 1, every)
+    for method in methods:
+        misses = [method.expect(series.until(k), n) - series.values_kw[k : k + n] for k in origins]
+        table = np.array(misses)
+        table = table[np.isfinite(table)]
+        out[method.name] = {
+            "mae_kw": float(np.mean(np.abs(table))),
+            "rmse_kw": float(np.sqrt(np.mean(table**2))),
+            "bias_kw": float(np.mean(table)),
+        }
+    reference = out[methods[0].name]["mae_kw"]
+    for found in out.values():
+        found["skill"] = 1.0 - found["mae_kw"] / reference if reference > 0 else 0.0
+    return out

@@ -1,0 +1,198 @@
+"""The microgrid of a planning problem: storage as it stands, PV and base load as foreseen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from models.events import ForecastPushed
+from models.horizon import FloatArray, Horizon, epoch_s, instant_of
+from models.site import Site
+from scheduler.asset_state import asset_talks, pv_now_kw
+from scheduler.demand import peak_prices
+from scheduler.draft import Draft
+from scheduler.microgrid import Giving, Microgrid, Sources, Stores
+from scheduler.owed import Owed, may_give
+from scheduler.problem import Problem
+from scheduler.state import AssetState, NodeState
+from scheduler.taper import stored_kwh
+from scheduler.view import export_now_kw
+from tariffs.demand import DemandTerm
+
+END_SHARE = 0.999
+"""A kWh still stored at the end is worth a little less than the cheapest way to buy it again, so
+that nothing is moved for no gain."""
+
+
+def has_assets(site: Site) -> bool:
+    """Whether a site's problems leave the flow: storage, PV, or piles that can feed back."""
+    gives = site.v2g is not None and any(p.discharge_kw > 0 for p in site.piles)
+    return bool(site.storages or site.pv or gives)
+
+
+def with_microgrid(
+    draft: Draft,
+    site: Site,
+    problem: Problem,
+    owed: list[Owed],
+    limit_kw: FloatArray,
+    net_base_kw: FloatArray,
+    terms: tuple[DemandTerm, ...],
+) -> Problem:
+    """The same problem with storage, PV and giving vehicles around its fleet.
+
+    Parameters
+    ----------
+    draft : Draft
+    site : Site
+    problem : Problem
+        The fleet alone.
+    owed : list of Owed
+        Its sessions, in the fleet's order.
+    limit_kw : ndarray, shape (m, T)
+        Import limits less margin and silent piles, kW.
+    net_base_kw : ndarray, shape (m, T)
+        Base load of each node, kW; what PV takes off it now is in it unless it was forecast.
+    terms : tuple of DemandTerm
+        Demand charges of the window.
+    """
+    horizon = problem.horizon
+    sun = _available_kw(draft, site, horizon)
+    base = _without_pv(draft, site, net_base_kw)
+    export = np.array(
+        [
+            [export_now_kw(draft, site, v, instant_of(s)) for s in horizon.edges_s[:-1]]
+            for v in range(len(site.network.nodes))
+        ]
+    )
+    grid = Microgrid(
+        stores=_stores(draft, site, problem),
+        sources=Sources(
+            tuple(p.id for p in site.pv),
+            np.array([site.network.index[p.node] for p in site.pv], dtype=np.int64),
+            sun,
+        ),
+        base_kw=base,
+        import_kw=np.maximum(limit_kw, 0.0),
+        export_kw=export,
+        giving=_giving(site, owed),
+    )
+    beside = base[0] - sun.sum(axis=0) - sum(s.max_kw for s in site.storages)
+    peaks = peak_prices(draft, problem, np.maximum(beside, 0.0), terms, beside=False)
+    return replace(problem, microgrid=grid, peaks=peaks, running_kwh=None)
+
+
+def forecast_on(sent: ForecastPushed | None, horizon: Horizon) -> FloatArray:
+    """A pushed series on the slots of a horizon, nan where it says nothing, shape (T,)."""
+    if sent is None:
+        return np.full(horizon.n, math.nan)
+    begin = epoch_s(sent.start) + 60 * sent.slot_minutes * np.arange(len(sent.values) + 1)
+    values = np.append(np.asarray(sent.values, dtype=np.float64), math.nan)
+    return horizon.step_values(begin, values, math.nan)
+
+
+def _available_kw(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
+    """What each PV plant could give in each slot, a magnitude, kW, shape (p, T).
+
+    Forecast ``pv-{asset}`` where there is one; the first slot by what it gives now. Without a
+    forecast nothing is expected beyond the first slot, which is safe, and an alert names it.
+    """
+    out = np.zeros((len(site.pv), horizon.n))
+    for k, plant in enumerate(site.pv):
+        known = forecast_on(draft.get("forecasts").get(f"pv-{plant.id}"), horizon)
+        now_kw = pv_now_kw(draft, site, plant.id)
+        out[k] = np.where(np.isnan(known), 0.0, known)
+        if now_kw is not None:
+            out[k, 0] = now_kw
+        out[k] = np.clip(out[k], 0.0, plant.max_kw)
+    return out
+
+
+def _without_pv(draft: Draft, site: Site, net_base_kw: FloatArray) -> FloatArray:
+    """Base load without what PV takes off it now; forecasts of it never held any PV."""
+    base = np.where(np.isfinite(net_base_kw), net_base_kw, 0.0)
+    told: set[int] = set()
+    for v, name in enumerate(site.network.ids):
+        node: NodeState | None = draft.get("nodes").get(name)
+        if node is not None and node.load_kw is not None:
+            # The kernel counts the highest of the last readings; a plan is made for the last.
+            if f"base-{name}" in draft.get("forecasts"):
+                base[v, 0] = node.load_kw
+            else:
+                base[v] = node.load_kw
+            told.add(v)
+    assets: dict[str, AssetState] = draft.get("assets")
+    for plant in site.pv:
+        state = assets.get(plant.id)
+        if state is None or not asset_talks(draft, site, plant.id):
+            continue
+        giving = max(-state.power_kw, 0.0)
+        for v in site.network.path[site.network.index[plant.node]]:
+            if v in told:
+                continue
+            if f"base-{site.network.ids[v]}" in draft.get("forecasts"):
+                base[v, 0] += giving
+            else:
+                base[v] += giving
+    return base
+
+
+def _stores(draft: Draft, site: Site, problem: Problem) -> Stores:
+    """Storages as they stand; one that is silent or tells no charge rests."""
+    assets: dict[str, AssetState] = draft.get("assets")
+    talks, energy = [], []
+    for s in site.storages:
+        soc = assets.get(s.id, AssetState()).soc
+        talks.append(soc is not None and asset_talks(draft, site, s.id))
+        energy.append(s.capacity_kwh * (s.min_soc if soc is None else soc))
+    can = np.array(talks, dtype=np.float64)
+    cheapest = float(problem.buy_per_kwh.min())
+
+    def column(name: str) -> FloatArray:
+        return np.array([getattr(s, name) for s in site.storages], dtype=np.float64)
+
+    capacity = column("capacity_kwh")
+    return Stores(
+        ids=tuple(s.id for s in site.storages),
+        node=np.array([site.network.index[s.node] for s in site.storages], dtype=np.int64),
+        charge_kw=column("max_kw") * can,
+        discharge_kw=column("max_kw") * can,
+        charge_efficiency=column("charge_efficiency"),
+        discharge_efficiency=column("discharge_efficiency"),
+        energy_kwh=np.array(energy, dtype=np.float64),
+        floor_kwh=capacity * column("floor_soc"),
+        top_kwh=capacity * column("max_soc"),
+        wear_per_kwh=column("wear_money_per_kwh"),
+        end_value_per_kwh=END_SHARE * max(cheapest, 0.0) / column("charge_efficiency"),
+        pv_only=np.array([not s.grid_charging for s in site.storages], dtype=bool),
+    )
+
+
+def _giving(site: Site, owed: list[Owed]) -> Giving | None:
+    rule = site.v2g
+    if rule is None:
+        return None
+    n = len(owed)
+    power, spare, room, budget = np.zeros(n), np.zeros(n), np.full(n, math.inf), np.zeros(n)
+    for i, o in enumerate(owed):
+        said = may_give(site, o.record)
+        stored = stored_kwh(o.record)
+        capacity = o.record.request.battery_kwh
+        if said is None or stored is None or capacity is None:
+            continue
+        power[i] = min(said.max_discharge_kw, site.pile_by_id[o.record.request.pile].discharge_kw)
+        spare[i] = max(stored - capacity * max(said.min_soc, rule.reserve_soc), 0.0)
+        room[i] = max(capacity - stored, o.energy_kwh)
+        budget[i] = max(rule.cycles_per_day * capacity - o.record.given_kwh, 0.0)
+    if not bool(power.any()):
+        return None
+    return Giving(
+        discharge_kw=power,
+        efficiency=np.full(n, rule.efficiency),
+        spare_kwh=spare,
+        room_kwh=room,
+        wear_per_kwh=np.full(n, rule.price_per_kwh + rule.wear_per_kwh),
+        budget_kwh=budget,
+    )

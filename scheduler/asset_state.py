@@ -1,0 +1,74 @@
+"""What storages and PV plants do now, and the most and least they may be doing."""
+
+from __future__ import annotations
+
+from models.site import Site
+from models.storage import Storage
+from scheduler.draft import Draft
+from scheduler.state import AssetState
+from scheduler.view import MISSED_PERIODS
+
+
+def asset_talks(draft: Draft, site: Site, asset: str) -> bool:
+    """True while an asset has missed no more telemetry than it may."""
+    state: AssetState | None = draft.get("assets").get(asset)
+    if state is None or state.heard_mono_s < 0:
+        return False
+    return bool(
+        draft.get("mono_s") - state.heard_mono_s <= MISSED_PERIODS * site.telemetry_period_s
+    )
+
+
+def pv_now_kw(draft: Draft, site: Site, asset: str) -> float | None:
+    """What a PV plant could give now, a magnitude, kW; None: nobody knows."""
+    if not asset_talks(draft, site, asset):
+        return None
+    state: AssetState = draft.get("assets")[asset]
+    if state.available_kw is not None:
+        return state.available_kw
+    return max(-state.power_kw, 0.0)
+
+
+def sun_kw(draft: Draft, site: Site, v: int) -> float:
+    """What PV under a node gives now by its own meters, a magnitude, kW."""
+    total = 0.0
+    for plant in site.pv:
+        if v in site.network.path[site.network.index[plant.node]]:
+            state: AssetState = draft.get("assets").get(plant.id, AssetState())
+            if asset_talks(draft, site, plant.id):
+                total += max(-state.power_kw, 0.0)
+    return total
+
+
+def held_band_kw(
+    state: AssetState, mono_s: float, lease_s: float, fallback_kw: float
+) -> tuple[float, float]:
+    """The least and the most power an asset may be drawing now, kW, negative while it gives.
+
+    The last acknowledged setpoint, every setpoint that may still be obeyed, the measured power
+    and, unless an acknowledged lease surely runs, the fallback: between their extremes it is.
+    """
+    powers = [state.power_kw]
+    powers += [s.power_kw for s in state.in_force if mono_s < s.holds_until_mono_s]
+    runs = any(s.stamp == state.acked and mono_s - s.sent_mono_s < lease_s for s in state.in_force)
+    if not runs:
+        powers.append(fallback_kw)
+    return min(powers), max(powers)
+
+
+def reach_kw(storage: Storage, state: AssetState, look_ahead_h: float) -> tuple[float, float]:
+    """Most discharging and most charging power that the stored energy bears for a while, kW.
+
+    Magnitudes. The energy above the floor (or below the top) must last ``look_ahead_h``, so that
+    a storage fades out instead of stopping in the middle of what others count on.
+    """
+    if state.soc is None:
+        return 0.0, 0.0
+    stored = state.soc * storage.capacity_kwh
+    out = (stored - storage.floor_soc * storage.capacity_kwh) * storage.discharge_efficiency
+    into = (storage.max_soc * storage.capacity_kwh - stored) / storage.charge_efficiency
+    most = storage.max_kw
+    return (
+        min(most, max(out, 0.0) / look_ahead_h),
+        min(most, max(into, 0.0) / look_ahead_h),
+    )
