@@ -37,9 +37,11 @@ def site_kw(draft: Draft, site: Site, picture: Picture) -> float:
 
 
 def steady_kw(draft: Draft, site: Site, picture: Picture) -> float:
-    """Power at the root that no talking pile draws, kW >= 0; 0 where it is not known."""
+    """Power at the root that no talking pile draws, kW; negative while the sun gives more, 0 where
+    it is not known.
+    """
     base = base_now_kw(draft, site, 0, draft.get("now"), draft.get("mono_s"))
-    return max(base if math.isfinite(base) else 0.0, 0.0) + picture.silent_kw[0]
+    return (base if math.isfinite(base) else 0.0) + picture.silent_kw[0]
 
 
 def record(draft: Draft, site: Site, picture: Picture, terms: Sequence[DemandTerm]) -> None:

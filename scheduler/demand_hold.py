@@ -104,6 +104,7 @@ def hold(draft: Draft, site: Site, wanted: dict[str, float], room: float) -> dic
         if want <= 0.0:
             continue
         record = sessions[pile_session[name]]
+        # An operator's order stands whatever the peak costs, and so does a word for "now".
         laxity_h = _laxity_h(record, nameplates[name], now.timestamp())
         if record.request.mode == "now" or name in overrides or laxity_h < CANNOT_WAIT_H:
             left -= want
