@@ -113,7 +113,7 @@ class Feed:
             try:
                 if self._look():
                     due = time.monotonic() + AT_MOST_EVERY_S - POLL_S
-            except (StoreFault, ValleyfillError):
+            except (*StoreFault, ValleyfillError):
                 log.exception("the store cannot be read now")
         self._reader.close()
 

@@ -21,14 +21,15 @@ from adapters.web.models import (
     PileRow,
     Series,
 )
-from adapters.web.snapshot import Event, Seen
+from adapters.web.snapshot import Event
 from models.horizon import epoch_s, instant_of
 from models.plan import Plan, SessionPlan
 from models.site import Site
 from models.units import POWER_EPSILON_KW
+from scheduler.draft import Draft
 from scheduler.reasons import SHORT_KWH, Reasons
 from scheduler.shortage import cut_of
-from scheduler.state import PileState, SessionRecord
+from scheduler.state import PileState, SessionRecord, SiteState
 from scheduler.view import base_now_kw, limit_now_kw, look, meter_talks
 from scheduler.why import why
 
@@ -56,7 +57,7 @@ class Picture:
     version : int
         Rises with every new picture.
     site : Site
-    seen : Seen
+    seen : SiteState
         The state.
     plan : Plan or None
         The running plan.
@@ -70,7 +71,7 @@ class Picture:
 
     version: int
     site: Site
-    seen: Seen
+    seen: SiteState
     plan: Plan | None
     step: Step | None
     told: tuple[Event, ...]
@@ -86,7 +87,7 @@ class Picture:
     @cached_property
     def piles(self) -> dict[str, PileRow]:
         """Every pile, without its sentence and its planned blocks."""
-        silent = set(look(self.seen.draft(), self.site).silent)
+        silent = set(look(Draft(self.seen), self.site).silent)
         waiting = {
             r.request.pile: name
             for name, r in self.seen.sessions.items()
@@ -211,7 +212,7 @@ class Picture:
         root, seen = self.site.network.nodes[0], self.seen
         if seen.stale and root.heartbeat == "required":
             return "failsafe"
-        limit = limit_now_kw(seen.draft(), self.site, 0, seen.now)
+        limit = limit_now_kw(Draft(seen), self.site, 0, seen.now)
         if limit < math.inf and root.id in seen.overrides:
             return "override"
         pushed = [r for r in self.limits if r.node == root.id and _in_force(r, seen.now)]
@@ -343,9 +344,9 @@ def _outlook(record: SessionRecord, ready: datetime | None) -> Outlook:
     return "tight" if spare_s < TIGHT_S else "ok"
 
 
-def node_rows(site: Site, seen: Seen) -> Iterable[NodeRow]:
+def node_rows(site: Site, seen: SiteState) -> Iterable[NodeRow]:
     """The tree in preorder, with load and headroom."""
-    draft = seen.draft()
+    draft = Draft(seen)
     picture = look(draft, site)
     counts = [0] * len(site.network.nodes)
     charging = [0] * len(site.network.nodes)
@@ -420,6 +421,6 @@ _DECISIONS_ZH = {
 }
 
 
-def now_s(seen: Seen) -> int:
+def now_s(seen: SiteState) -> int:
     """The state's instant, epoch seconds."""
     return epoch_s(seen.now.astimezone(UTC))

@@ -13,14 +13,15 @@ import numpy as np
 
 from adapters.web.models import Series
 from adapters.web.picture import PriceAhead, now_s
-from adapters.web.snapshot import Seen
 from models.errors import TariffError
 from models.horizon import FloatArray, Horizon, IntArray, epoch_s, instant_of
 from models.limits import limit_edges
 from models.plan import Plan
 from models.site import Site
+from scheduler.draft import Draft
 from scheduler.planning import base_ahead
 from scheduler.pricing import Pricing
+from scheduler.state import SiteState
 from scheduler.view import limit_now_kw
 
 PAST_S = 6 * 3600
@@ -60,7 +61,7 @@ class SeriesMaker:
         self._planned: tuple[str, IntArray, FloatArray] = ("", np.zeros(0, np.int64), np.zeros(0))
         self._pile_of: dict[str, int] = {}
 
-    def fill_in(self, base: sqlite3.Connection, seen: Seen) -> None:
+    def fill_in(self, base: sqlite3.Connection, seen: SiteState) -> None:
         """What the store's quarter-hour readings tell of the hours before the page began."""
         end = now_s(seen)
         rows = base.execute(
@@ -88,7 +89,7 @@ class SeriesMaker:
             if base_kw or any(parts):
                 self._past.append(Sample(int(edges[k]), base_kw, parts, math.nan))
 
-    def hear(self, seen: Seen, load_kw: float) -> None:
+    def hear(self, seen: SiteState, load_kw: float) -> None:
         """Take in a state; one sample a minute is kept."""
         at = now_s(seen)
         last = self._past[-1].at_s if self._past else None
@@ -99,17 +100,17 @@ class SeriesMaker:
             group = self._group_of.get(name)
             if group is not None:
                 parts[group] += pile.power_kw
-        limit = limit_now_kw(seen.draft(), self._site, 0, seen.now)
+        limit = limit_now_kw(Draft(seen), self._site, 0, seen.now)
         base = max(load_kw - sum(parts), 0.0)
         self._past.append(Sample(at, base, tuple(parts), limit))
 
-    def series(self, seen: Seen, plan: Plan | None) -> Series:
+    def series(self, seen: SiteState, plan: Plan | None) -> Series:
         """Measured slots, then planned ones."""
         here = now_s(seen)
         past = [s for s in self._past if s.at_s >= here - PAST_S]
         horizon, prices, periods = self._window(seen)
         ahead = self._planned_kw(plan, horizon, here)
-        draft = seen.draft()
+        draft = Draft(seen)
         starts = [instant_of(int(s)) for s in horizon.edges_s[:-1]]
         limits = [limit_now_kw(draft, self._site, 0, at) for at in starts]
         base = base_ahead(draft, self._site, 0, horizon, starts, seen.now, seen.mono_s)
@@ -130,20 +131,20 @@ class SeriesMaker:
             period=(*before[1], *periods),
         )
 
-    def _window(self, seen: Seen) -> tuple[Horizon, list[float | None], list[str]]:
+    def _window(self, seen: SiteState) -> tuple[Horizon, list[float | None], list[str]]:
         end = seen.now + timedelta(seconds=AHEAD_S)
         pushed = [r.pushed for of_node in seen.limits.values() for r in of_node.values()]
-        horizon, prices = self._pricing.window(
-            seen.draft(), limit_edges(pushed, seen.now, end), end
-        )
+        horizon, prices = self._pricing.window(Draft(seen), limit_edges(pushed, seen.now, end), end)
         inside = int(np.searchsorted(horizon.edges_s, epoch_s(end), side="left"))
         cut = Horizon(horizon.edges_s[: max(inside + 1, 2)], horizon.zone)
         return cut, [float(p) for p in prices.buy_per_kwh[: cut.n]], list(prices.period[: cut.n])
 
-    def _prices_before(self, seen: Seen, starts: list[int]) -> tuple[list[float | None], list[str]]:
+    def _prices_before(
+        self, seen: SiteState, starts: list[int]
+    ) -> tuple[list[float | None], list[str]]:
         if not starts:
             return [], []
-        tariff, _ = self._pricing.held(seen.draft())
+        tariff, _ = self._pricing.held(Draft(seen))
         try:
             steps = tariff.steps(starts[0], now_s(seen) + 1, self._site.zone)
         except TariffError:
@@ -179,7 +180,7 @@ class SeriesMaker:
             np.add.at(energy[group], k, kwh)
         return edges, np.asarray(energy / np.diff(edges), dtype=np.float64)
 
-    def know(self, seen: Seen) -> None:
+    def know(self, seen: SiteState) -> None:
         """Which group each session's pile belongs to."""
         self._pile_of = {
             name: self._group_of[r.request.pile]

@@ -2,61 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, get_type_hints
 
 import msgspec
 
 from adapters.store.steps import Step, read_steps, reading_store
-from models.events import BookChosen, Emergency, ForecastPushed, Overridden, PricesPushed
 from models.plan import Plan
-from scheduler.draft import Draft
-from scheduler.state import (
-    AssetState,
-    CalledRecord,
-    LimitRecord,
-    NodeState,
-    PileState,
-    SessionRecord,
-    SiteState,
-)
+from scheduler.state import SiteState
+
+_PACKED = ("plan", "seen", "tombstones", "history")
+"""Fields that nobody looks at on each update, and that cost most to read: they stay packed."""
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """The part of a stored state that people look at; the plan stays packed until it changes."""
-
-    now: datetime
-    mono_s: float
-    epoch: int
-    started_mono_s: float
-    piles: dict[str, PileState]
-    sessions: dict[str, SessionRecord] = msgspec.field(default_factory=dict)
-    pile_session: dict[str, str] = msgspec.field(default_factory=dict)
-    limits: dict[str, dict[str, LimitRecord]] = msgspec.field(default_factory=dict)
-    nodes: dict[str, NodeState] = msgspec.field(default_factory=dict)
-    assets: dict[str, AssetState] = msgspec.field(default_factory=dict)
-    calls: dict[str, CalledRecord] = msgspec.field(default_factory=dict)
-    forecasts: dict[str, ForecastPushed] = msgspec.field(default_factory=dict)
-    prices: dict[str, tuple[PricesPushed, ...]] = msgspec.field(default_factory=dict)
-    books: dict[str, tuple[BookChosen, ...]] = msgspec.field(default_factory=dict)
-    overrides: dict[str, Overridden] = msgspec.field(default_factory=dict)
-    emergencies: dict[str, Emergency] = msgspec.field(default_factory=dict)
-    heartbeat_issued_at: datetime | None = None
-    stale: bool = False
-    solver_lost: bool = False
-    alerts: dict[str, datetime] = msgspec.field(default_factory=dict)
-    plan: msgspec.Raw = msgspec.Raw(b"\xc0")
-
-    def draft(self) -> Draft:
-        """For the engine's own questions to a state; only what is kept here may be asked."""
-        return Draft(cast(SiteState, self))
+def _decoder() -> msgspec.msgpack.Decoder[Any]:
+    """Reads a state as it is stored, every field of it, but for what stays packed."""
+    hints = get_type_hints(SiteState)
+    columns: list[Any] = []
+    for f in dataclasses.fields(SiteState):
+        if f.name in _PACKED:
+            columns.append((f.name, msgspec.Raw, msgspec.Raw(b"\xc0")))
+        elif f.default_factory is not dataclasses.MISSING:
+            columns.append(
+                (f.name, hints[f.name], msgspec.field(default_factory=f.default_factory))
+            )
+        elif f.default is not dataclasses.MISSING:
+            columns.append((f.name, hints[f.name], f.default))
+        else:
+            columns.append((f.name, hints[f.name]))
+    return msgspec.msgpack.Decoder(msgspec.defstruct("Seen", columns, frozen=True))
 
 
-_SEEN = msgspec.msgpack.Decoder(Seen)
+_SEEN = _decoder()
 _PLAN = msgspec.msgpack.Decoder(Plan | None)
 
 
@@ -90,7 +72,7 @@ class Reader:
         self._version = -1
         self._snapshot = -1
         self._plan_bytes = b""
-        self.seen: Seen | None = None
+        self.seen: SiteState | None = None
         self.plan: Plan | None = None
         self.step: Step | None = None
         self.events: tuple[Event, ...] = ()
@@ -100,7 +82,7 @@ class Reader:
 
         Raises
         ------
-        sqlite3.Error
+        sqlite3.Error, msgspec.MsgspecError
             If the store cannot be read now; the next call tries again.
         """
         (version,) = self._base.execute("PRAGMA data_version").fetchone()
@@ -112,8 +94,9 @@ class Reader:
         ).fetchone()
         if row is not None:
             self._snapshot = int(row[0])
-            self.seen = _SEEN.decode(row[1])
-            packed = bytes(self.seen.plan)
+            found = _SEEN.decode(row[1])
+            self.seen = found
+            packed = bytes(found.plan)
             if packed != self._plan_bytes:
                 self._plan_bytes, self.plan = packed, _PLAN.decode(packed)
         self._read_step()
@@ -140,5 +123,5 @@ class Reader:
         self._base.close()
 
 
-StoreFault = sqlite3.Error
-"""What :meth:`Reader.poll` raises."""
+StoreFault = (sqlite3.Error, msgspec.MsgspecError)
+"""What :meth:`Reader.poll` raises: the store cannot be read, or another version wrote it."""

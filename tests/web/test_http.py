@@ -18,7 +18,7 @@ from adapters.config_web import WebSettings
 from adapters.web.api import build_app
 from adapters.web.serve import check_reach
 from models.errors import ConfigurationError
-from tests.web.browser import Served
+from tests.web.browser import Served, until
 
 
 def client(page: Served, **other: object) -> TestClient:
@@ -47,6 +47,21 @@ def test_the_api_and_the_state_say_the_same(depot: Served) -> None:
     ok = [r for r in piles["rows"] if r["outlook"] == "ok"]
     assert ok
     assert all(r["ready_at"] < r["departure"] for r in ok)
+
+
+def test_a_limit_is_told_with_its_source_and_its_answer(own_depot: Served) -> None:
+    stage = own_depot.stage
+    stage.play([stage.limit(90.0)])
+    until(lambda: client(own_depot).get("/api/v1/limits").json(), "the limit is seen")
+    site = client(own_depot).get("/api/v1/site").json()
+    assert (site["limit_kw"], site["limit_source"]) == (90.0, "grid")
+    (limit,) = client(own_depot).get("/api/v1/limits").json()
+    assert (limit["node"], limit["limit"], limit["import_kw"]) == ("transformer", "dr-1", 90.0)
+    assert limit["applied_at"] is not None
+    shown = client(own_depot).get("/api/v1/events").json()
+    assert any(e["kind"] == "answer/limit" for e in shown)
+    series = client(own_depot).get("/api/v1/series").json()
+    assert min(v for v in series["limit_kw"] if v is not None) == 90.0
 
 
 def test_the_series_ends_its_measured_part_where_the_plan_begins(depot: Served) -> None:
