@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from adapters.config_assets import read_assets
+from adapters.config_assets import give_back_rule, read_assets
 from adapters.config_mqtt import MqttSettings, read_mqtt
 from adapters.config_table import Table
 from adapters.config_web import WebSettings, read_web
@@ -56,6 +56,7 @@ _SITE = [
     "lease_s",
     "telemetry_period_s",
     "walk_in",
+    "v2g",
     "beyond_request",
     "clock",
     "on_stop",
@@ -167,6 +168,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         tariff=head.text("tariff", fix="a book or a family, for example zhejiang-2026"),
         base_load=head.choice("base_load", ("meter", "envelope", "none")),
         walk_in=_walk_in(head),
+        v2g=give_back_rule(head),
         beyond_request=head.choice("beyond_request", ("stop", "spare"), "stop"),
         network=network,
         piles=assets.piles,

@@ -10,6 +10,7 @@ from adapters.config_table import Table, nearest
 from models.errors import ConfigurationError
 from models.network import Network
 from models.pile import Pile, ac_pile
+from models.site import GiveBackRule
 from models.storage import PvPlant, Storage
 
 _COMMON = ("id", "kind", "node")
@@ -158,6 +159,15 @@ def _under_amps(network: Network, node: str) -> bool:
     if node not in network.index:
         return False
     return any(network.nodes[k].limit_a is not None for k in network.path[network.index[node]])
+
+
+def give_back_rule(head: Table) -> GiveBackRule | None:
+    """``[site.v2g]``: what vehicles may give back, and for what; None where it is not said."""
+    if "v2g" not in head:
+        return None
+    keys = ("price_per_kwh", "wear_per_kwh", "efficiency", "reserve_soc", "cycles_per_day")
+    table = Table(head.get("v2g", {}), "site.v2g", keys)
+    return GiveBackRule(**{key: table.number(key) for key in keys})
 
 
 def _storage(table: Table, assumed: list[str]) -> Storage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import tomli_w
@@ -93,6 +94,8 @@ def _site(file: SiteFile) -> dict[str, Any]:
         out["walk_in"] = _said(
             {k: getattr(site.walk_in, k) for k in ("energy_kwh", "stay_h", "priority")}
         )
+    if site.v2g is not None:
+        out["v2g"] = _said(asdict(site.v2g))
     if site.envelope:
         out["envelope"] = [
             {
@@ -139,6 +142,8 @@ def _pile(pile: Pile) -> dict[str, Any]:
     out |= _said({k: getattr(pile, k) for k in ("fallback_kw", "offline_kw", "response_s")})
     if pile.group:
         out["group"] = pile.group
+    if pile.discharge_kw:
+        out["discharge_kw"] = _plain(pile.discharge_kw)
     return out
 
 
@@ -151,6 +156,9 @@ def _storage(storage: Storage) -> dict[str, Any]:
         "min_soc",
         "max_soc",
         "wear_per_kwh",
+        "wear_per_cycle",
+        "reserve_soc",
+        "grid_charging",
     ]
     return {
         "id": storage.id,

@@ -24,6 +24,7 @@ from benchmarks import latency as latency_bench
 from benchmarks import peers as peers_bench
 from benchmarks import step as step_bench
 from benchmarks import tariffs as tariffs_bench
+from benchmarks.cli_microgrid import add_to
 from benchmarks.daemon_start import daemon_figures
 from benchmarks.month import month_figures
 
@@ -214,3 +215,6 @@ def _table(*columns_and_rows: Any) -> None:
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+add_to(app, _report)

@@ -1,0 +1,91 @@
+"""``valleyfill bench`` around storage and PV: microgrid, general, forecasts, response."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks import forecasts as forecast_bench
+from benchmarks import general as general_bench
+from benchmarks import microgrid as microgrid_bench
+from benchmarks import microgrid_plot, response
+
+Report = Callable[..., None]
+Data = Annotated[Path, typer.Option(help="Folder of the real data.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer and smaller rows.")]
+
+MICROGRID = (
+    "tariff",
+    "controller",
+    "total",
+    "bill",
+    "demand_charge",
+    "peak_kw",
+    "self_consumption",
+    "cycles",
+    "v2g_kwh",
+    "unmet_kwh",
+    "exceeded_s",
+)
+
+
+def add_to(app: typer.Typer, report: Report) -> None:
+    """Mount the commands; ``report`` runs, and prints a table or JSON."""
+
+    @app.command()
+    def microgrid(
+        data: Data,
+        days: Annotated[int, typer.Option(help="From 1 May 2019 on, at most 92.")] = 92,
+        book: Annotated[str, typer.Option(help="One tariff alone.")] = "",
+        plots: Annotated[Path | None, typer.Option(help="Folder for the plots.")] = None,
+        as_json: Json = False,
+        quick: Quick = False,
+    ) -> None:
+        """A summer with PV, storage and V2G: uncontrolled, by rule, ours, ours with foresight."""
+
+        def run(quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+            kept: dict[str, Any] = {}
+            found = microgrid_bench.summer(
+                data,
+                days=2 if quick else days,
+                books=(book,) if book else None,
+                tell=tell,
+                keep=kept,
+            )
+            if plots is not None:
+                microgrid_plot.write(kept, plots)
+            return found
+
+        report(run, MICROGRID, as_json, quick)
+
+    @app.command()
+    def general(as_json: Json = False, quick: Quick = False) -> None:
+        """The general path after one event, started from the last plan, beside a cold start."""
+        report(general_bench.run, general_bench.COLUMNS, as_json, quick)
+
+    @app.command()
+    def forecasts(data: Data, as_json: Json = False, quick: Quick = False) -> None:
+        """Skill of the forecasts of base load and PV, on days after the fit."""
+        report(
+            lambda quick, tell: forecast_bench.run(data, quick, tell),
+            forecast_bench.COLUMNS,
+            as_json,
+            quick,
+        )
+
+    @app.command("response")
+    def demand_response(data: Data, as_json: Json = False) -> None:
+        """A demand-response drill on a real day: promised, and delivered by the meter."""
+        messages = Console(stderr=True)
+        found = response.drill(data, tell=lambda line: messages.print(line, style="dim"))
+        if as_json:
+            print(json.dumps(found))
+            return
+        for name, value in found.items():
+            Console().print(f"{name}: {value}")

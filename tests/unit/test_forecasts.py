@@ -1,0 +1,74 @@
+"""Forecasts: what they know of days, and that they know nothing of what comes after."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
+from adapters.forecast.pv import ClearSky, Place
+from adapters.forecast.series import Measured, Method, foresee, skill
+
+ZONE = ZoneInfo("Asia/Shanghai")
+MONDAY_S = 1_781_452_800  # 00:00 on Monday 15 June 2026 in Shanghai
+PLACE = Place(30.3, 120.2)
+METHODS: tuple[Method, ...] = (Persistence(), DayBefore(), LikeDays(), ClearSky(PLACE))
+
+
+def weeks(n: int, seed: int = 4) -> Measured:
+    """Work days with a hump, quiet weekends, some noise."""
+    rng = np.random.default_rng(seed)
+    slots = np.arange(n * 7 * 96)
+    hour, day = (slots % 96) / 4.0, slots // 96 % 7
+    hump = np.exp(-(((hour - 14.0) / 3.0) ** 2))
+    values = 50.0 + np.where(day < 5, 100.0, 10.0) * hump + rng.normal(0, 2.0, slots.size)
+    return Measured(MONDAY_S, 900, values, ZONE)
+
+
+def sunny(days: int) -> Measured:
+    """Sun from six to six, every third day half covered."""
+    slots = np.arange(days * 96)
+    hour, day = (slots % 96) / 4.0, slots // 96
+    sun = 100.0 * np.maximum(np.sin((hour - 6.0) / 12.0 * np.pi), 0.0)
+    return Measured(MONDAY_S, 900, np.where(day % 3 == 0, 0.5, 1.0) * sun, ZONE)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_nothing_is_known_of_what_comes(method: Method) -> None:
+    series = weeks(4)
+    k = 17 * 96 + 40
+    other = Measured(series.start_s, 900, series.values_kw.copy(), ZONE)
+    other.values_kw[k:] = 1e6
+    ahead = method.expect(series.until(k), 96)
+    assert np.array_equal(ahead, method.expect(other.until(k), 96))
+    assert ahead.shape == (96,)
+    assert bool(np.all(np.isfinite(ahead)))
+
+
+def test_like_days_know_that_tomorrow_is_saturday() -> None:
+    series = weeks(4)
+    saturday = 26 * 96
+    found = skill((Persistence(), DayBefore(), LikeDays()), series, saturday, n=96, every=96)
+    assert found["like days"]["mae_kw"] < 0.5 * found["day before"]["mae_kw"]
+    assert found["persistence"]["skill"] == 0.0
+
+
+def test_clear_sky_is_dark_at_night_and_beats_persistence() -> None:
+    series = sunny(40)
+    ahead = ClearSky(PLACE).expect(series.until(30 * 96), 96)
+    assert ahead[:16].max() == 0.0
+    assert ahead[48] > 40.0
+    found = skill((Persistence(), ClearSky(PLACE)), series, 30 * 96, n=96, every=53)
+    assert found["clear sky"]["skill"] > 0.7
+
+
+def test_bands_hold_most_of_what_comes() -> None:
+    series = weeks(6)
+    inside = []
+    for k in range(28 * 96, 35 * 96, 96):
+        found = foresee(LikeDays(), series.until(k), 96)
+        truth = series.values_kw[k : k + 96]
+        inside.append(np.mean((truth >= found.low_kw) & (truth <= found.high_kw)))
+    assert 0.6 < float(np.mean(inside)) <= 0.97
