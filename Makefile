@@ -73,8 +73,22 @@ kill-test: system install
 fuzz: install
 	$(BIN)/python -m tests.unit.fuzz_wire $(N)
 
+# FLOOD: telemetry messages a second that come in beside the cuts.
+FLOOD ?= 0
 limit-cuts: system install
-	$(BIN)/python -m tests.integration.limit_cuts $(PILES) $(N)
+	$(BIN)/python -m tests.integration.limit_cuts $(PILES) $(N) $(FLOOD)
+
+HOURS ?= 24
+.PHONY: soak mutants
+soak: system install
+	$(BIN)/python -m tests.integration.soak $(PILES) $(HOURS)
+
+# The safety kernel, changed in one place at a time: how many changes a test finds.
+mutants: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "mutmut>=3"
+	HYPOTHESIS_PROFILE=mutants $(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut export-cicd-stats
+	@cat mutants/mutmut-cicd-stats.json
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

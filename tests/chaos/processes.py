@@ -185,8 +185,10 @@ def killed_at_every_step(t: Trial) -> None:
         trigger.write_text(point)
         rig.limit("step", 120.0 - 2 * k)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            rig.daemon.wait(15)
+            rig.daemon.wait(30)
         t.check(not rig.daemon.alive, f"{point}: never reached")
+        if rig.daemon.alive:
+            rig.daemon.kill()
         trigger.unlink()
         cut = time.monotonic()
         rig.daemon.start()

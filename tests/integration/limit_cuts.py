@@ -21,6 +21,7 @@ import psutil
 
 from adapters.wire import inbound as w
 from adapters.wire import outbound as o
+from adapters.wire import root_of
 from adapters.wire.outside import decode_out
 from tests.integration.field import ROOT, SITE, Peer, Yard, limit, raw, request, until, yard
 
@@ -107,8 +108,8 @@ class Ear:
                 self.floors, self.at_s = self.floors + 1, float(at)
 
 
-def measure(piles: int, cuts: int, folder: Path) -> dict[str, Any]:
-    """The figures of so many cuts at so many piles."""
+def measure(piles: int, cuts: int, folder: Path, *, flood: int = 0) -> dict[str, Any]:
+    """The figures of so many cuts at so many piles, with so many other messages a second."""
     with yard(folder, piles=piles, lease_s=60) as place:
         _enlarge(place, piles)
         viewer, grid, operator = place.peer("viewer", "status"), place.peer("g"), place.peer("op")
@@ -120,6 +121,9 @@ def measure(piles: int, cuts: int, folder: Path) -> dict[str, Any]:
             request(operator, f"s{k}", f"P-{k}", energy_kwh=300.0)
         until(lambda: ear.sum_kw > piles * BEFORE_KW * 0.97, "the cars charge", 180)
         floor_s = _floor(place, ear, piles)
+        topic = f"{root_of(SITE)}pile/P-0/telemetry"
+        words = ["tests.chaos.flood", str(place.broker.port), topic, str(flood), "86400"]
+        noise = subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT) if flood else None
         took_s = []
         for _ in range(cuts):
             began = time.monotonic()
@@ -132,9 +136,13 @@ def measure(piles: int, cuts: int, folder: Path) -> dict[str, Any]:
         control = psutil.Process(place.daemon.pid)
         memory = [round(c.memory_info().rss / 1e6, 1) for c in control.children(recursive=True)]
         ear.process.kill()
+        if noise is not None:
+            noise.kill()
+            noise.wait()
         return {
             "piles": piles,
             "cuts": cuts,
+            "flood_per_s": flood,
             "cut_ms_p50": round(statistics.median(took_s) * 1000, 1),
             "cut_ms_p99": round(sorted(took_s)[int(len(took_s) * 0.99)] * 1000, 1),
             "floor_ms_p50": round(statistics.median(floor_s) * 1000, 1),
@@ -185,8 +193,9 @@ def main() -> None:
             load.measure()
     piles = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     cuts = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+    flood = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     with tempfile.TemporaryDirectory(prefix="cuts-") as folder:
-        print(json.dumps(measure(piles, cuts, Path(folder)), indent=2))
+        print(json.dumps(measure(piles, cuts, Path(folder), flood=flood), indent=2))
 
 
 if __name__ == "__main__":
