@@ -20,6 +20,7 @@ from scheduler.dispatch import wants
 from scheduler.draft import Draft
 from scheduler.effects import Solve
 from scheduler.fixed import FixedPile, fixed
+from scheduler.flexibility import offered
 from scheduler.owed import off_plan
 from scheduler.plan_arrays import plan_of
 from scheduler.planning import build_problem
@@ -27,7 +28,7 @@ from scheduler.pricing import Pricing
 from scheduler.problem import Problem
 from scheduler.safety import Outlet, enforce, plenty
 from scheduler.sending import send
-from scheduler.solution import given_kwh
+from scheduler.solution import Solution, given_kwh
 from scheduler.state import PileState, SessionRecord, SiteState, changed
 from scheduler.timers import RISE_GAP_S, SOLVER_RETRY_S, solver_deadline_s
 from scheduler.unused import learn_unused
@@ -272,5 +273,24 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricin
             short += max(unlikely - max(most[i] - planned[i] - short, 0.0), 0.0)
         if record.promised_kwh != asked - short or record.short_kwh != short:
             sessions[session] = changed(record, promised_kwh=asked - short, short_kwh=short)
+    _tell_flexibility(draft, problem, answer)
     periods, currency = pricing.named(draft, problem.horizon)
     report.planned(draft, problem, answer, plan, site, periods=periods, currency=currency)
+
+
+def _tell_flexibility(draft: Draft, problem: Problem, answer: Solved) -> None:
+    """What the site could do beside its new plan, where storage or PV is in it."""
+    if problem.microgrid is None or answer.assets_kw is None:
+        return
+    shape = (problem.microgrid.n_assets, problem.horizon.n)
+    told = Solution(
+        np.asarray(answer.energy_kwh, dtype=np.float64),
+        "feasible",
+        answer.rung,
+        answer.gap,
+        answer.work,
+        np.asarray(answer.assets_kw, dtype=np.float64).reshape(shape),
+    )
+    found = offered(problem, told, draft.get("now"))
+    if found is not None:
+        draft.emit(found)
