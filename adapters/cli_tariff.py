@@ -132,14 +132,18 @@ def show(
 
 @app.command()
 def check(
-    file: Annotated[Path | None, typer.Argument(help="A book file.")] = None,
+    file: Annotated[str | None, typer.Argument(help="A book file, or a shipped book.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every shipped book.")] = False,
     as_json: Json = False,
 ) -> None:
     """Does a book cover every minute of its validity exactly once, 2024 to 2027?"""
     if (file is None) == (not every):
         raise typer.BadParameter("name a file, or say --all")
-    books = list(read_books().values()) if file is None else [read_book_file(file)]
+    shipped = read_books()
+    if file is None:
+        books = list(shipped.values())
+    else:
+        books = [shipped[file] if file in shipped else read_book_file(Path(file))]
     zones = [ZoneInfo(z) for z in _DST_ZONES]
     found = []
     for book in track(books, "checking", console=messages, transient=True):

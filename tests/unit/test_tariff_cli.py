@@ -71,6 +71,12 @@ def test_price_sheets_follow_from_their_components(capsys: pytest.CaptureFixture
     assert "1.3465" in capsys.readouterr().out
 
 
+def test_check_takes_a_shipped_book_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tariff", "check", "pge-bev-2", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["books"]
+    assert (found["name"], found["problems"]) == ("pge-bev-2", [])
+
+
 def test_check_refuses_a_book_with_a_gap(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
