@@ -406,11 +406,11 @@ def rig(folder: Path, *, piles: int = 20, alone: int = 5) -> Iterator[Rig]:
         )
         meter.start()
         threading.Thread(target=place.background, name="background", daemon=True).start()
-        until(lambda: (s := place.status()) is not None and s.state == "online", "it runs", 60)
+        until(lambda: (s := place.status()) is not None and s.state == "online", "it runs", 120)
         # The first start of a site waits one lease before the first increase.
         for kind in kinds:
             place.request(f"s-{kind.name}", kind.name, 900.0 if not kind.ac else 40.0)
-        until(lambda: place.drawn_kw > 0.8 * place.room_kw, "the cars charge", 90)
+        until(lambda: place.drawn_kw > 0.8 * place.room_kw, "the cars charge", 120)
         time.sleep(3.0)
         begin = time.monotonic()
         time.sleep(6.0)
