@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
@@ -25,6 +26,11 @@ class SessionPlan:
         """Planned power at an instant, kW; 0 outside."""
         k = bisect_right(self.starts_s, seconds) - 1
         return self.power_kw[k] if 0 <= k < len(self.power_kw) else 0.0
+
+    def next_edge_s(self, seconds: float) -> float:
+        """Where the planned power may next change after an instant; inf: never."""
+        k = bisect_right(self.starts_s, seconds)
+        return float(self.starts_s[k]) if k < len(self.starts_s) else math.inf
 
     def energy_between(self, start_s: float, end_s: float) -> float:
         """Planned energy in [start_s, end_s), kWh."""

@@ -11,7 +11,7 @@ from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.owed import may_give
-from scheduler.state import SessionRecord
+from scheduler.state import PileState, SessionRecord
 from scheduler.taper import offered_kw, stored_kwh
 from scheduler.unused import probe_kw
 
@@ -37,43 +37,53 @@ def _givable_kw(site: Site, record: SessionRecord, said: GiveBack, plate: Pile) 
     return min(said.max_discharge_kw, plate.discharge_kw)
 
 
-def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
-    """Power wanted at each pile with a vehicle, kW, by plan and by operators' orders."""
-    plan = draft.plan
-    at = epoch_s(now)
-    out: dict[str, float] = {}
-    pile_session: dict[str, str] = draft.get("pile_session")
-    overrides = draft.get("overrides")
-    lost: bool = draft.get("solver_lost")
-    over = plan is not None and at >= plan.end_s
-    sessions, piles, nameplates = draft.sessions, draft.piles, site.pile_by_id
-    planned = {} if plan is None else plan.sessions
-    spare = site.beyond_request == "spare"
-    for name, session in pile_session.items():
-        record = sessions[session]
-        pile = piles[name]
-        nameplate = nameplates[name]
-        override = overrides.get(name)
-        if override is not None and override.until is not None and override.until <= now:
+class Wishes:
+    """What piles with a vehicle want, by plan and by operators' orders, in one drain.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its clock, plan and orders are read once.
+    site : Site
+    """
+
+    def __init__(self, draft: Draft, site: Site) -> None:
+        self._site = site
+        self._now: datetime = draft.get("now")
+        self._at = epoch_s(self._now)
+        self._overrides = draft.get("overrides")
+        self._lost: bool = draft.get("solver_lost")
+        plan = draft.plan
+        self._over = plan is not None and self._at >= plan.end_s
+        self._planned = {} if plan is None else plan.sessions
+        self._nameplates = site.pile_by_id
+        self._spare = site.beyond_request == "spare"
+
+    def of(self, name: str, pile: PileState, record: SessionRecord) -> float:
+        """Power wanted at one pile, kW."""
+        session, nameplate = record.request.session, self._nameplates[name]
+        override = self._overrides.get(name)
+        if override is not None and override.until is not None and override.until <= self._now:
             override = None
         at_once = record.request.mode == "now" or (
             override is not None and override.kind == "charge_now"
         )
         want = 0.0
         owes = _owes(record)
-        gives = may_give(site, record)
-        ahead = planned[session].at(at) if gives is not None and session in planned else 0.0
-        free = pile.fault is None and override is None and not (at_once or over or lost)
+        gives, ahead = may_give(self._site, record), 0.0
+        if gives is not None and session in self._planned:
+            ahead = self._planned[session].at(self._at)
+        free = pile.fault is None and override is None
+        free = free and not (at_once or self._over or self._lost)
         if gives is not None and ahead < 0 and free:
-            out[name] = -min(-ahead, _givable_kw(site, record, gives, nameplate))
-            continue
-        if (record.state != "full" and (owes or spare)) or ahead > 0:
-            if owes and (at_once or (lost and (over or session not in planned))):
+            return -min(-ahead, _givable_kw(self._site, record, gives, nameplate))
+        if (record.state != "full" and (owes or self._spare)) or ahead > 0:
+            if owes and (at_once or (self._lost and (self._over or session not in self._planned))):
                 # Whoever is to charge at once, or has no plan when no plan can be had, asks for
                 # all; the kernel serves by priority and urgency.
                 want = nameplate.max_kw
-            elif session in planned:
-                want = offered_kw(record, nameplate, planned[session].at(at))
+            elif session in self._planned:
+                want = offered_kw(record, nameplate, self._planned[session].at(self._at))
             if record.request.max_kw is not None:
                 want = min(want, record.request.max_kw)
         if want <= POWER_EPSILON_KW:
@@ -97,5 +107,4 @@ def wants(draft: Draft, site: Site, now: datetime) -> dict[str, float]:
         band = DEAD_BAND_SHARE * nameplate.max_kw
         if pile.sent and want > 0 and 0 < abs(want - pile.wanted_kw) < band:
             want = pile.wanted_kw
-        out[name] = want
-    return out
+        return want

@@ -10,12 +10,14 @@ from models.site import Site
 from scheduler import step
 from scheduler.alerts import watch
 from scheduler.answers import answer_limits
+from scheduler.control import control
 from scheduler.demand import record
 from scheduler.draft import Draft
 from scheduler.effects import Effect
 from scheduler.fold import fold
 from scheduler.pricing import Books, Pricing, no_books
 from scheduler.problem import Problem
+from scheduler.sights import Sights
 from scheduler.state import PileState, Recovered, SiteState
 from scheduler.takeover import adopt
 from scheduler.timers import age, next_due_s
@@ -40,6 +42,7 @@ class Engine:
         self.tariff = tariff
         self._pricing = Pricing(site, tariff, books)
         self._problem: Problem | None = None
+        self._sights = Sights(site)
 
     def start(
         self,
@@ -111,14 +114,15 @@ class Engine:
                 fold(draft, event, self.site, self._pricing)
         age(draft, self.site)
         terms = self._pricing.terms(draft)
-        picture = step.control(draft, self.site, terms)
+        picture = control(draft, self.site, self._sights, terms)
         record(draft, self.site, picture, terms)
         problem = step.plan_if_wanted(draft, self.site, self._pricing)
         if problem is not None:
             self._problem = problem
         answer_limits(draft, self.site, picture)
         watch(draft, self.site, picture)
-        return draft.freeze(), tuple(draft.effects), next_due_s(draft, self.site)
+        due_s = next_due_s(draft, self.site, self._sights.due_s(draft))
+        return draft.freeze(), tuple(draft.effects), due_s
 
     def _solved(self, draft: Draft, event: Solved) -> None:
         if event.digest != draft.get("solving"):

@@ -156,8 +156,10 @@ def _may_leave(draft: Draft) -> bool:
     return draft.get("silent_after") is None or bool(draft.get("limit_since_silence"))
 
 
-def next_due_s(draft: Draft, site: Site) -> float:
-    """Monotonic time at which the engine wants to be asked next, also without news."""
+def next_due_s(draft: Draft, site: Site, piles_due_s: float) -> float:
+    """Monotonic time at which the engine wants to be asked next, also without news; the piles
+    want to be looked at by ``piles_due_s``.
+    """
     now: datetime = draft.get("now")
     mono_s: float = draft.get("mono_s")
     now_s = now.timestamp()
@@ -184,33 +186,29 @@ def next_due_s(draft: Draft, site: Site) -> float:
     if draft.near_peak:
         # Room under the peak comes back as older minutes leave the running averages.
         due = min(due, mono_s + CELL_S - now_s % CELL_S + 0.001)
-    due = min(due, _piles_due_s(draft, site, mono_s))
-    return max(due, mono_s + SOONEST_S)
+    return max(min(due, piles_due_s), mono_s + SOONEST_S)
 
 
-def _piles_due_s(draft: Draft, site: Site, mono_s: float) -> float:
-    """When the first pile wants something: silence, renewal, saying again, learning."""
+def pile_due_s(pile: PileState, index: int, site: Site, mono_s: float) -> float:
+    """When a pile wants something: silence, renewal, saying again, learning; monotonic, s."""
     silence = MISSED_PERIODS * site.telemetry_period_s
     due = math.inf
-    for k, pile in enumerate(draft.piles.values()):
-        heard = pile.heard_mono_s
-        if heard >= 0 and mono_s - heard <= silence and heard + silence < due:
-            due = heard + silence + 0.001
-        if not pile.sent:
-            continue
-        renewal = renewal_due_s(k, pile.renewed_mono_s, site.lease_s)
-        if renewal < due:
-            due = renewal
-        if 0 <= pile.below_since_mono_s < due - UNUSED_AFTER_S:
-            due = pile.below_since_mono_s + UNUSED_AFTER_S
-        if 0 <= pile.probe_mono_s < due:
-            due = pile.probe_mono_s
-        since = mono_s - pile.changed_mono_s
-        if since < RETRIES_S:
-            due = min(due, _after_a_change_s(pile, mono_s, since))
-        for sent in pile.unacked:
-            if mono_s < sent.holds_until_mono_s < due:
-                due = sent.holds_until_mono_s
+    heard = pile.heard_mono_s
+    if heard >= 0 and mono_s - heard <= silence:
+        due = heard + silence + 0.001
+    if not pile.sent:
+        return due
+    due = min(due, renewal_due_s(index, pile.renewed_mono_s, site.lease_s))
+    if 0 <= pile.below_since_mono_s < due - UNUSED_AFTER_S:
+        due = pile.below_since_mono_s + UNUSED_AFTER_S
+    if 0 <= pile.probe_mono_s < due:
+        due = pile.probe_mono_s
+    since = mono_s - pile.changed_mono_s
+    if since < RETRIES_S:
+        due = min(due, _after_a_change_s(pile, mono_s, since))
+    for sent in pile.unacked:
+        if mono_s < sent.holds_until_mono_s < due:
+            due = sent.holds_until_mono_s
     return due
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from models.pile import Pile
@@ -26,17 +27,20 @@ PROBE_STEP = 1.2
 """A probe offers so many times what is planned."""
 
 
-def learn_unused(draft: Draft, site: Site, mono_s: float) -> None:
+def learn_unused(draft: Draft, site: Site, names: Iterable[str]) -> None:
     """Give back what vehicles do not draw, and probe them again later.
 
     After 60 s under its setpoint a vehicle counts with its measured power plus one step; one
     that draws nothing is full. Both are offered more again later, ever more rarely: a probe asks
-    for no new plan, only what it finds does.
+    for no new plan, only what it finds does. Only the piles named are looked at.
     """
-    for session, record in list(draft.sessions.items()):
-        if record.state == "announced":
+    mono_s: float = draft.get("mono_s")
+    pile_session: dict[str, str] = draft.get("pile_session")
+    for name in names:
+        session = pile_session.get(name)
+        if session is None:
             continue
-        name = record.request.pile
+        record: SessionRecord = draft.sessions[session]
         pile = draft.piles[name]
         nameplate = site.pile_by_id[name]
         if pile.probing and pile.power_kw > (pile.learned_kw or 0.0) + DRAWS_KW:

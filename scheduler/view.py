@@ -57,13 +57,12 @@ def look(draft: Draft, site: Site) -> Picture:
     """Who talks and who is silent, and their sums at every node."""
     mono_s: float = draft.get("mono_s")
     known = fixed(site).piles
-    heard_after = mono_s - MISSED_PERIODS * site.telemetry_period_s
     m = len(site.network.nodes)
     silent: dict[str, float] = {}
     talking, counted = [0.0] * m, [0.0] * m
     for name, pile in draft.piles.items():
         one = known[name]
-        if pile.heard_mono_s < 0 or pile.heard_mono_s < heard_after:
+        if is_silent(pile, site, mono_s):
             kw = silent[name] = counted_silent_kw(pile, one.pile, mono_s, site) * one.factor
             if kw:
                 for v in one.path:
@@ -71,12 +70,24 @@ def look(draft: Draft, site: Site) -> Picture:
         elif pile.power_kw:
             for v in one.path:
                 talking[v] += pile.power_kw
+    add_storages(draft, site, talking)
+    return Picture(silent, talking, counted)
+
+
+def add_storages(draft: Draft, site: Site, talking_kw: list[float]) -> None:
+    """Add what talking storages draw to the sums at their nodes, in place, kW."""
+    heard_after = draft.get("mono_s") - MISSED_PERIODS * site.telemetry_period_s
     for storage in site.storages:
         state: AssetState | None = draft.get("assets").get(storage.id)
         if state is not None and state.heard_mono_s >= max(heard_after, 0.0):
             for v in site.network.path[site.network.index[storage.node]]:
-                talking[v] += state.power_kw
-    return Picture(silent, talking, counted)
+                talking_kw[v] += state.power_kw
+
+
+def is_silent(pile: PileState, site: Site, mono_s: float) -> bool:
+    """True for a pile that never spoke, or has missed three telemetry periods."""
+    heard = pile.heard_mono_s
+    return heard < 0 or heard < mono_s - MISSED_PERIODS * site.telemetry_period_s
 
 
 def held_kw(

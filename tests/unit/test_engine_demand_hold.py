@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scheduler import step
+from scheduler import control
 from tests.unit.test_engine_demand import tariff
 from tests.world import World, pile, site
 
@@ -54,7 +54,7 @@ def test_every_running_average_stays_at_what_the_plan_aims_at(slide_s: int) -> N
 
 
 def test_without_it_the_same_hour_comes_above(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "hold", lambda draft, site, wanted, room: wanted)
+    monkeypatch.setattr(control, "hold", lambda draft, site, wanted, room: wanted)
     assert over_the_aim(60, breathing())[1] > 0.05
 
 

@@ -1,0 +1,91 @@
+"""The control pass of a drain: what the plan wants, held by the peak, after the safety kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from models.site import Site
+from models.units import ENERGY_EPSILON_KWH
+from scheduler.asset_control import settle_assets, show_assets
+from scheduler.asset_planning import has_assets
+from scheduler.base_load import measure_base
+from scheduler.demand_hold import hold, room_now_kw
+from scheduler.draft import Draft
+from scheduler.safety import enforce
+from scheduler.sending import send
+from scheduler.sights import Sights
+from scheduler.unused import learn_unused
+from scheduler.view import Picture, budget_now
+from tariffs.demand import DemandTerm
+
+LAXITY_STEP_H = 0.25
+"""Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
+
+
+def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm] = ()) -> Picture:
+    """Setpoints of this drain.
+
+    Where there is plenty for everyone, only piles that are looked at anew can have another
+    setpoint; else the kernel goes through all of them.
+    """
+    stale = sights.stale(draft)
+    picture = sights.look(draft, stale)
+    measure_base(draft, site, picture)
+    learn_unused(draft, site, stale)
+    sights.see(draft, stale, picture)
+    budget = budget_now(draft, site, picture)
+    assets = has_assets(site)
+    wanted = held = sights.wanted(draft) if terms or assets else {}
+    if terms:
+        held = hold(draft, site, wanted, room_now_kw(draft, site, picture, terms))
+    if held is wanted and not assets and sights.plenty(budget):
+        names, powers = sights.alone(stale if sights.had_plenty else list(draft.piles))
+        sights.had_plenty = True
+    else:
+        sights.had_plenty = False
+        names, outlets = sights.outlets(draft)
+        if held is not wanted:
+            outlets = [
+                replace(o, want_kw=min(o.want_kw, held.get(name, 0.0)))
+                for name, o in zip(names, outlets, strict=True)
+            ]
+        shown = show_assets(draft, site, names, outlets, held, budget) if assets else None
+        order = _order(draft, names, draft.get("now"))
+        powers = enforce(outlets, [*order, *range(len(names), len(outlets))], budget)
+        if shown is not None:
+            powers = settle_assets(draft, site, names, powers, shown)
+    send(draft, site, names, powers, picture.silent)
+    return picture
+
+
+def _order(draft: Draft, names: list[str], now: datetime) -> list[int]:
+    """Who is served first under a shortage: priority, then least laxity, then who charges."""
+    pile_session: dict[str, str] = draft.get("pile_session")
+    sessions, piles = draft.sessions, draft.piles
+    at, floor = now.timestamp(), math.floor
+    keys: list[tuple[int, int, bool, int]] = []
+    for k, name in enumerate(names):
+        session = pile_session.get(name)
+        if session is None:
+            keys.append((10, 0, False, k))
+            continue
+        record = sessions[session]
+        request = record.request
+        idle = piles[name].wanted_kw <= 0.0
+        owed_kwh = request.energy_kwh - record.delivered_kwh
+        if owed_kwh <= ENERGY_EPSILON_KWH:
+            # More than was asked for comes after everybody's request.
+            keys.append((1, 0, idle, k))
+            continue
+        left_h = (request.departure_s - at) / 3600.0
+        laxity_h = left_h - owed_kwh / TYPICAL_KW
+        keys.append((-request.priority, floor(laxity_h / LAXITY_STEP_H), idle, k))
+    keys.sort()
+    return [key[3] for key in keys]
+
+
+TYPICAL_KW = 7.0
+"""Power by which laxity is judged: that of the usual AC pile."""

@@ -1,0 +1,344 @@
+"""What each pile comes to now: looked at anew only when something it hangs on has changed.
+
+A pile's power held, wanted and allowed depend on its own state, its session's record, its part of
+the plan, and on instants that are known ahead. As long as all of these are the same objects and
+the next of those instants has not come, it comes to the same. So a drain in which one pile of a
+thousand spoke costs one look and not a thousand. Nothing is decided here that a fresh look would
+decide otherwise: with an empty memory every pile is looked at, and the answer is the same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from models.site import Site
+from scheduler.dispatch import Wishes
+from scheduler.draft import Draft
+from scheduler.fixed import Fixed, FixedPile, fixed
+from scheduler.safety import Budget, Outlet, enforce
+from scheduler.state import PileState, SessionRecord
+from scheduler.timers import RETRIES_S, RISE_GAP_S, pile_due_s
+from scheduler.unused import UNUSED_AFTER_S
+from scheduler.view import (
+    MESSAGE_EXPIRY_S,
+    MISSED_PERIODS,
+    SETTLED_S,
+    Picture,
+    add_storages,
+    counted_silent_kw,
+    held_kw,
+    in_emergency,
+    is_silent,
+    lease_runs,
+)
+
+EXCESS_SHARE = 0.005
+"""Of a pile's power: a reading so much above its setpoint is within its meter's error."""
+
+CLOCKS_APART_S = 0.05
+"""Wall and monotonic clock moved apart by more than this: every instant is another one."""
+
+CLEAR_KW = 1e-6
+"""Plenty means so much more than enough that no order of adding up could say otherwise."""
+
+
+@dataclass(slots=True)
+class Sight:
+    """One pile, as it stays from ``since_s`` until ``until_s`` of the monotonic clock, and until
+    ``edge_s`` of the wall clock, where its plan goes on to another power.
+
+    ``silent_kw`` is None while it talks; ``alone_kw`` its setpoint where there is plenty for all;
+    ``due_s`` when it next wants something by itself.
+    """
+
+    pile: PileState
+    record: SessionRecord | None
+    since_s: float
+    until_s: float
+    edge_s: float
+    silent_kw: float | None
+    want_kw: float
+    outlet: Outlet | None
+    alone_kw: float
+    due_s: float
+
+
+class Sights:
+    """The memory of the control pass; it belongs to one engine and is no part of the state.
+
+    Parameters
+    ----------
+    site : Site
+        The engine's site.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._fixed: Fixed = fixed(site)
+        self._known: dict[str, Sight] = {}
+        self._under: tuple[Any, ...] = ()
+        self._offset_s = math.nan
+        self._load_kw: list[float] = []
+        self._load_a: list[list[float]] = []
+        self.had_plenty = False
+
+    def stale(self, draft: Draft) -> list[str]:
+        """Piles that must be looked at again, in their order."""
+        mono_s: float = draft.get("mono_s")
+        now_s = draft.get("now").timestamp()
+        plan = draft.plan
+        under = (
+            plan,
+            draft.get("overrides"),
+            draft.get("emergencies"),
+            draft.get("solver_lost"),
+            mono_s >= draft.get("hold_until_mono_s"),
+            plan is not None and now_s >= plan.end_s,
+        )
+        same = len(self._under) == len(under) and all(
+            a is b for a, b in zip(self._under, under, strict=True)
+        )
+        offset_s = now_s - mono_s
+        # Operators' orders and emergencies are rare, and reach everything.
+        if not same or under[1] or under[2] or abs(offset_s - self._offset_s) > CLOCKS_APART_S:
+            self._known.clear()
+        self._under = under
+        if not self._known:
+            self._offset_s = offset_s
+            self.had_plenty = False
+            return list(draft.piles)
+        known, sessions = self._known, draft.sessions
+        pile_session = draft.get("pile_session")
+        out = []
+        for name, pile in draft.piles.items():
+            sight = known.get(name)
+            if (
+                sight is None
+                or sight.pile is not pile
+                or not sight.since_s <= mono_s < sight.until_s
+                or now_s >= sight.edge_s
+                or sight.record is not sessions.get(pile_session.get(name))
+            ):
+                out.append(name)
+        return out
+
+    def look(self, draft: Draft, stale: list[str]) -> Picture:
+        """Who talks and who is silent, and their sums at every node."""
+        mono_s: float = draft.get("mono_s")
+        piles, again = draft.piles, set(stale)
+        m = len(self._site.network.nodes)
+        silent: dict[str, float] = {}
+        talking, counted = [0.0] * m, [0.0] * m
+        for name, pile in piles.items():
+            one = self._fixed.piles[name]
+            if name in again:
+                quiet = is_silent(pile, self._site, mono_s)
+                kw = (
+                    counted_silent_kw(pile, one.pile, mono_s, self._site) * one.factor
+                    if quiet
+                    else None
+                )
+            else:
+                kw = self._known[name].silent_kw
+            if kw is not None:
+                silent[name] = kw
+                if kw:
+                    for v in one.path:
+                        counted[v] += kw
+            elif pile.power_kw:
+                for v in one.path:
+                    talking[v] += pile.power_kw
+        add_storages(draft, self._site, talking)
+        return Picture(silent, talking, counted)
+
+    def see(self, draft: Draft, stale: list[str], picture: Picture) -> None:
+        """Look again at the stale piles; then add up what all of them may draw."""
+        wishes = Wishes(draft, self._site)
+        for name in stale:
+            self._known[name] = self._see(draft, name, picture, wishes)
+        if stale:
+            self._add_up()
+        for name, sight in self._known.items():
+            if sight.outlet is not None and sight.outlet.floor_kw:
+                picture.floors[name] = sight.outlet.floor_kw
+
+    def _see(self, draft: Draft, name: str, picture: Picture, wishes: Wishes) -> Sight:
+        mono_s: float = draft.get("mono_s")
+        pile, one, lease_s = draft.piles[name], self._fixed.piles[name], self._site.lease_s
+        record = draft.sessions.get(draft.get("pile_session").get(name))
+        silent_kw, want = picture.silent.get(name), 0.0
+        outlet: Outlet | None = None
+        if silent_kw is not None:
+            if pile.sent:
+                outlet = _outlet(one, pile, 0.0, 0.0, 0.0, may_rise=False)
+        else:
+            stopped = in_emergency(draft, self._site, one.path)
+            want = 0.0 if stopped or record is None else wishes.of(name, pile, record)
+            floor = 0.0
+            if pile.power_kw > pile.wanted_kw or not pile.sent:
+                floor = floor_kw(pile, one, mono_s, lease_s)
+            fell = pile.before_kw > pile.wanted_kw and mono_s - pile.changed_mono_s < RISE_GAP_S
+            outlet = _outlet(
+                one,
+                pile,
+                want,
+                held_kw(pile, one.pile, mono_s, lease_s, one.factor),
+                floor,
+                may_rise=bool(self._under[4]) and not stopped and not fell,
+            )
+        due_s = pile_due_s(pile, one.index, self._site, mono_s)
+        return Sight(
+            pile=pile,
+            record=record,
+            since_s=mono_s,
+            until_s=self._until_s(draft, name, mono_s, due_s, talks=silent_kw is None),
+            edge_s=self._edge_s(draft, record),
+            silent_kw=silent_kw,
+            want_kw=want,
+            outlet=outlet,
+            alone_kw=0.0 if outlet is None else self._alone_kw(outlet),
+            due_s=due_s,
+        )
+
+    def _alone_kw(self, outlet: Outlet) -> float:
+        m = len(self._site.network.nodes)
+        return enforce([outlet], (0,), Budget([math.inf] * m, [None] * m))[0]
+
+    def _until_s(
+        self, draft: Draft, name: str, mono_s: float, due_s: float, *, talks: bool
+    ) -> float:
+        """When time alone may next change what the pile comes to."""
+        pile = draft.piles[name]
+        instants = [
+            due_s,
+            pile.lease_mono_s + self._site.lease_s,
+            pile.changed_mono_s + RISE_GAP_S,
+            pile.changed_mono_s + RETRIES_S,
+            pile.renewed_mono_s + MESSAGE_EXPIRY_S,
+            pile.probe_mono_s,
+            pile.below_since_mono_s + UNUSED_AFTER_S,
+        ]
+        if talks:
+            instants.append(
+                pile.heard_mono_s + MISSED_PERIODS * self._site.telemetry_period_s + 1e-9
+            )
+        if pile.acked is not None:
+            instants.append(pile.acked.holds_until_mono_s)
+        instants += [sent.holds_until_mono_s for sent in pile.unacked]
+        return min((t for t in instants if t > mono_s), default=math.inf)
+
+    def _edge_s(self, draft: Draft, record: SessionRecord | None) -> float:
+        plan = draft.plan
+        if plan is None or record is None:
+            return math.inf
+        part = plan.sessions.get(record.request.session)
+        return math.inf if part is None else part.next_edge_s(draft.get("now").timestamp())
+
+    def _add_up(self) -> None:
+        """What all outlets may draw, at every node and on every phase."""
+        m = len(self._site.network.nodes)
+        kw, amps = [0.0] * m, [[0.0, 0.0, 0.0] for _ in range(m)]
+        limited = [node.limit_a is not None for node in self._site.network.nodes]
+        for sight in self._known.values():
+            outlet = sight.outlet
+            if outlet is None:
+                continue
+            most = max(outlet.want_kw, outlet.held_kw, outlet.floor_kw)
+            if most == 0.0:
+                continue
+            counted = most * outlet.factor
+            for v in outlet.path:
+                kw[v] += counted
+                if limited[v]:
+                    for phase in outlet.phases:
+                        amps[v][phase] += most * outlet.amps_per_kw
+        self._load_kw, self._load_a = kw, amps
+
+    def plenty(self, budget: Budget) -> bool:
+        """True when everyone can have what he wants or holds at once: then nobody is first."""
+        return all(
+            left - load > CLEAR_KW for left, load in zip(budget.kw, self._load_kw, strict=True)
+        ) and all(
+            left is None or all(a - b > CLEAR_KW for a, b in zip(left, load, strict=True))
+            for left, load in zip(budget.amps, self._load_a, strict=True)
+        )
+
+    def wanted(self, draft: Draft) -> dict[str, float]:
+        """Power wanted at each pile with a vehicle, kW."""
+        return {name: self._known[name].want_kw for name in draft.get("pile_session")}
+
+    def outlets(self, draft: Draft) -> tuple[list[str], list[Outlet]]:
+        """Every pile that can be told something, in its order."""
+        names, outlets = [], []
+        for name in draft.piles:
+            outlet = self._known[name].outlet
+            if outlet is not None:
+                names.append(name)
+                outlets.append(outlet)
+        return names, outlets
+
+    def alone(self, names: list[str]) -> tuple[list[str], list[float]]:
+        """Those of the piles that can be told something, and their setpoints in plenty, kW."""
+        seen = [(name, self._known[name]) for name in names]
+        told = [(name, sight.alone_kw) for name, sight in seen if sight.outlet is not None]
+        return [name for name, _ in told], [power for _, power in told]
+
+    def due_s(self, draft: Draft) -> float:
+        """When the first pile wants something by itself, monotonic, s."""
+        mono_s: float = draft.get("mono_s")
+        due = math.inf
+        for name, pile in draft.piles.items():
+            sight = self._known[name]
+            if sight.pile is pile:
+                at = sight.due_s
+            else:
+                at = pile_due_s(pile, self._fixed.piles[name].index, self._site, mono_s)
+            if at < due:
+                due = at
+        return due
+
+
+def _outlet(
+    one: FixedPile,
+    pile: PileState,
+    want_kw: float,
+    held_kw: float,
+    floor_kw: float,
+    *,
+    may_rise: bool,
+) -> Outlet:
+    plate = one.pile
+    return Outlet(
+        one.path,
+        want_kw,
+        held_kw,
+        pile.wanted_kw if pile.sent else 0.0,
+        plate.min_kw,
+        plate.max_kw,
+        plate.step_kw,
+        one.factor,
+        one.phases,
+        one.amps_per_kw,
+        may_rise,
+        floor_kw,
+    )
+
+
+def floor_kw(pile: PileState, one: FixedPile, mono_s: float, lease_s: float) -> float:
+    """What a pile draws whatever it was told, as a setpoint, kW; 0 while it obeys.
+
+    A reading taken before the pile had its declared time to respond is held against what it
+    was told before.
+    """
+    if pile.power_kw <= 0.0:
+        return 0.0
+    allowed = pile.wanted_kw if pile.sent else 0.0
+    if pile.measured_mono_s < pile.changed_mono_s + one.pile.response_s + SETTLED_S:
+        allowed = max(allowed, pile.before_kw)
+    if allowed < one.pile.fallback_kw and not lease_runs(pile, mono_s, lease_s):
+        allowed = one.pile.fallback_kw
+    if pile.power_kw <= allowed * one.factor + EXCESS_SHARE * one.pile.max_kw:
+        return 0.0
+    return pile.power_kw / one.factor
