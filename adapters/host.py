@@ -22,6 +22,7 @@ from adapters.wire import Publish, decode, encode
 from adapters.wire.encode import publish_of, rejected_body
 from models.events import Event, PileAcked, Received, Stamp
 from scheduler.effects import (
+    AssetSetpointSent,
     Outbound,
     Persist,
     Rejected,
@@ -41,6 +42,9 @@ KEPT_AT_LEAST_S = 10.0
 
 HELD_AT_MOST_S = 5.0
 """An increase that has waited longer for the disk is let go; the next renewal says it again."""
+
+AnySetpoint = SetpointSent | AssetSetpointSent
+"""A pile's or an asset's: ids of both are one namespace."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Host:
         self.keyring = keyring or Keyring(self._site)
         self._token = 0
         self._held_acks: list[_Held] = []
-        self._held_setpoints: dict[str, tuple[int, float, SetpointSent]] = {}
+        self._held_setpoints: dict[str, tuple[int, float, AnySetpoint]] = {}
         self._retained: dict[str, Publish] = {}
         self._unanswered: dict[str, Stamp] = {}
         self._mute: set[str] = set()
@@ -208,8 +212,8 @@ class Host:
                 solve = effect.problem
             elif isinstance(effect, Rejected):
                 publish.extend(self._reject(effect, mono_s))
-            elif isinstance(effect, SetpointSent):
-                if not effect.renewal:
+            elif isinstance(effect, SetpointSent | AssetSetpointSent):
+                if not effect.renewal and isinstance(effect, SetpointSent):
                     sent.append(effect)
                 if not self._hold(effect, mono_s):
                     publish.append(self._setpoint(effect))
@@ -234,24 +238,25 @@ class Host:
         """Whether the state itself has to be written, though nothing was promised in this drain."""
         return mono_s - self._kept_mono_s > KEPT_AT_LEAST_S or self._milestone() != self._kept
 
-    def _hold(self, effect: SetpointSent, mono_s: float) -> bool:
+    def _hold(self, effect: AnySetpoint, mono_s: float) -> bool:
         """Whether a setpoint waits for the disk; a newer word for a pile replaces a waiting one."""
-        waiting = self._held_setpoints.pop(effect.pile, None)
+        about = effect.pile if isinstance(effect, SetpointSent) else effect.asset
+        waiting = self._held_setpoints.pop(about, None)
         if effect.after_commit and not self._store_broken:
-            self._held_setpoints[effect.pile] = (self._token, mono_s, effect)
+            self._held_setpoints[about] = (self._token, mono_s, effect)
             return True
         if waiting is not None and effect.renewal:
             token, since, _ = waiting
-            self._held_setpoints[effect.pile] = (token, since, effect)
+            self._held_setpoints[about] = (token, since, effect)
             return True
         return False
 
-    def _setpoint(self, effect: SetpointSent) -> Publish:
+    def _setpoint(self, effect: AnySetpoint) -> Publish:
         (publish,) = encode(self._site, effect)
         self.setpoint_count += not effect.renewal
         if not effect.renewal:
             self._count("setpoints_sent", "")
-        if effect.pile not in self._mute:
+        if isinstance(effect, SetpointSent) and effect.pile not in self._mute:
             self._unanswered[effect.pile] = effect.stamp
         return publish
 
