@@ -40,8 +40,8 @@ EXCESS_SHARE = 0.005
 CLOCKS_APART_S = 0.05
 """Wall and monotonic clock moved apart by more than this: every instant is another one."""
 
-CLEAR_KW = 1e-6
-"""Plenty means so much more than enough that no order of adding up could say otherwise."""
+ROUNDING_KW = 1e-9
+"""A plan that fills a node to the brim adds up to its budget but for rounding: a microwatt."""
 
 
 @dataclass(slots=True)
@@ -259,9 +259,9 @@ class Sights:
     def plenty(self, budget: Budget) -> bool:
         """True when everyone can have what he wants or holds at once: then nobody is first."""
         return all(
-            left - load > CLEAR_KW for left, load in zip(budget.kw, self._load_kw, strict=True)
+            left - load >= -ROUNDING_KW for left, load in zip(budget.kw, self._load_kw, strict=True)
         ) and all(
-            left is None or all(a - b > CLEAR_KW for a, b in zip(left, load, strict=True))
+            left is None or all(a - b >= -ROUNDING_KW for a, b in zip(left, load, strict=True))
             for left, load in zip(budget.amps, self._load_a, strict=True)
         )
 
