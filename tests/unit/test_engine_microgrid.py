@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from adapters.simulator.trace import Trace
 from adapters.simulator.vehicle import Vehicle
 from adapters.simulator.virtual_assets import VirtualPv, VirtualStorage
 from models.battery import Battery
-from models.events import ForecastPushed
+from models.events import ForecastPushed, LimitPushed
 from models.horizon import UTC, instant_of
 from models.network import Network, Node
 from models.pile import ac_pile
@@ -87,9 +88,10 @@ def played(
     sun: StepSeries | None = None,
     vehicles: tuple[Vehicle, ...] = (),
     soc: float = 0.5,
+    said_too: tuple[tuple[float, Any], ...] = (),
 ) -> tuple[Trace, VirtualDepot]:
     """The site by its engine, with forecasts that are right."""
-    said = []
+    said = list(said_too)
     for name, series in (("base-transformer", base), ("pv-pv", sun)):
         if series is not None:
             values = tuple(series.at(START_S + 900.0 * k) for k in range(160))
@@ -273,6 +275,43 @@ def test_storage_that_trips_takes_no_node_above_its_limit_for_long() -> None:
         if hasattr(effect, "pile") and hasattr(effect, "power_kw"):
             depot.obey(effect)
     assert depot.drawn_kw <= 10.0 + 1e-6
+
+
+def test_cut_to_nothing_the_storage_carries_the_house_and_comes_back_without_a_step() -> None:
+    """The connection may take nothing for two hours: base load first, then what vehicles need."""
+    site = site_of(limit_kw=60.0, storages=(bess(),))
+    at = START_S + HOUR
+    now = instant_of(int(at))
+    cut = LimitPushed(
+        now=now,
+        mono_s=0.0,
+        stamp=(1, 0),
+        issued_at=now,
+        node="transformer",
+        limit="cut",
+        valid_from=now,
+        valid_until=now + timedelta(hours=2),
+        import_kw=0.0,
+        export_kw=None,
+        source="test",
+    )
+    trace, depot = played(
+        site,
+        Flat("flat", "CNY", 0.6, 0.0),
+        hours=5.0,
+        base=constant(15.0),
+        vehicles=(_car(25.0, stay_h=4.8),),
+        soc=0.9,
+        said_too=((at, cut),),
+    )
+    verdict = trace.verdicts[0]
+    assert verdict.judged_s == 0
+    assert verdict.raw_s <= 10
+    assert verdict.peak_kw <= 60.0 + 1e-6
+    assert trace.sessions[0].delivered_kwh == pytest.approx(25.0, abs=0.4)
+    during = [kw for s, kw in trace.root if at + 10.0 < s < at + 2 * HOUR - 1.0]
+    assert max(during, default=0.0) <= 1e-3
+    del depot
 
 
 def _car(wants_kwh: float, *, stay_h: float, consent: bool = False) -> Vehicle:
