@@ -53,7 +53,11 @@ def misbehaving(word: str, alert: str, seconds: float = 16.0) -> Callable[[Trial
         rig = t.rig
         before = rig.alerts()
         began = time.monotonic()
-        pile = "P-0" if word not in ("ignore", "lie") else "P-1"
+        pile = "P-0"
+        if word in ("ignore", "lie"):
+            # One that is given least: who may draw all he can ignores nothing.
+            powers = rig.powers.all()[:-1]
+            pile = min(rig.kinds, key=lambda k: powers[rig.kinds.index(k)]).name
         rig.command(pile, word)
         # Unforeseeable in its first seconds, said in advance: nobody can know before it shows.
         t.excuse(began, began + SEEN_S)

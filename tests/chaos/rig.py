@@ -77,11 +77,10 @@ import logging, os, sys
 from pathlib import Path
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
 from tests.chaos.inject import inject
-from adapters.config import load_site
-from adapters.daemon import run_daemon
+from adapters.cli import main
 if __name__ == "__main__":
     inject(Path(sys.argv[2]))
-    sys.exit(run_daemon(load_site(sys.argv[1])))
+    sys.exit(main(["run", sys.argv[1]]))
 """
 
 
