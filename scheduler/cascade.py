@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,14 @@ def load_solver(name: str) -> Solver:
     if solver is None:
         raise InvalidValueError(f"{name!r} offers no solve()", where="solver")
     return solver
+
+
+def load_again(name: str) -> Callable[..., tuple[Solution, Any]] | None:
+    """The ``solve_again`` of a solver that can start from what its last solve left, else None."""
+    load_solver(name)
+    module = importlib.import_module(f"scheduler.solvers.{name}")
+    found: Callable[..., tuple[Solution, Any]] | None = getattr(module, "solve_again", None)
+    return found
 
 
 def run_cascade(

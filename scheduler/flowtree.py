@@ -35,12 +35,17 @@ class FlowTree:
     count : ndarray, shape (n,)
         What a W planned counts in the flow: 1, except where sessions that count differently
         share a limit and the flow runs in counted power.
+    place, home : ndarray of int64, shape (nodes of the problem,) or (0,)
+        Each node's place in the tree, and the leaf for sessions that hang right under it, -1
+        where the tree has none; empty where the tree is made of more than the problem's nodes.
     """
 
     parent: IntArray
     leaf: IntArray
     cap_w: FloatArray
     count: FloatArray
+    place: IntArray
+    home: IntArray
 
     @property
     def mixed(self) -> bool:
@@ -159,16 +164,18 @@ def _sessions_at_leaves(parent: IntArray, node: IntArray, cap_w: FloatArray) -> 
     own = np.zeros(m, dtype=bool)
     own[node] = True
     both = inner & own
-    if not bool(both.any()):
-        return FlowTree(parent, node, cap_w, np.ones(node.size))
     place = np.arange(m) + np.cumsum(both) - both
+    home = np.where(both | ~inner, place + both, -1)
+    if not bool(both.any()):
+        return FlowTree(parent, node, cap_w, np.ones(node.size), place, home)
     total = m + int(both.sum())
     new_parent = np.full(total, -1, dtype=np.int64)
     new_parent[place[1:]] = place[parent[1:]]
     new_parent[place[both] + 1] = place[both]
     new_cap = np.full((total, cap_w.shape[1]), np.inf)
     new_cap[place] = cap_w
-    return FlowTree(new_parent, place[node] + both[node], new_cap, np.ones(node.size))
+    leaf = place[node] + both[node]
+    return FlowTree(new_parent, leaf, new_cap, np.ones(node.size), place, home)
 
 
 def _with_phases(problem: Problem, cap_w: FloatArray, limits: list[PhaseLimit]) -> FlowTree:
@@ -227,4 +234,6 @@ def _nested(member: np.ndarray, caps: list[FloatArray]) -> FlowTree:
     parent = np.array([-1] + [int(place[above[v]]) for v in preorder[1:]], dtype=np.int64)
     smallest = k - 1 - np.argmax(member[::-1], axis=0)
     cap_w = np.array([caps[int(order[v])] for v in preorder])
-    return _sessions_at_leaves(parent, place[smallest], cap_w)
+    none = np.zeros(0, dtype=np.int64)
+    tree = _sessions_at_leaves(parent, place[smallest], cap_w)
+    return dataclasses.replace(tree, place=none, home=none)

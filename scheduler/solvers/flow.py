@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from scheduler.problem import Problem
 from scheduler.solution import Solution
-from scheduler.solvers.flow_kernel.run import answer
+from scheduler.solvers.flow_kernel.memory import Memory
+from scheduler.solvers.flow_kernel.run import answer, remembering
 
 
 def solve(problem: Problem, *, work_limit: int) -> Solution:
@@ -36,3 +37,28 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
         If the problem leaves the flow, or the limit is passed.
     """
     return answer(problem, "flow", work_limit, fair=False)
+
+
+def solve_again(
+    problem: Problem, memory: Memory | None, *, work_limit: int
+) -> tuple[Solution, Memory | None]:
+    """The same optimum, starting from the flow of the solve before: what differs is mended.
+
+    Parameters
+    ----------
+    problem, work_limit
+        As in :func:`solve`.
+    memory : Memory, optional
+        What the solve before handed back. Used up: pass it once.
+
+    Returns
+    -------
+    Solution, Memory or None
+        The answer, and what to pass to the next solve.
+
+    Raises
+    ------
+    SolverError
+        As in :func:`solve`.
+    """
+    return remembering(problem, memory, "flow", work_limit, fair=False)

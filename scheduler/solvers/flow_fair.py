@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from scheduler.problem import Problem
 from scheduler.solution import Solution
-from scheduler.solvers.flow_kernel.run import answer
+from scheduler.solvers.flow_kernel.memory import Memory
+from scheduler.solvers.flow_kernel.run import answer, remembering
 
 
 def solve(problem: Problem, *, work_limit: int) -> Solution:
@@ -32,3 +33,10 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
         If the problem leaves the flow, or the limit is passed.
     """
     return answer(problem, "flow_fair", work_limit, fair=True)
+
+
+def solve_again(
+    problem: Problem, memory: Memory | None, *, work_limit: int
+) -> tuple[Solution, Memory | None]:
+    """The same optimum, starting from the flow of the solve before; as ``flow``'s."""
+    return remembering(problem, memory, "flow_fair", work_limit, fair=True)

@@ -57,13 +57,26 @@ def warm() -> float:
         surplus_kw=np.zeros(2),
         running_kwh=np.zeros(2 * n),
     )
-    flow.solve(problem, work_limit=10**6)
+    _, memory = flow.solve_again(problem, None, work_limit=10**6)
+    flow.solve_again(_neighbour(problem), memory, work_limit=10**6)
     tapering = dataclasses.replace(
         fleet, taper_per_h=np.full(n, 1.0), taper_room_kwh=np.full(n, 5.0)
     )
     wide = np.full((3, 2), np.inf)
     flow.solve(dataclasses.replace(problem, fleet=tapering, cap_kw=wide), work_limit=10**6)
     return time.perf_counter() - begin
+
+
+def _neighbour(problem: Problem) -> Problem:
+    """A driver changed their mind, another vehicle plugged in, and a limit fell."""
+    fleet = problem.fleet
+    kept = np.append(np.arange(fleet.n), 0)
+    columns = {
+        name: getattr(fleet, name)[kept] for name in fleet.__dataclass_fields__ if name != "ids"
+    }
+    columns["energy_kwh"][0] = 2.0
+    more = dataclasses.replace(fleet, ids=(*fleet.ids, "one more"), **columns)
+    return dataclasses.replace(problem, fleet=more, cap_kw=0.9 * problem.cap_kw)
 
 
 if __name__ == "__main__":

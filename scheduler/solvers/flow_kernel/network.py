@@ -12,6 +12,9 @@ from scheduler.solvers.flow_kernel.records import Floats, Flow, Ints, Net
 
 WS_PER_KWH = 3_600_000.0
 
+SPARE_WINDOWS = 16
+"""So many vehicles may still plug in before the entries have to be laid out anew."""
+
 
 def network(problem: Problem, tree: FlowTree) -> tuple[Net, NDArray[np.intp]]:
     """The kernel's network; sessions in the order of their leaves, entries as in the problem."""
@@ -23,7 +26,7 @@ def network(problem: Problem, tree: FlowTree) -> tuple[Net, NDArray[np.intp]]:
     np.cumsum(np.bincount(leaf, minlength=m), out=below[1:])
     first, last = problem.first[order], problem.last[order]
     base = problem.offsets[:-1][order] - first
-    most = np.empty(int(problem.offsets[-1]), dtype=np.int64)
+    most = np.empty(int(problem.offsets[-1]) + SPARE_WINDOWS * problem.horizon.n, dtype=np.int64)
     edges_s = problem.horizon.edges_s
     bound_entries(
         edges_s, fleet.start_s[order], fleet.end_s[order], first, last, base,
@@ -56,12 +59,12 @@ def network(problem: Problem, tree: FlowTree) -> tuple[Net, NDArray[np.intp]]:
     )
 
 
-def no_flow(net: Net, entries: int) -> Flow:
+def no_flow(net: Net) -> Flow:
     """Room for a flow, with nothing in it."""
     n, (m, slots) = net.base.size, net.cap.shape
     words = (slots + 63) // 64
     return Flow(
-        energy=np.zeros(entries, dtype=np.int64),
+        energy=np.zeros(net.most.size, dtype=np.int64),
         left=np.empty(n, dtype=np.int64),
         room=np.empty((m, slots), dtype=np.int64),
         can_add=np.zeros((n, words), dtype=np.uint64),

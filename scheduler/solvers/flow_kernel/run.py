@@ -8,9 +8,11 @@ from scheduler.flowtree import flow_tree
 from scheduler.problem import Problem
 from scheduler.rows import taper_share, tapered_entries
 from scheduler.solution import Solution, SolverError, Status
+from scheduler.solvers.flow_kernel.again import mend
 from scheduler.solvers.flow_kernel.exchange import settle
 from scheduler.solvers.flow_kernel.fairness import make_fair
 from scheduler.solvers.flow_kernel.levels import run_levels
+from scheduler.solvers.flow_kernel.memory import Memory, remember
 from scheduler.solvers.flow_kernel.network import (
     WS_PER_KWH,
     network,
@@ -35,6 +37,40 @@ _SAME_KWH = 1e-3
 _PROVED = 1e-7
 BLOCK_SESSIONS = 128
 """Subtrees up to this size are solved on their own first."""
+
+
+def remembering(
+    problem: Problem, memory: Memory | None, rung: str, work_limit: int, *, fair: bool
+) -> tuple[Solution, Memory | None]:
+    """Solve a problem starting from the flow of the one before, or afresh.
+
+    Parameters
+    ----------
+    problem, rung, work_limit, fair
+        As in :func:`answer`.
+    memory : Memory, optional
+        What the solve before left. Used up.
+
+    Returns
+    -------
+    Solution, Memory or None
+        The answer, and what it leaves; None where the problem is more than a plain flow.
+
+    Raises
+    ------
+    SolverError
+        If the problem leaves the flow, or the limit is passed.
+    """
+    if memory is not None:
+        mended = mend(problem, memory, rung, fair=fair, block=BLOCK_SESSIONS)
+        if mended is not None:
+            return mended
+    if problem.offsets[-1] == 0:
+        return answer(problem, rung, work_limit, fair=fair), None
+    run = Run(problem, rung, int(min(work_limit, 2**62)), fair=fair)
+    if has_taper(problem) and tapered_entries(problem).size:
+        return run.under_taper(), None
+    return run.solve("optimal", 0.0), run.memory()
 
 
 def answer(problem: Problem, rung: str, work_limit: int, *, fair: bool) -> Solution:
@@ -69,7 +105,7 @@ class Run:
 
     def __init__(self, problem: Problem, rung: str, limit: int, *, fair: bool) -> None:
         self._problem, self._rung, self._limit, self._fair = problem, rung, limit, fair
-        tree = flow_tree(problem)
+        tree = self._tree = flow_tree(problem)
         self._net, self._order = network(problem, tree)
         self._mixed = tree.mixed
         self._entry_count = tree.count[problem.entry_session] if tree.mixed else np.ones(1)
@@ -88,7 +124,7 @@ class Run:
 
     def solve(self, status: Status, gap: float) -> Solution:
         """The flow within the present bounds."""
-        self._flow = no_flow(self._net, int(self._problem.offsets[-1]))
+        self._flow = no_flow(self._net)
         net, flow, limit = self._net, self._flow, self._limit
         empty_flow(net, flow)
         opens = self._opens
@@ -108,6 +144,14 @@ class Run:
         if self._work > limit:
             raise SolverError(f"more than {limit} units of work")
         return self._solution(status, gap)
+
+    def memory(self) -> Memory | None:
+        """What this solve leaves for the next; the run is over. None for more than a plain flow."""
+        problem, tree = self._problem, self._tree
+        more = problem.phase_limits or self._mixed or has_taper(problem)
+        if more or bool(self._early.any()) or not tree.place.size:
+            return None
+        return remember(problem, tree, self._net, self._flow, self._order)
 
     def _place_early(self, net: Net, flow: Flow) -> Ints:
         """Sessions that charge at once take the earliest slots, as levels of their own, and stay.
@@ -135,7 +179,8 @@ class Run:
         return opens
 
     def _solution(self, status: Status, gap: float) -> Solution:
-        energy = self._flow.energy / (WS_PER_KWH * self._entry_count)
+        planned = self._flow.energy[: int(self._problem.offsets[-1])]
+        energy = planned / (WS_PER_KWH * self._entry_count)
         if self._mixed:
             status, gap = "feasible", float("nan")
         return Solution(energy, status, self._rung, gap, self._work)
