@@ -51,6 +51,20 @@ docs: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file docs/mkdocs.yml
 
+# Every benchmark as JSON in artifacts/bench, and their table in README.md. QUICK=--quick for a
+# short one; the closed loop only where the real data stands.
+.PHONY: bench-table
+QUICK ?=
+bench-table: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	mkdir -p artifacts/bench
+	for name in latency peers optimality churn; do \
+		$(BIN)/valleyfill bench $$name --json $(QUICK) > artifacts/bench/$$name.json || exit 1; \
+	done
+	if [ -d $(DATA) ]; then $(BIN)/valleyfill bench closed-loop --data $(DATA) --json $(QUICK) \
+		> artifacts/bench/closed-loop.json; fi
+	$(BIN)/python -m benchmarks.table artifacts/bench README.md
+
 # Outside `make test`: the data does not ship. Writes artifacts/real-data.json.
 real-data: install
 	$(BIN)/python -m benchmarks.real_data --data $(DATA) --out artifacts/real-data.json

@@ -44,6 +44,7 @@ _TOP = (
     "metrics",
     "keys",
 )
+_HORIZON = ("slot_minutes", "hours", "fine_hours", "coarse_minutes")
 _SITE = [
     "name",
     "timezone",
@@ -159,7 +160,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
     network = _network(top)
     assets = read_assets(top, network)
     name = head.text("name")
-    horizon = Table(top.get("horizon", {}), "horizon", ("slot_minutes", "hours"))
+    horizon = Table(top.get("horizon", {}), "horizon", _HORIZON)
     solver = Table(top.get("solver", {}), "solver", ("deadline_s",))
     site = Site(
         name=name,
@@ -179,7 +180,12 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         voltage_tolerance=head.number("voltage_tolerance", 0.07),
         lease_s=head.number("lease_s", 60.0),
         telemetry_period_s=head.number("telemetry_period_s", 10.0),
-        horizon=HorizonRule(horizon.integer("slot_minutes", 15), horizon.number("hours", 24.0)),
+        horizon=HorizonRule(
+            horizon.integer("slot_minutes", 15),
+            horizon.number("hours", 24.0),
+            horizon.number("fine_hours", None),
+            horizon.integer("coarse_minutes", 60),
+        ),
         deadline_s=solver.number("deadline_s", 10.0),
     )
     mqtt = read_mqtt(top)

@@ -10,7 +10,7 @@ import tomli_w
 from adapters.config import SiteFile
 from models.network import Node
 from models.pile import Pile
-from models.site import Site
+from models.site import HorizonRule, Site
 from models.storage import Storage
 
 _NODE_KEYS = [
@@ -38,10 +38,7 @@ def site_to_toml(file: SiteFile, *, comment: str = "") -> str:
     site = file.site
     data: dict[str, Any] = {
         "site": _site(file),
-        "horizon": {
-            "slot_minutes": site.horizon.slot_minutes,
-            "hours": _plain(site.horizon.hours),
-        },
+        "horizon": _horizon(site.horizon),
         "solver": {"deadline_s": _plain(site.deadline_s)},
         "store": {"path": str(file.store_path)},
     }
@@ -58,6 +55,13 @@ def site_to_toml(file: SiteFile, *, comment: str = "") -> str:
     ]
     head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     return head + tomli_w.dumps(data)
+
+
+def _horizon(rule: HorizonRule) -> dict[str, Any]:
+    told: dict[str, Any] = {"slot_minutes": rule.slot_minutes, "hours": _plain(rule.hours)}
+    if rule.fine_hours is not None:
+        told |= {"fine_hours": _plain(rule.fine_hours), "coarse_minutes": rule.coarse_minutes}
+    return told
 
 
 def _plain(value: float) -> float | int:

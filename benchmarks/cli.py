@@ -17,11 +17,13 @@ from rich.table import Table
 
 from benchmarks import bills as bills_bench
 from benchmarks import churn as churn_bench
+from benchmarks import closed_loop as closed_loop_bench
 from benchmarks import decisions as decisions_bench
 from benchmarks import demand as demand_bench
 from benchmarks import fuzz as fuzz_bench
 from benchmarks import latency as latency_bench
 from benchmarks import peers as peers_bench
+from benchmarks import publish
 from benchmarks import step as step_bench
 from benchmarks import tariffs as tariffs_bench
 from benchmarks.cli_microgrid import add_to
@@ -101,6 +103,30 @@ def peers(as_json: Json = False, quick: Quick = False) -> None:
 def optimality(as_json: Json = False, quick: Quick = False) -> None:
     """Random problems by the flow, HiGHS and OR-tools: how many differ beyond 1e-9."""
     _report(fuzz_bench.run, ("against", "problems", "same", "refused", "different"), as_json, quick)
+
+
+@app.command("closed-loop")
+def closed_loop(
+    data: Annotated[
+        Path, typer.Option(help="Folder with the recorded sessions.")
+    ] = closed_loop_bench.DATA,
+    as_json: Json = False,
+    quick: Quick = False,
+) -> None:
+    """Recorded days at JPL: our money and energy beside simple rules' and perfect foresight's."""
+    columns = ("limit_kw", "policy", "delivered_kwh", "of_feasible", "cost_per_kwh")
+    _report(lambda q, tell: closed_loop_bench.run(data, q, tell), columns, as_json, quick)
+
+
+@app.command()
+def instances(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("artifacts/instances"),
+    quick: Quick = False,
+) -> None:
+    """The published instances as JSON files, with what their optimum costs."""
+    sizes = (50, 200) if quick else (50, 200, 1_000, 5_000, 20_000)
+    for file in publish.write(out, sizes, lambda line: _MESSAGES.print(line, style="dim")):
+        print(file)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def anything(problem: Problem, rng: np.random.Generator) -> Problem:
     return problem
 
 
-def _with(problem: Problem, **columns: np.ndarray) -> Problem:
+def _with(problem: Problem, **columns: Any) -> Problem:
     return dataclasses.replace(problem, fleet=dataclasses.replace(problem.fleet, **columns))
 
 

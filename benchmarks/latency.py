@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.events import Event, cut, halves, leaves, plugs_in
 from benchmarks.instances import SHAPES, Load, Shape, fleet_problem
-from scheduler.cascade import load_solver
+from scheduler.cascade import load_again, load_solver
 from scheduler.problem import Problem
 from scheduler.verify import verify
 
@@ -34,7 +35,8 @@ class Case:
     load, shape : str
         As in :func:`benchmarks.instances.fleet_problem`.
     feature : str
-        ``plain``, ``partial first slot``, ``flat tree``, ``surplus`` or ``one event``.
+        ``plain``, ``partial first slot``, ``flat tree``, ``surplus``, ``one event`` or one of
+        :data:`EVENTS`.
     repeats : int
         Times measured after one that is not.
     """
@@ -60,12 +62,28 @@ def cases(quick: bool) -> Iterator[Case]:
     for feature in ("partial first slot", "flat tree", "surplus", "one event"):
         for n in sizes[-2:]:
             yield Case("flow", n, feature=feature, repeats=_repeats(n, quick))
+    for feature in EVENTS:
+        for n in sizes[-3:]:
+            yield Case("flow", n, feature=feature, repeats=_event_repeats(n, quick))
     for n in sizes:
         yield Case("flow_fair", n, "short", repeats=_repeats(n, quick))
         large = n > 1_000
         yield Case("greedy", n, repeats=1 if large else 3)
         yield Case("highs", n, repeats=1 if large else 3)
         yield Case("mincost", n, repeats=1 if large else 3)
+
+
+EVENTS: dict[str, Event] = {
+    "mended: energy halved": halves,
+    "mended: early leave": leaves,
+    "mended: plug-in": plugs_in,
+    "mended: limit cut": cut,
+}
+"""One event after another, each mended from what the solve before left."""
+
+
+def _event_repeats(n: int, quick: bool) -> int:
+    return (10 if quick else 25) if n > 1_000 else (25 if quick else 101)
 
 
 def _repeats(n: int, quick: bool) -> int:
@@ -107,8 +125,53 @@ def one_event(problem: Problem, seed: int) -> Problem:
     return dataclasses.replace(problem, fleet=fleet, running_kwh=plan)
 
 
+def measure_events(case: Case) -> dict[str, Any]:
+    """Time a chain of events; ``full_cpu_ms_p50`` is the same problems solved afresh."""
+    again, afresh = load_again(case.solver), load_solver(case.solver)
+    if again is None:
+        raise ValueError(f"{case.solver} remembers nothing")
+    rng, problem = np.random.default_rng(1), problem_for(case)
+    first = problem
+    _, memory = again(problem, None, work_limit=_ALL)
+    times: dict[str, list[float]] = {"wall": [], "cpu": [], "full": []}
+    for _ in range(case.repeats + 2):
+        problem = EVENTS[case.feature](problem, rng)
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        answer, memory = again(problem, memory, work_limit=_ALL)
+        times["cpu"].append(1e3 * (time.process_time() - begun_cpu))
+        times["wall"].append(1e3 * (time.perf_counter() - begun))
+        if len(times["full"]) < 15:
+            fresh = dataclasses.replace(problem)
+            begun_cpu = time.process_time()
+            afresh(fresh, work_limit=_ALL)
+            times["full"].append(1e3 * (time.process_time() - begun_cpu))
+    if not verify(problem, answer).ok:
+        raise RuntimeError(f"{case}: {verify(problem, answer)}")
+    wall, cpu = times["wall"][2:], times["cpu"][2:]
+    return {
+        "solver": case.solver,
+        "sessions": first.fleet.n,
+        "slots": first.horizon.n,
+        "load": case.load,
+        "shape": case.shape,
+        "feature": case.feature,
+        "solve_ms_p50": float(np.median(wall)),
+        "solve_cpu_ms_p50": float(np.median(cpu)),
+        "solve_ms_p99": float(np.quantile(wall, 0.99)),
+        "solve_cpu_ms_p99": float(np.quantile(cpu, 0.99)),
+        "full_cpu_ms_p50": float(np.median(times["full"])),
+        "times_faster": float(np.median(times["full"]) / np.median(cpu)),
+        "repeats": len(cpu),
+        "cost": answer.cost(problem),
+        "short_kwh": float(answer.short_kwh(problem).sum()),
+        "status": answer.status,
+    }
+
+
 def measure(case: Case) -> dict[str, Any]:
     """Time one row; building arrays from the problem counts, the problem's own caches do not."""
+    if case.feature in EVENTS:
+        return measure_events(case)
     solve = load_solver(case.solver)
     base = problem_for(case)
     solve_ms, cpu_ms, verify_ms = [], [], []

@@ -69,10 +69,17 @@ class HorizonRule:
         5, 10, 15, 30 or 60.
     hours : float
         1 to 72.
+    fine_hours : float, optional
+        After so many hours slots are ``coarse_minutes`` long; more than 0, less than ``hours``.
+        None: ``slot_minutes`` throughout.
+    coarse_minutes : int
+        A multiple of ``slot_minutes``; 15, 30 or 60.
     """
 
     slot_minutes: int = 15
     hours: float = 24.0
+    fine_hours: float | None = None
+    coarse_minutes: int = 60
 
     def __post_init__(self) -> None:
         if self.slot_minutes not in (5, 10, 15, 30, 60):
@@ -80,6 +87,17 @@ class HorizonRule:
                 f"{self.slot_minutes} is no slot length",
                 where="horizon.slot_minutes",
                 fix="use 5, 10, 15, 30 or 60",
+            )
+        if self.coarse_minutes not in (15, 30, 60) or self.coarse_minutes % self.slot_minutes:
+            raise ConfigurationError(
+                f"{self.coarse_minutes} is no multiple of {self.slot_minutes} minutes",
+                where="horizon.coarse_minutes",
+                fix="use 15, 30 or 60",
+            )
+        if self.fine_hours is not None and not 0 < self.fine_hours < self.hours:
+            raise ConfigurationError(
+                f"{self.fine_hours} h is not inside the window of {self.hours} h",
+                where="horizon.fine_hours",
             )
         if not 1 <= self.hours <= 72:
             raise ConfigurationError(f"{self.hours} h is not in 1 to 72", where="horizon.hours")

@@ -234,6 +234,8 @@ class Pricing:
                     now,
                     hours=site.horizon.hours,
                     slot_minutes=site.horizon.slot_minutes,
+                    fine_hours=site.horizon.fine_hours,
+                    coarse_minutes=site.horizon.coarse_minutes,
                     zone=site.zone,
                     splits=[*fixed, *candidate.edges(now, end, zone=site.zone)],
                 )

@@ -127,6 +127,16 @@ def test_what_cannot_be_run_names_its_place(old: str, new: str, says: str) -> No
     assert says in refused(SMALL.replace(old, new, 1))
 
 
+def test_a_window_of_two_slot_lengths_is_read_and_survives_writing() -> None:
+    window = "[horizon]\nslot_minutes = 5\nhours = 48\nfine_hours = 12\ncoarse_minutes = 60\n"
+    file = parse_site(SMALL + window)
+    rule = file.site.horizon
+    assert (rule.slot_minutes, rule.hours, rule.fine_hours, rule.coarse_minutes) == (5, 48, 12, 60)
+    assert parse_site(site_to_toml(file)).site.horizon == rule
+    assert "horizon.fine_hours" in refused(SMALL + window.replace("= 12", "= 50"))
+    assert "horizon.coarse_minutes" in refused(SMALL + window.replace("= 60", "= 7"))
+
+
 def test_fallbacks_above_the_failsafe_are_refused() -> None:
     text = SMALL.replace('heartbeat = "none"', 'heartbeat = "required"\nfailsafe_kw = 1')
     message = refused(text.replace("offline_kw = 0", "offline_kw = 0\nfallback_kw = 1.4"))

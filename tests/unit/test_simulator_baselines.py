@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from adapters.books import load_book
-from adapters.simulator.baselines import first_come, uncontrolled
+from adapters.simulator.baselines import (
+    Opening,
+    earliest_departure,
+    first_come,
+    least_laxity,
+    uncontrolled,
+    valley_only,
+)
 from adapters.simulator.costs import PriceSum
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.foresight import least_cost_of, perfect_foresight
@@ -99,3 +106,19 @@ def test_cars_planned_apart_cost_what_they_cost_together() -> None:
     ]
     assert apart.total_kwh == pytest.approx(sum(d.total_kwh for d in days), abs=1e-5)
     assert apart.cost == pytest.approx(sum(d.cost for d in days), rel=1e-7)
+
+
+def test_rules_that_know_who_leaves_first_serve_the_late_car() -> None:
+    for rule in (earliest_departure, least_laxity):
+        trace = rule(SITE, depot, until_s=at(5))
+        # From 0:30 to 2:00 the late car has 10 kW and the early one the 2 kW beside it.
+        assert delivered(trace) == pytest.approx({"early": 20.0, "late": 15.0}, abs=0.05)
+        assert trace.exceeded_node_seconds == 0
+
+
+def test_valley_only_charges_in_its_opening_alone() -> None:
+    edges = np.array([at(-24), at(1), at(2), at(48)], dtype=np.float64)
+    opening = Opening(edges, np.array([False, True, False]))
+    trace = valley_only(SITE, depot, until_s=at(5), opening=opening)
+    # One hour of 12 kW: 10 to the first that came, 2 to the other.
+    assert delivered(trace) == pytest.approx({"early": 10.0, "late": 2.0}, abs=0.01)

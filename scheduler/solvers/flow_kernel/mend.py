@@ -13,12 +13,14 @@ References
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from scheduler.solvers.flow_kernel.bits import NONE, bit, lowest, put, without_lowest
 from scheduler.solvers.flow_kernel.compiling import compiled, inlined
 from scheduler.solvers.flow_kernel.push import add_energy, add_load
-from scheduler.solvers.flow_kernel.records import Flag, Flow, Ints, Net, Number
+from scheduler.solvers.flow_kernel.records import Flag, Flow, Ints, Net
 from scheduler.solvers.flow_kernel.ways import (
     FAILED,
     FAR,
@@ -38,18 +40,21 @@ from scheduler.solvers.flow_kernel.ways import (
     spread,
 )
 
-NO_SESSION = np.int64(-1)
-NOWHERE = np.int64(-(1 << 40))
-AT_ANY_COST, AT_ANY_GAIN = np.int64(FAR), np.int64(-1)
+NO_SESSION = cast(int, np.int64(-1))
+NOWHERE = cast(int, np.int64(-(1 << 40)))
+AT_ANY_COST, AT_ANY_GAIN = FAR, cast(int, np.int64(-1))
 
 
 @inlined
-def within(net: Net, flow: Flow, i: Number, outward: Flag) -> int:
+def within(net: Net, flow: Flow, i: int, outward: Flag) -> int:
     """How much session i can lose or get at its present grade."""
     planned = net.owed[i] - flow.left[i]
+    some: int = 0
     if outward:
-        return planned if planned <= net.floor[i] else planned - net.floor[i]
-    return net.floor[i] - planned if planned < net.floor[i] else flow.left[i]
+        some = planned if planned <= net.floor[i] else planned - net.floor[i]
+    else:
+        some = net.floor[i] - planned if planned < net.floor[i] else flow.left[i]
+    return some
 
 
 @compiled
@@ -60,8 +65,8 @@ def move(
     tiers: Tiers,
     labels: Labels,
     origin: int,
-    v: Number,
-    slot: Number,
+    v: int,
+    slot: int,
     want: int,
     outward: Flag,
     limit: int,
@@ -238,12 +243,15 @@ def push_one(
 
 
 @compiled
-def at_level(net: Net, flow: Flow, tiers: Tiers, slot: Number, level: Number, outward: Flag) -> int:
+def at_level(net: Net, flow: Flow, tiers: Tiers, slot: int, level: int, outward: Flag) -> int:
     """How much a slot can still be bought at a level, or how much of its load was."""
     load = net.cap[0, slot] - flow.room[0, slot]
+    some: int = 0
     if outward:
-        return min(flow.room[0, slot], tiers.total[level, slot] - load)
-    return load - (tiers.total[level - 1, slot] if level > 0 else 0)
+        some = min(flow.room[0, slot], tiers.total[level, slot] - load)
+    else:
+        some = load - (tiers.total[level - 1, slot] if level > 0 else 0)
+    return some
 
 
 @compiled
@@ -253,8 +261,8 @@ def change_capacity(
     ways: Ways,
     tiers: Tiers,
     labels: Labels,
-    v: Number,
-    slot: Number,
+    v: int,
+    slot: int,
     cap: int,
     limit: int,
 ) -> None:
@@ -307,7 +315,7 @@ def change_capacities(
 
 @compiled
 def attract(
-    net: Net, flow: Flow, ways: Ways, tiers: Tiers, labels: Labels, slot: Number, work_limit: int
+    net: Net, flow: Flow, ways: Ways, tiers: Tiers, labels: Labels, slot: int, work_limit: int
 ) -> None:
     """Draw into a slot that has opened at the root what is dearer elsewhere, or not served."""
     while flow.room[0, slot] > 0 and flow.work[0] <= work_limit:
@@ -329,8 +337,8 @@ def open_arc(
     ways: Ways,
     tiers: Tiers,
     labels: Labels,
-    v: Number,
-    slot: Number,
+    v: int,
+    slot: int,
     work_limit: int,
 ) -> None:
     """Use a way up from node v that has opened, as long as something is won by it."""
@@ -340,7 +348,7 @@ def open_arc(
         if flow.work[0] > work_limit:
             return
         from_node(ways, v, slot, row)
-        gain = spread(net, flow, ways, tiers, labels, INWARD, np.int64(labels.node[u, slot]))
+        gain = spread(net, flow, ways, tiers, labels, INWARD, int(labels.node[u, slot]))
         flow.work[0] += ways.found[0] + ways.found[1]
         if gain == FAILED:
             flow.work[0] = work_limit + 1
@@ -429,7 +437,7 @@ def set_owed(
 
 
 @compiled
-def label_session(net: Net, flow: Flow, labels: Labels, i: Number) -> None:
+def label_session(net: Net, flow: Flow, labels: Labels, i: int) -> None:
     """The label of a session that holds nothing: the least of where it can begin."""
     labels.session[i] = FAR
     for t in range(net.first[i], net.last[i]):
@@ -443,7 +451,7 @@ def label_session(net: Net, flow: Flow, labels: Labels, i: Number) -> None:
 def set_window(
     net: Net,
     flow: Flow,
-    i: Number,
+    i: int,
     used: int,
     first: int,
     last: int,

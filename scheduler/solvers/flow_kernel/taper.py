@@ -88,3 +88,69 @@ def cut_to_curve(net: Net, energy: Ints, share: Floats, room: Floats) -> int:
                 energy[entry] = allowed
             before += energy[entry]
     return lost
+
+
+@compiled
+def rooms(net: Net, energy: Ints) -> Ints:
+    """What each node can still let pass in each slot, W s."""
+    room = net.cap.copy()
+    for i in range(net.base.size):
+        v = net.leaf[i]
+        while v >= 0:
+            for t in range(net.first[i], net.last[i]):
+                room[v, t] -= energy[net.base[i] + t]
+            v = net.parent[v]
+    return room
+
+
+@compiled
+def top_up(
+    net: Net, energy: Ints, most: Ints, share: Floats, room: Floats, level: Ints, at_once: Bools
+) -> None:
+    """Give sessions that bounds have left short what still fits, under their curves.
+
+    ``most`` are the bounds of before. A session takes all it can in the slots up to a price level,
+    the lowest that is enough, and keeps its plan in the others: taking more early never makes
+    less of the whole, since a slot's taper takes back only a share of what was taken before.
+    """
+    left = rooms(net, energy)
+    plan = np.zeros(level.size, np.int64)
+    dearest = level.max()
+    for q in range(net.turn.size):
+        i = net.turn[q]
+        base, first, last = net.base[i], net.first[i], net.last[i]
+        had = energy[base + first : base + last].sum()
+        if had >= net.owed[i]:
+            continue
+        given = 0
+        top = dearest if at_once[i] else 0
+        while True:
+            given = 0
+            for t in range(first, last):
+                entry = base + t
+                take = energy[entry]
+                if level[t] <= top:
+                    spare = max(most[entry] - take, 0)
+                    v = net.leaf[i]
+                    while v >= 0:
+                        spare = min(spare, left[v, t])
+                        v = net.parent[v]
+                    take += max(spare, 0)
+                if np.isfinite(room[i]):
+                    take = min(take, np.int64(max(share[entry] * (room[i] - given), 0.0)))
+                take = min(take, net.owed[i] - given)
+                plan[t] = take
+                given += take
+            if given >= net.owed[i] or top >= dearest:
+                break
+            top += 1
+        if given <= had:
+            continue
+        for t in range(first, last):
+            change = plan[t] - energy[base + t]
+            if change != 0:
+                energy[base + t] = plan[t]
+                v = net.leaf[i]
+                while v >= 0:
+                    left[v, t] -= change
+                    v = net.parent[v]

@@ -8,31 +8,31 @@ the root at a slot's price, or takes from a session what it holds.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.solvers.flow_kernel.bits import NONE, bit, lowest, without_lowest
 from scheduler.solvers.flow_kernel.compiling import compiled, inlined
-from scheduler.solvers.flow_kernel.records import Flag, Flags, Flow, Ints, Net, Number, Words
+from scheduler.solvers.flow_kernel.records import Flag, Flags, Flow, Ints, Net, Words
 
-ORIGIN = np.int64(-(1 << 40))
+ORIGIN = cast(int, np.int64(-(1 << 40)))
 """Where an event began that comes from nowhere: its own node is the origin of the search."""
 
 OUT, INWARD = np.bool_(True), np.bool_(False)
-ROOT = np.int64(0)
+ROOT = cast(int, np.int64(0))
 
-GRADE_COST = np.int64(1 << 20)
+GRADE_COST = cast(int, np.int64(1 << 20))
 """Taking energy from a session costs more than any level."""
 
-GRADES = np.int64(10)
+GRADES = cast(int, np.int64(10))
 """Priorities are 0 to 9; what was promised stands so many grades above what was not."""
 
-FAR = np.int64(1 << 30)
+FAR = cast(int, np.int64(1 << 30))
 """Beyond all levels and grades."""
 
-FAILED = np.int64(1 << 40)
+FAILED = cast(int, np.int64(1 << 40))
 
 
 class Ways(NamedTuple):
@@ -79,7 +79,7 @@ class Tiers(NamedTuple):
 
 
 @compiled
-def next_level(tiers: Tiers, slot: Number, load: Number) -> int:
+def next_level(tiers: Tiers, slot: int, load: int) -> int:
     """The level at which one more W s is bought in a slot."""
     for k in range(tiers.total.shape[0]):
         if tiers.total[k, slot] > load:
@@ -88,7 +88,7 @@ def next_level(tiers: Tiers, slot: Number, load: Number) -> int:
 
 
 @compiled
-def used_level(tiers: Tiers, slot: Number, load: Number) -> int:
+def used_level(tiers: Tiers, slot: int, load: int) -> int:
     """The level at which the dearest W s of a slot's load was bought; the load is positive."""
     for k in range(tiers.total.shape[0]):
         if tiers.total[k, slot] >= load:
@@ -97,7 +97,7 @@ def used_level(tiers: Tiers, slot: Number, load: Number) -> int:
 
 
 @inlined
-def add_event(ways: Ways, v: Number, origin: Number, depth: Number, row: Words) -> None:
+def add_event(ways: Ways, v: int, origin: int, depth: int, row: Words) -> None:
     """Note that node v is met in the slots of ``row`` not yet seen there, if any is."""
     fresh = NONE
     e = ways.found[0]
@@ -117,7 +117,7 @@ def add_event(ways: Ways, v: Number, origin: Number, depth: Number, row: Words) 
 
 
 @inlined
-def add_session(ways: Ways, i: Number, depth: Number) -> None:
+def add_session(ways: Ways, i: int, depth: int) -> None:
     """Note that session i is met."""
     ways.reached[i] = 1
     ways.step[i] = depth
@@ -140,14 +140,14 @@ def begin(ways: Ways) -> None:
 
 
 @compiled
-def from_session(ways: Ways, i: Number) -> None:
+def from_session(ways: Ways, i: int) -> None:
     """Begin at session i."""
     begin(ways)
     add_session(ways, i, ROOT)
 
 
 @compiled
-def from_node(ways: Ways, v: Number, slot: Number, row: Words) -> None:
+def from_node(ways: Ways, v: int, slot: int, row: Words) -> None:
     """Begin at node v in one slot; ``row`` is working space."""
     begin(ways)
     for w in range(row.size):
@@ -157,21 +157,23 @@ def from_node(ways: Ways, v: Number, slot: Number, row: Words) -> None:
 
 
 @inlined
-def cost_to_take(net: Net, flow: Flow, i: Number) -> int:
+def cost_to_take(net: Net, flow: Flow, i: int) -> int:
     """What it costs to take the next W s from session i, which holds some."""
     planned = net.owed[i] - flow.left[i]
-    return GRADE_COST + net.rank[i] + (GRADES if planned <= net.floor[i] else 0)
+    cost: int = GRADE_COST + net.rank[i] + (GRADES if planned <= net.floor[i] else 0)
+    return cost
 
 
 @inlined
-def worth_to_give(net: Net, flow: Flow, i: Number) -> int:
+def worth_to_give(net: Net, flow: Flow, i: int) -> int:
     """What it is worth to give the next W s to session i, which wants some."""
     planned = net.owed[i] - flow.left[i]
-    return GRADE_COST + net.rank[i] + (GRADES if planned < net.floor[i] else 0)
+    worth: int = GRADE_COST + net.rank[i] + (GRADES if planned < net.floor[i] else 0)
+    return worth
 
 
 @inlined
-def met_at_root(net: Net, flow: Flow, tiers: Tiers, slot: Number, outward: Flag) -> int:
+def met_at_root(net: Net, flow: Flow, tiers: Tiers, slot: int, outward: Flag) -> int:
     """Level at which a way can end at the root in a slot, beyond all costs where it cannot."""
     load = net.cap[0, slot] - flow.room[0, slot]
     if outward:
@@ -180,7 +182,7 @@ def met_at_root(net: Net, flow: Flow, tiers: Tiers, slot: Number, outward: Flag)
 
 
 @inlined
-def met_at_session(net: Net, flow: Flow, i: Number, outward: Flag) -> int:
+def met_at_session(net: Net, flow: Flow, i: int, outward: Flag) -> int:
     """Cost at which a way can end at a session, beyond all costs where it cannot."""
     if outward:
         return cost_to_take(net, flow, i) if net.owed[i] > flow.left[i] else FAR
@@ -314,7 +316,8 @@ def spread(
         cost = max(cost, sign * limit)
     if cost > began:
         relabel(ways, labels, sign, cost)
-    return sign * cost
+    end_cost: int = sign * cost
+    return end_cost
 
 
 @compiled
