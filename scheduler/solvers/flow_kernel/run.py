@@ -23,7 +23,7 @@ from scheduler.solvers.flow_kernel.network import (
 )
 from scheduler.solvers.flow_kernel.prepare import blocks, empty_flow
 from scheduler.solvers.flow_kernel.records import Flow, Ints, Net
-from scheduler.solvers.flow_kernel.taper import bend, cut_to_curve, reachable, top_up
+from scheduler.solvers.flow_kernel.taper import bend, cut_to_curve, reachable
 from scheduler.weights import has_taper
 
 _TAPER_ROUNDS = 30
@@ -205,7 +205,6 @@ class Run:
         trimmed = int(net.owed.sum()) < owed
         relaxed = self.solve("optimal", 0.0)
         level = np.argmax(self._opens > 0, axis=0)
-        most = net.most.copy()
         rounds = 0
         while rounds < _TAPER_ROUNDS and bend(
             net, self._flow, share, room, level, self._early, _WITHIN_WS
@@ -213,7 +212,6 @@ class Run:
             rounds += 1
             self.solve("feasible", float("nan"))
         cut_to_curve(net, self._flow.energy, share, room)
-        top_up(net, self._flow.energy, most, share, room, level, self._early)
         found = self._solution("feasible", float("nan"))
         bound_kwh, bound = float(relaxed.energy_kwh.sum()), relaxed.cost(problem)
         missing_kwh = bound_kwh - float(found.energy_kwh.sum())
