@@ -14,7 +14,7 @@ from adapters.store.steps import Step, versions
 from models.errors import ConfigurationError, StoreError
 from models.horizon import epoch_s, instant_of
 from scheduler.cascade import load_solver, run_cascade
-from scheduler.problem import Problem
+from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution
 
 CHANGES = ("limit", "departure", "tariff")
@@ -70,9 +70,14 @@ def replay(step: Step) -> Replayed:
     return Replayed(
         answer,
         answer.energy_kwh.tobytes() == step.energy_kwh.tobytes()
+        and _bytes(answer.assets_kw) == _bytes(step.assets_kw)
         and answer.rung == step.rung
         and answer.work == step.work,
     )
+
+
+def _bytes(powers: FloatArray | None) -> bytes:
+    return b"" if powers is None else powers.tobytes()
 
 
 def solve(step: Step, problem: Problem) -> Solution:

@@ -85,6 +85,7 @@ def _step(problem: Problem, answer: Solution, number: int) -> Step:
         rungs=RUNGS,
         work_limit=WORK_LIMIT,
         versions=versions(),
+        assets_kw=answer.assets_kw,
         number=number,
     )
 

@@ -21,6 +21,8 @@ from typing import Any
 import psutil
 
 SETTLE_S = 5.0
+UP_S = 180.0
+PAINTS = 3
 
 
 def run(sizes: tuple[int, ...], seconds: float) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def _one(folder: Path, piles: int, seconds: float) -> dict[str, Any]:
     writer = context.Process(target=_write, args=(str(folder), piles, ready, stop))
     writer.start()
     try:
-        ready.wait(120.0)
+        ready.wait(UP_S)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -54,7 +56,7 @@ def _one(folder: Path, piles: int, seconds: float) -> dict[str, Any]:
         try:
             url = f"http://127.0.0.1:{port}"
             _await(url)
-            paints = [_first_paint(url) for _ in range(5)]
+            paints = [_first_paint(url) for _ in range(PAINTS)]
             return {"piles": piles, **_cost(page.pid, url, seconds), **_best(paints)}
         finally:
             page.terminate()
@@ -80,7 +82,8 @@ def _write(folder: str, piles: int, ready: Any, stop: Any) -> None:
 
 
 def _await(url: str) -> None:
-    for _ in range(600):
+    end = time.monotonic() + UP_S
+    while time.monotonic() < end:
         try:
             with urllib.request.urlopen(f"{url}/api/v1/site", timeout=5.0) as answer:
                 if answer.status == 200:

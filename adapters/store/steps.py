@@ -67,6 +67,8 @@ class Step:
     periods : tuple of str
         Tariff period of each slot, empty where none were told.
     currency : str
+    assets_kw : ndarray or None
+        Planned power of storage and PV, as the solver said.
     number : int
         Of the step in its store; 0 before it is written.
     """
@@ -83,6 +85,7 @@ class Step:
     versions: dict[str, str]
     periods: tuple[str, ...] = ()
     currency: str = ""
+    assets_kw: FloatArray | None = None
     number: int = 0
 
 
@@ -100,7 +103,7 @@ def write_steps(base: sqlite3.Connection, steps: Iterable[Step]) -> None:
     """Write step records inside a transaction, and let the oldest go."""
     rows = []
     for s in steps:
-        body = pack([s.problem, s.energy_kwh])
+        body = pack([s.problem, s.energy_kwh, s.assets_kw])
         facts = {
             "status": s.status,
             "gap": s.gap if s.gap == s.gap else None,
@@ -213,7 +216,7 @@ def list_steps(base: sqlite3.Connection, newest: int) -> list[StepHead]:
 def _step(row: tuple[Any, ...]) -> Step:
     number, at, rung, facts, body = row
     told = json.loads(facts)
-    problem, energy = unpack(body)
+    problem, energy, assets = unpack(body)
     return Step(
         at=datetime.fromisoformat(at),
         problem=problem,
@@ -227,5 +230,6 @@ def _step(row: tuple[Any, ...]) -> Step:
         versions=told["versions"],
         periods=tuple(told["periods"]),
         currency=told["currency"],
+        assets_kw=assets,
         number=number,
     )

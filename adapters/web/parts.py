@@ -106,7 +106,7 @@ def power_chart(f: Frame) -> str:
 
 
 def _part(f: Frame, name: str) -> str:
-    return say(f.lang, "charging") if name == "charging" else name
+    return say(f.lang, name) if name in ("charging", "storage", "pv") else name
 
 
 def _bands(f: Frame, series: Series) -> Iterable[Band]:

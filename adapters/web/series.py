@@ -56,7 +56,12 @@ class SeriesMaker:
     def __init__(self, site: Site, pricing: Pricing) -> None:
         self._site = site
         self._pricing = pricing
-        self.groups, self._group_of = _groups(site)
+        piles, self._group_of = _groups(site)
+        self._asset_of = {a.id: len(piles) for a in site.storages}
+        after = len(piles) + bool(site.storages)
+        self._asset_of |= {a.id: after for a in site.pv}
+        kinds = (("storage", site.storages), ("pv", site.pv))
+        self.groups = (*piles, *(name for name, own in kinds if own))
         self._past: deque[Sample] = deque(maxlen=PAST_S // SAMPLE_S + 2)
         self._planned: tuple[str, IntArray, FloatArray] = ("", np.zeros(0, np.int64), np.zeros(0))
         self._pile_of: dict[str, int] = {}
@@ -100,6 +105,9 @@ class SeriesMaker:
             group = self._group_of.get(name)
             if group is not None:
                 parts[group] += pile.power_kw
+        for name, asset in seen.assets.items():
+            if name in self._asset_of:
+                parts[self._asset_of[name]] += asset.power_kw
         limit = limit_now_kw(Draft(seen), self._site, 0, seen.now)
         base = max(load_kw - sum(parts), 0.0)
         self._past.append(Sample(at, base, tuple(parts), limit))
@@ -170,8 +178,9 @@ class SeriesMaker:
         edges = np.asarray(plan.edges_s, dtype=np.int64)
         energy = np.zeros((len(self.groups), edges.size - 1))
         piles = self._pile_of
-        for session, part in plan.sessions.items():
-            group = piles.get(session)
+        rows = [(piles.get(s), p) for s, p in plan.sessions.items()]
+        rows += [(self._asset_of.get(a), p) for a, p in plan.assets.items()]
+        for group, part in rows:
             if group is None or not part.power_kw:
                 continue
             starts = np.asarray(part.starts_s, dtype=np.int64)
