@@ -199,7 +199,7 @@ def main() -> int:
 def _write(out: Path, todo: list[Task], found: dict[str, Any], wall_s: float) -> None:
     """The document so far: what has been run is not lost when the rest is."""
     runs = {task.name: dict(found[task.name]) for task in todo if task.name in found}
-    for task in todo:
+    for task in (t for t in todo if t.limit_kw):
         truth, one = runs.get(task.named("truth")), runs.get(task.named("stated"))
         for word in ("departure", "energy"):
             other = runs.get(task.named(f"stated_{word}"))

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -75,30 +76,8 @@ class _Loop:
         begun = time.perf_counter()
         self.state, effects, _ = self.engine.receive(self.state, events)
         parts["receive"] = _ms(begun)
-        wanted = [e for e in effects if isinstance(e, Solve)]
         out: list[Effect] = list(effects)
-        if wanted:
-            begun = time.perf_counter()
-            problem = wanted[-1].problem
-            found = run_cascade(
-                problem, self.rungs, work_limit=WORK_LIMIT, running=problem.running_kwh
-            )
-            parts["solve"] = _ms(begun)
-            begun = time.perf_counter()
-            answer = Solved(
-                now=self.now,
-                mono_s=self.mono_s,
-                digest=problem.digest,
-                energy_kwh=tuple(found.energy_kwh.tolist()),
-                status=found.status,
-                rung=found.rung,
-                gap=found.gap,
-                work=found.work,
-                solve_ms=parts["solve"],
-            )
-            self.state, effects, _ = self.engine.receive(self.state, [answer])
-            parts["dispatch"] = _ms(begun)
-            out += effects
+        out += self._plan(effects, parts)
         begun = time.perf_counter()
         for effect in out:
             if not isinstance(effect, Persist | Solve):
@@ -108,7 +87,33 @@ class _Loop:
         self._acknowledge([e for e in out if isinstance(e, SetpointSent)])
         return sum(parts.values())
 
+    def _plan(self, effects: Sequence[Effect], parts: dict[str, float]) -> list[Effect]:
+        """Answer the problem that was asked, if one was; what the engine says to the answer."""
+        wanted = [e for e in effects if isinstance(e, Solve)]
+        if not wanted:
+            return []
+        begun = time.perf_counter()
+        problem = wanted[-1].problem
+        found = run_cascade(problem, self.rungs, work_limit=WORK_LIMIT, running=problem.running_kwh)
+        parts["solve"] = _ms(begun)
+        begun = time.perf_counter()
+        answer = Solved(
+            now=self.now,
+            mono_s=self.mono_s,
+            digest=problem.digest,
+            energy_kwh=tuple(found.energy_kwh.tolist()),
+            status=found.status,
+            rung=found.rung,
+            gap=found.gap,
+            work=found.work,
+            solve_ms=parts["solve"],
+        )
+        self.state, said, _ = self.engine.receive(self.state, [answer])
+        parts["dispatch"] = _ms(begun)
+        return list(said)
+
     def _acknowledge(self, setpoints: list[SetpointSent]) -> None:
+        """Every pile obeys; what the engine asks meanwhile is answered, off the clock."""
         acks: list[Event] = []
         for sent in setpoints:
             now, mono_s, stamp = self._common()
@@ -125,7 +130,9 @@ class _Loop:
             )
             acks.append(self._telemetry(sent.pile, sent.power_kw))
         if acks:
-            self.state, _, _ = self.engine.receive(self.state, acks)
+            self.state, said, _ = self.engine.receive(self.state, acks)
+            said = (*said, *self._plan(said, {}))
+            self._acknowledge([e for e in said if isinstance(e, SetpointSent)])
 
     def change(self) -> list[Event]:
         """One driver changes the departure, ten seconds later; every pile reports."""

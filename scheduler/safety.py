@@ -118,12 +118,14 @@ def possible_kw(outlet: Outlet, power_kw: float) -> float:
     return 0.0 if power < max(outlet.min_kw, POWER_EPSILON_KW) - POWER_EPSILON_KW else power
 
 
-def plenty(outlets: Sequence[Outlet], budget: Budget) -> bool:
-    """True when everyone can have what he wants or holds at once: then nobody is first."""
-    left = budget.copy()
-    for outlet in outlets:
-        left.take(outlet, max(outlet.want_kw, outlet.held_kw, outlet.floor_kw))
-    return min(left.kw, default=0.0) >= 0.0 and all(min(a) >= 0.0 for a in left.amps if a)
+def alone_kw(outlet: Outlet) -> float:
+    """What :func:`enforce` gives an outlet where no budget binds, kW."""
+    granted = possible_kw(outlet, outlet.want_kw)
+    if outlet.may_rise or granted <= min(outlet.sent_kw, outlet.held_kw):
+        return granted
+    if granted - outlet.held_kw <= POWER_EPSILON_KW:
+        return possible_kw(outlet, outlet.sent_kw) if granted > outlet.sent_kw else granted
+    return possible_kw(outlet, min(granted, outlet.sent_kw, outlet.held_kw))
 
 
 def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> list[float]:

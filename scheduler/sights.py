@@ -17,7 +17,7 @@ from models.site import Site
 from scheduler.dispatch import Wishes
 from scheduler.draft import Draft
 from scheduler.fixed import Fixed, FixedPile, fixed
-from scheduler.safety import Budget, Outlet, enforce
+from scheduler.safety import Budget, Outlet, alone_kw
 from scheduler.state import PileState, SessionRecord
 from scheduler.timers import RETRIES_S, RISE_GAP_S, pile_due_s
 from scheduler.unused import UNUSED_AFTER_S
@@ -49,8 +49,7 @@ class Sight:
     """One pile, as it stays from ``since_s`` until ``until_s`` of the monotonic clock, and until
     ``edge_s`` of the wall clock, where its plan goes on to another power.
 
-    ``silent_kw`` is None while it talks; ``alone_kw`` its setpoint where there is plenty for all;
-    ``due_s`` when it next wants something by itself.
+    ``silent_kw`` is None while it talks; ``due_s`` is when it next wants something by itself.
     """
 
     pile: PileState
@@ -61,7 +60,6 @@ class Sight:
     silent_kw: float | None
     want_kw: float
     outlet: Outlet | None
-    alone_kw: float
     due_s: float
 
 
@@ -155,27 +153,29 @@ class Sights:
 
     def see(self, draft: Draft, stale: list[str], picture: Picture) -> None:
         """Look again at the stale piles; then add up what all of them may draw."""
-        wishes = Wishes(draft, self._site)
+        now = _Now(draft, self._site, may_rise=bool(self._under[4]))
+        known, parts = self._known, self._fixed.piles
         for name in stale:
-            self._known[name] = self._see(draft, name, picture, wishes)
+            known[name] = self._see(draft, parts[name], now, picture.silent.get(name))
         if stale:
             self._add_up()
-        for name, sight in self._known.items():
+        for name, sight in known.items():
             if sight.outlet is not None and sight.outlet.floor_kw:
                 picture.floors[name] = sight.outlet.floor_kw
 
-    def _see(self, draft: Draft, name: str, picture: Picture, wishes: Wishes) -> Sight:
-        mono_s: float = draft.get("mono_s")
-        pile, one, lease_s = draft.piles[name], self._fixed.piles[name], self._site.lease_s
-        record = draft.sessions.get(draft.get("pile_session").get(name))
-        silent_kw, want = picture.silent.get(name), 0.0
+    def _see(self, draft: Draft, one: FixedPile, now: _Now, silent_kw: float | None) -> Sight:
+        name, mono_s, lease_s = one.pile.id, now.mono_s, self._site.lease_s
+        pile = now.piles[name]
+        record = now.sessions.get(now.pile_session.get(name, ""))
+        want = 0.0
         outlet: Outlet | None = None
         if silent_kw is not None:
             if pile.sent:
                 outlet = _outlet(one, pile, 0.0, 0.0, 0.0, may_rise=False)
         else:
-            stopped = in_emergency(draft, self._site, one.path)
-            want = 0.0 if stopped or record is None else wishes.of(name, pile, record)
+            stopped = now.stopping and in_emergency(draft, self._site, one.path)
+            if record is not None and not stopped:
+                want = now.wishes.of(name, pile, record)
             floor = 0.0
             if pile.power_kw > pile.wanted_kw or not pile.sent:
                 floor = floor_kw(pile, one, mono_s, lease_s)
@@ -186,55 +186,20 @@ class Sights:
                 want,
                 held_kw(pile, one.pile, mono_s, lease_s, one.factor),
                 floor,
-                may_rise=bool(self._under[4]) and not stopped and not fell,
+                may_rise=now.may_rise and not stopped and not fell,
             )
         due_s = pile_due_s(pile, one.index, self._site, mono_s)
         return Sight(
             pile=pile,
             record=record,
             since_s=mono_s,
-            until_s=self._until_s(draft, name, mono_s, due_s, talks=silent_kw is None),
-            edge_s=self._edge_s(draft, record),
+            until_s=_until_s(pile, now, lease_s, due_s, talks=silent_kw is None),
+            edge_s=now.edge_s(record),
             silent_kw=silent_kw,
             want_kw=want,
             outlet=outlet,
-            alone_kw=0.0 if outlet is None else self._alone_kw(outlet),
             due_s=due_s,
         )
-
-    def _alone_kw(self, outlet: Outlet) -> float:
-        m = len(self._site.network.nodes)
-        return enforce([outlet], (0,), Budget([math.inf] * m, [None] * m))[0]
-
-    def _until_s(
-        self, draft: Draft, name: str, mono_s: float, due_s: float, *, talks: bool
-    ) -> float:
-        """When time alone may next change what the pile comes to."""
-        pile = draft.piles[name]
-        instants = [
-            due_s,
-            pile.lease_mono_s + self._site.lease_s,
-            pile.changed_mono_s + RISE_GAP_S,
-            pile.changed_mono_s + RETRIES_S,
-            pile.renewed_mono_s + MESSAGE_EXPIRY_S,
-            pile.probe_mono_s,
-            pile.below_since_mono_s + UNUSED_AFTER_S,
-        ]
-        if talks:
-            instants.append(
-                pile.heard_mono_s + MISSED_PERIODS * self._site.telemetry_period_s + 1e-9
-            )
-        if pile.acked is not None:
-            instants.append(pile.acked.holds_until_mono_s)
-        instants += [sent.holds_until_mono_s for sent in pile.unacked]
-        return min((t for t in instants if t > mono_s), default=math.inf)
-
-    def _edge_s(self, draft: Draft, record: SessionRecord | None) -> float:
-        plan = draft.plan
-        if plan is None or record is None:
-            return math.inf
-        part = plan.sessions.get(record.request.session)
-        return math.inf if part is None else part.next_edge_s(draft.get("now").timestamp())
 
     def _add_up(self) -> None:
         """What all outlets may draw, at every node and on every phase."""
@@ -281,9 +246,13 @@ class Sights:
 
     def alone(self, names: list[str]) -> tuple[list[str], list[float]]:
         """Those of the piles that can be told something, and their setpoints in plenty, kW."""
-        seen = [(name, self._known[name]) for name in names]
-        told = [(name, sight.alone_kw) for name, sight in seen if sight.outlet is not None]
-        return [name for name, _ in told], [power for _, power in told]
+        told, powers = [], []
+        for name in names:
+            outlet = self._known[name].outlet
+            if outlet is not None:
+                told.append(name)
+                powers.append(alone_kw(outlet))
+        return told, powers
 
     def due_s(self, draft: Draft) -> float:
         """When the first pile wants something by itself, monotonic, s."""
@@ -298,6 +267,49 @@ class Sights:
             if at < due:
                 due = at
         return due
+
+
+class _Now:
+    """What all piles of one drain are looked at with, read once."""
+
+    def __init__(self, draft: Draft, site: Site, *, may_rise: bool) -> None:
+        self.mono_s: float = draft.get("mono_s")
+        self.may_rise = may_rise
+        self.stopping = bool(draft.get("emergencies"))
+        self.piles, self.sessions = draft.piles, draft.sessions
+        self.pile_session: dict[str, str] = draft.get("pile_session")
+        self.wishes = Wishes(draft, site)
+        self.silence_s = MISSED_PERIODS * site.telemetry_period_s + 1e-9
+        self._now_s: float = draft.get("now").timestamp()
+        plan = draft.plan
+        self._planned = {} if plan is None else plan.sessions
+
+    def edge_s(self, record: SessionRecord | None) -> float:
+        """Where the plan of a session goes on to another power, epoch seconds."""
+        part = None if record is None else self._planned.get(record.request.session)
+        return math.inf if part is None else part.next_edge_s(self._now_s)
+
+
+def _until_s(pile: PileState, now: _Now, lease_s: float, due_s: float, *, talks: bool) -> float:
+    """When time alone may next change what a pile comes to."""
+    mono_s, changed_s = now.mono_s, pile.changed_mono_s
+    until = due_s if due_s > mono_s else math.inf
+    for at in (
+        pile.lease_mono_s + lease_s,
+        changed_s + RISE_GAP_S,
+        changed_s + RETRIES_S,
+        pile.renewed_mono_s + MESSAGE_EXPIRY_S,
+        pile.probe_mono_s,
+        pile.below_since_mono_s + UNUSED_AFTER_S,
+        pile.heard_mono_s + now.silence_s if talks else math.inf,
+        math.inf if pile.acked is None else pile.acked.holds_until_mono_s,
+    ):
+        if mono_s < at < until:
+            until = at
+    for sent in pile.unacked:
+        if mono_s < sent.holds_until_mono_s < until:
+            until = sent.holds_until_mono_s
+    return until
 
 
 def _outlet(
