@@ -12,7 +12,7 @@ from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.registers import metered_of
 from adapters.simulator.series import StepSeries
-from scheduler import step
+from scheduler import control
 from scheduler.engine import Engine
 from tariffs.bill import month_bill
 from tariffs.demand import peak_of
@@ -61,5 +61,5 @@ def test_the_meter_sees_no_running_average_above_what_is_paid_as_contracted() ->
 
 
 def test_without_dispatch_the_lifts_are_paid_double(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "hold", lambda draft, site, wanted, room: wanted)
+    monkeypatch.setattr(control, "hold", lambda draft, site, wanted, room: wanted)
     assert day()[0] > FREE_KW * 1.03
