@@ -8,16 +8,16 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from scheduler.cascade import load_again, load_solver, run_cascade
+from scheduler.cascade import load_solver, run_cascade
 from scheduler.problem import Problem
-from scheduler.solution import Solution, Solver, assets_told
+from scheduler.solution import Solver, assets_told
 
 MEMORY_BYTES = 6 * 1024**3
 """Address space the process may take; beyond it an allocation fails, and so does the rung."""
@@ -70,25 +70,6 @@ def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_byte
         _answer_all(pipe, loaded, late, work_limit)
 
 
-class Remembering:
-    """A solver that starts from what its last solve left, held here between the problems."""
-
-    def __init__(self, again: Callable[..., tuple[Solution, Any]]) -> None:
-        self._again = again
-        self._memory: Any = None
-
-    def __call__(self, problem: Problem, *, work_limit: int) -> Solution:
-        """Solve; a solve that fails leaves nothing to start from."""
-        memory, self._memory = self._memory, None
-        answer, self._memory = self._again(problem, memory, work_limit=work_limit)
-        return answer
-
-
-def _solver(name: str) -> Solver:
-    again = load_again(name)
-    return load_solver(name) if again is None else Remembering(again)
-
-
 def _load(rungs: tuple[str, ...]) -> tuple[list[tuple[str, Solver]], dict[str, threading.Event]]:
     """The solvers, and those that are not ready at once.
 
@@ -96,7 +77,7 @@ def _load(rungs: tuple[str, ...]) -> tuple[list[tuple[str, Solver]], dict[str, t
     a thread, half a second from a warm cache and a minute without one; the others serve
     meanwhile, so that no deadline ever kills a compilation.
     """
-    loaded = [(name, _solver(name)) for name in rungs]
+    loaded = [(name, load_solver(name)) for name in rungs]
     late: dict[str, threading.Event] = {}
     for name in rungs:
         if find_spec(f"scheduler.solvers.{name}_warm") is None:
