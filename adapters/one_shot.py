@@ -36,7 +36,7 @@ from models.units import POWER_EPSILON_KW
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.effects import Effect, PlanSummary, Rejected, SessionStatus, SetpointSent, Solve
 from scheduler.engine import Engine
-from scheduler.solution import assets_told
+from scheduler.solution import answered
 from scheduler.state import SiteState
 
 WORK_LIMIT = 2_000_000
@@ -198,18 +198,8 @@ def _answer(solve: Solve, now: datetime) -> Solved:
     problem = solve.problem
     began = time.perf_counter()
     found = run_cascade(problem, rungs, work_limit=WORK_LIMIT, running=problem.running_kwh)
-    return Solved(
-        now=now,
-        mono_s=0.0,
-        digest=problem.digest,
-        energy_kwh=tuple(found.energy_kwh.tolist()),
-        status=found.status,
-        rung=found.rung,
-        gap=found.gap,
-        work=found.work,
-        solve_ms=(time.perf_counter() - began) * 1000.0,
-        assets_kw=assets_told(found),
-    )
+    took_ms = (time.perf_counter() - began) * 1000.0
+    return answered(problem, found, now=now, mono_s=0.0, solve_ms=took_ms)
 
 
 def _told(

@@ -17,8 +17,6 @@ from scheduler.cascade import load_solver, run_cascade
 from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution
 
-CHANGES = ("limit", "departure", "tariff")
-
 
 @dataclass(frozen=True)
 class Replayed:

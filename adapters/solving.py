@@ -26,6 +26,9 @@ WORK_LIMIT = 2_000_000
 START_S = 60.0
 """How long the process may take to load its solvers."""
 
+MEMORY_BYTES = 6 * 1024**3
+"""Address space the process may take; beyond it an allocation fails, and so does the rung."""
+
 RUNGS = ("flow", "general", "highs")
 """The exact flow first; with storage, PV or giving vehicles the general path; whatever the flow
 refuses, the linear program of the fleet."""
@@ -59,7 +62,7 @@ class Solving:
         deadline_s: float,
         rungs: tuple[str, ...] = RUNGS,
         worker: Callable[..., None] | None = None,
-        memory_bytes: int = 6 * 1024**3,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._answer = answer
         self._clock = clock

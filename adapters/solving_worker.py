@@ -19,9 +19,6 @@ from scheduler.cascade import load_solver, run_cascade
 from scheduler.problem import Problem
 from scheduler.solution import Solver, assets_told
 
-MEMORY_BYTES = 6 * 1024**3
-"""Address space the process may take; beyond it an allocation fails, and so does the rung."""
-
 NICENESS = 5
 """Control goes before solving where both want the processor."""
 

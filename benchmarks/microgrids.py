@@ -6,10 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks.instances import fleet_problem
 from scheduler.microgrid import Giving, Microgrid, Sources, Stores
 from scheduler.peak import PeakPrice
-from scheduler.problem import Fleet, FloatArray, Problem
+from scheduler.problem import Fleet, Problem
 
 
 def around(
@@ -96,14 +95,3 @@ def one_changed(problem: Problem, *, seed: int = 0) -> Problem:
     columns = {f: getattr(fleet, f) for f in fleet.__dataclass_fields__}
     changed = Fleet(**(columns | {"energy_kwh": energy, "asked_kwh": energy}))
     return dataclasses.replace(problem, fleet=changed)
-
-
-def giving_fleet(n: int, *, seed: int = 0, giving_share: float = 1.0) -> Problem:
-    """A congested fleet with a microgrid around it of which a share gives back."""
-    return around(fleet_problem(n, seed=seed), seed=seed, giving_share=giving_share)
-
-
-def load_of(problem: Problem, energy: FloatArray) -> FloatArray:
-    """Power of the whole fleet by slot, kW."""
-    drawn = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
-    return np.asarray(drawn / problem.horizon.slot_h, dtype=np.float64)

@@ -26,13 +26,13 @@ from models.events import (
     PileAcked,
     PileMeasured,
     SessionRequested,
-    Solved,
 )
 from models.network import Network, Node
 from models.pile import ac_pile
 from models.session import Request
 from models.site import Site
 from scheduler.engine import Engine
+from scheduler.solution import answered
 
 SHANGHAI = "Asia/Shanghai"
 AT = datetime(2026, 9, 1, 10, 15, tzinfo=UTC)
@@ -148,16 +148,14 @@ class Stage:
                 break
             problem = outcome.solve
             answer = self._solve(problem)
-            solved = Solved(
-                now=self.clock.now(),
-                mono_s=self.clock.mono_s(),
-                digest=problem.digest,
-                energy_kwh=tuple(answer.energy_kwh.tolist()),
-                status=answer.status,
-                rung=answer.rung,
-                gap=answer.gap,
-                work=answer.work,
-                solve_ms=1.0,
+            solved = replace(
+                answered(
+                    problem,
+                    answer,
+                    now=self.clock.now(),
+                    mono_s=self.clock.mono_s(),
+                    solve_ms=1.0,
+                ),
                 rungs=RUNGS,
             )
             outcome = self.host.take(facts=[solved])

@@ -14,11 +14,12 @@ import numpy as np
 from adapters.books import load_book
 from adapters.wire.encode import encode
 from benchmarks.bench_site import START, bench_site
-from models.events import Event, PileAcked, PileMeasured, SessionRequested, Solved
+from models.events import Event, PileAcked, PileMeasured, SessionRequested
 from models.session import Request
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.effects import Effect, Persist, SetpointSent, Solve
 from scheduler.engine import Engine
+from scheduler.solution import answered
 from scheduler.state import SiteState
 
 WORK_LIMIT = 10_000_000
@@ -97,17 +98,7 @@ class _Loop:
         found = run_cascade(problem, self.rungs, work_limit=WORK_LIMIT, running=problem.running_kwh)
         parts["solve"] = _ms(begun)
         begun = time.perf_counter()
-        answer = Solved(
-            now=self.now,
-            mono_s=self.mono_s,
-            digest=problem.digest,
-            energy_kwh=tuple(found.energy_kwh.tolist()),
-            status=found.status,
-            rung=found.rung,
-            gap=found.gap,
-            work=found.work,
-            solve_ms=parts["solve"],
-        )
+        answer = answered(problem, found, now=self.now, mono_s=self.mono_s, solve_ms=parts["solve"])
         self.state, said, _ = self.engine.receive(self.state, [answer])
         parts["dispatch"] = _ms(begun)
         return list(said)

@@ -12,7 +12,7 @@ from models.units import ENERGY_EPSILON_KWH
 from scheduler.asset_control import settle_assets, show_assets
 from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
-from scheduler.demand_hold import hold, room_now_kw
+from scheduler.demand_hold import LAXITY_STEP_H, hold, room_now_kw
 from scheduler.draft import Draft
 from scheduler.safety import enforce
 from scheduler.sending import send
@@ -20,9 +20,6 @@ from scheduler.sights import Sights
 from scheduler.unused import learn_unused
 from scheduler.view import Picture, budget_now
 from tariffs.demand import DemandTerm
-
-LAXITY_STEP_H = 0.25
-"""Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
 
 
 def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm] = ()) -> Picture:

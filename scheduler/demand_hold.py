@@ -34,7 +34,7 @@ CANNOT_WAIT_H = 0.25
 """A session whose laxity is less is served whatever the peak costs."""
 
 LAXITY_STEP_H = 0.25
-"""Vehicles whose laxity differs by less keep their turn: pauses are few."""
+"""Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
 
 BAND_SHARE = 0.01
 """Of a pile's power: a held power that moves by less stays as it was said."""

@@ -26,18 +26,17 @@ from scheduler.view import (
     MISSED_PERIODS,
     SETTLED_S,
     Picture,
-    add_storages,
-    counted_silent_kw,
     held_kw,
     in_emergency,
-    is_silent,
     lease_runs,
+    look,
+    silent_kw_now,
 )
 
 EXCESS_SHARE = 0.005
 """Of a pile's power: a reading so much above its setpoint is within its meter's error."""
 
-CLOCKS_APART_S = 0.05
+CLOCK_MOVED_S = 0.05
 """Wall and monotonic clock moved apart by more than this: every instant is another one."""
 
 ROUNDING_KW = 1e-9
@@ -100,7 +99,7 @@ class Sights:
         )
         offset_s = now_s - mono_s
         # Operators' orders and emergencies are rare, and reach everything.
-        if not same or under[1] or under[2] or abs(offset_s - self._offset_s) > CLOCKS_APART_S:
+        if not same or under[1] or under[2] or abs(offset_s - self._offset_s) > CLOCK_MOVED_S:
             self._known.clear()
         self._under = under
         if not self._known:
@@ -124,32 +123,12 @@ class Sights:
 
     def look(self, draft: Draft, stale: list[str]) -> Picture:
         """Who talks and who is silent, and their sums at every node."""
-        mono_s: float = draft.get("mono_s")
-        piles, again = draft.piles, set(stale)
-        m = len(self._site.network.nodes)
-        silent: dict[str, float] = {}
-        talking, counted = [0.0] * m, [0.0] * m
-        for name, pile in piles.items():
-            one = self._fixed.piles[name]
-            if name in again:
-                quiet = is_silent(pile, self._site, mono_s)
-                kw = (
-                    counted_silent_kw(pile, one.pile, mono_s, self._site) * one.factor
-                    if quiet
-                    else None
-                )
-            else:
-                kw = self._known[name].silent_kw
-            if kw is not None:
-                silent[name] = kw
-                if kw:
-                    for v in one.path:
-                        counted[v] += kw
-            elif pile.power_kw:
-                for v in one.path:
-                    talking[v] += pile.power_kw
-        add_storages(draft, self._site, talking)
-        return Picture(silent, talking, counted)
+        known, again, judge = self._known, set(stale), silent_kw_now(draft, self._site)
+
+        def silent_kw(name: str, pile: PileState) -> float | None:
+            return judge(name, pile) if name in again else known[name].silent_kw
+
+        return look(draft, self._site, silent_kw)
 
     def see(self, draft: Draft, stale: list[str], picture: Picture) -> None:
         """Look again at the stale piles; then add up what all of them may draw."""

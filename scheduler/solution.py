@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 import numpy as np
 
+from models.events import Solved
 from scheduler.problem import FloatArray, Problem
 
 Status = Literal["optimal", "gap", "feasible"]
@@ -24,6 +26,36 @@ def given_kwh(problem: Problem, energy_kwh: FloatArray) -> FloatArray:
         energy = np.where(energy < 0, energy / back, energy)
     given = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
     return np.asarray(given, dtype=np.float64)
+
+
+def answered(
+    problem: Problem, answer: Solution, *, now: datetime, mono_s: float, solve_ms: float
+) -> Solved:
+    """A solution as the engine takes it in.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was asked.
+    answer : Solution
+        To this problem.
+    now, mono_s : datetime, float
+        Both clocks when it is taken in.
+    solve_ms : float
+        How long it took, ms.
+    """
+    return Solved(
+        now=now,
+        mono_s=mono_s,
+        digest=problem.digest,
+        energy_kwh=tuple(answer.energy_kwh.tolist()),
+        status=answer.status,
+        rung=answer.rung,
+        gap=answer.gap,
+        work=answer.work,
+        solve_ms=solve_ms,
+        assets_kw=assets_told(answer),
+    )
 
 
 def assets_told(answer: Solution) -> tuple[tuple[float, ...], ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,28 +54,53 @@ class Picture:
     floors: dict[str, float] = field(default_factory=dict)
 
 
-def look(draft: Draft, site: Site) -> Picture:
-    """Who talks and who is silent, and their sums at every node."""
-    mono_s: float = draft.get("mono_s")
+def look(
+    draft: Draft, site: Site, silent_kw_of: Callable[[str, PileState], float | None] | None = None
+) -> Picture:
+    """Who talks and who is silent, and their sums at every node.
+
+    Parameters
+    ----------
+    draft : Draft
+    site : Site
+    silent_kw_of : callable, optional
+        What a silent pile counts, kW, and None for one that talks, by id and state, where the
+        caller knows it; else each pile is judged now.
+    """
+    known_of = silent_kw_of or silent_kw_now(draft, site)
     known = fixed(site).piles
     m = len(site.network.nodes)
     silent: dict[str, float] = {}
     talking, counted = [0.0] * m, [0.0] * m
     for name, pile in draft.piles.items():
-        one = known[name]
-        if is_silent(pile, site, mono_s):
-            kw = silent[name] = counted_silent_kw(pile, one.pile, mono_s, site) * one.factor
+        kw = known_of(name, pile)
+        if kw is not None:
+            silent[name] = kw
             if kw:
-                for v in one.path:
+                for v in known[name].path:
                     counted[v] += kw
         elif pile.power_kw:
-            for v in one.path:
+            for v in known[name].path:
                 talking[v] += pile.power_kw
-    add_storages(draft, site, talking)
+    _add_storages(draft, site, talking)
     return Picture(silent, talking, counted)
 
 
-def add_storages(draft: Draft, site: Site, talking_kw: list[float]) -> None:
+def silent_kw_now(draft: Draft, site: Site) -> Callable[[str, PileState], float | None]:
+    """What judges a pile now: kW that a silent one counts, None for one that talks."""
+    mono_s: float = draft.get("mono_s")
+    known = fixed(site).piles
+
+    def judge(name: str, pile: PileState) -> float | None:
+        if not is_silent(pile, site, mono_s):
+            return None
+        one = known[name]
+        return counted_silent_kw(pile, one.pile, mono_s, site) * one.factor
+
+    return judge
+
+
+def _add_storages(draft: Draft, site: Site, talking_kw: list[float]) -> None:
     """Add what talking storages draw to the sums at their nodes, in place, kW."""
     heard_after = draft.get("mono_s") - MISSED_PERIODS * site.telemetry_period_s
     for storage in site.storages:

@@ -17,7 +17,6 @@ from models.events import (
     PileMeasured,
     SessionEnded,
     SessionRequested,
-    Solved,
     Ticked,
 )
 from models.network import Network, Node
@@ -28,7 +27,7 @@ from scheduler.cascade import load_solver, run_cascade
 from scheduler.effects import Effect, SetpointSent, Solve
 from scheduler.engine import Engine
 from scheduler.pricing import no_books
-from scheduler.solution import assets_told
+from scheduler.solution import answered
 from scheduler.state import SiteState
 from tariffs.kinds.flat import Flat
 
@@ -190,18 +189,7 @@ class World:
         self.solves += 1
         problem = effect.problem
         found = run_cascade(problem, RUNGS, work_limit=10**9, running=problem.running_kwh)
-        return Solved(
-            now=self.now,
-            mono_s=self.mono_s,
-            digest=problem.digest,
-            energy_kwh=tuple(found.energy_kwh.tolist()),
-            status=found.status,
-            rung=found.rung,
-            gap=found.gap,
-            work=found.work,
-            solve_ms=0.0,
-            assets_kw=assets_told(found),
-        )
+        return answered(problem, found, now=self.now, mono_s=self.mono_s, solve_ms=0.0)
 
     def plug(self, *piles: str) -> list[Effect]:
         """Vehicles appear."""

@@ -16,12 +16,12 @@ from typing import Protocol
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.trace import Trace
 from models.errors import ValleyfillError
-from models.events import Event, Solved, Ticked
+from models.events import Event, Ticked
 from models.horizon import UTC
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.effects import Alert, AssetSetpointSent, Effect, PlanSummary, SetpointSent, Solve
 from scheduler.problem import Problem
-from scheduler.solution import Solution, assets_told
+from scheduler.solution import Solution, answered
 from scheduler.state import Recovered, SiteState
 
 WORK_LIMIT = 2_000_000
@@ -65,7 +65,6 @@ class _Log:
     solve_ms: list[float] = field(default_factory=list)
     rungs: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
-    step_ms: list[float] = field(default_factory=list)
 
 
 def run(
@@ -174,18 +173,7 @@ def _answer(problem: Problem, solve: SolveNow, now: datetime, mono: float, log: 
     answer = solve(problem)
     took_ms = (time.perf_counter() - began) * 1000.0
     log.solve_ms.append(took_ms)
-    return Solved(
-        now=now,
-        mono_s=mono,
-        digest=problem.digest,
-        energy_kwh=tuple(answer.energy_kwh.tolist()),
-        status=answer.status,
-        rung=answer.rung,
-        gap=answer.gap,
-        work=answer.work,
-        solve_ms=took_ms,
-        assets_kw=assets_told(answer),
-    )
+    return answered(problem, answer, now=now, mono_s=mono, solve_ms=took_ms)
 
 
 def _instant(seconds: float) -> datetime:

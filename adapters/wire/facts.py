@@ -181,9 +181,14 @@ def _pile_telemetry(body: w.PileTelemetry, ids: tuple[str, ...], base: dict[str,
     )
 
 
-def _ack(body: w.PileAck, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
+def _says_one(body: w.PileAck | w.AssetAck) -> None:
+    """A setpoint is applied or refused."""
     if (body.applied_kw is None) == (body.refused is None):
         raise contradiction("applied_kw", "says neither or both of applied_kw and refused")
+
+
+def _ack(body: w.PileAck, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
+    _says_one(body)
     return e.PileAcked(
         **base,
         pile=ids[0],
@@ -204,8 +209,7 @@ def _asset_telemetry(body: w.AssetTelemetry, ids: tuple[str, ...], base: dict[st
 
 
 def _asset_ack(body: w.AssetAck, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
-    if (body.applied_kw is None) == (body.refused is None):
-        raise contradiction("applied_kw", "says neither or both of applied_kw and refused")
+    _says_one(body)
     return e.AssetAcked(
         **base,
         asset=ids[0],

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.graph.python import min_cost_flow
 
+from models.units import WATT_SECONDS_PER_KWH
 from scheduler.flowtree import flow_tree, price_levels
 from scheduler.problem import Problem
 from scheduler.rows import tapered_entries
 from scheduler.solution import Solution, SolverError
 from scheduler.weights import priority_rank
 
-_WS_PER_KWH = 3_600_000.0
+_WS_PER_KWH = float(WATT_SECONDS_PER_KWH)
 _PRICE_STEPS = 1_000_000
 
 

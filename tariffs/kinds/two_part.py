@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -28,11 +28,6 @@ class TwoPart(Wrapped):
 
     rules: tuple[DemandRule, ...]
     site: SiteDemand
-
-    def with_peak(self, year: int, month: int, peak_kw: float) -> TwoPart:
-        """With one more month in the history that ratchets look at."""
-        peaks = {**self.site.peaks_kw, (year, month): peak_kw}
-        return replace(self, site=replace(self.site, peaks_kw=peaks))
 
     def demand_terms(
         self, start: datetime, end: datetime, *, zone: ZoneInfo

@@ -17,9 +17,9 @@ from adapters.wire import Publish, root_of
 from adapters.wire import outbound as o
 from adapters.wire.outside import decode_out
 from adapters.wire.topics import lane_of
-from models.events import Solved
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.engine import Engine
+from scheduler.solution import answered
 from tariffs.kinds.flat import Flat
 from tests.unit.bad_input import CORPUS, GOOD
 from tests.world import pile, site
@@ -56,15 +56,11 @@ class Desk:
         while outcome.solve is not None:
             problem = outcome.solve
             answer = run_cascade(problem, [("greedy", load_solver("greedy"))], 100_000)
-            solved = Solved(
+            solved = answered(
+                problem,
+                answer,
                 now=self.clock.now(),
                 mono_s=self.clock.mono_s(),
-                digest=problem.digest,
-                energy_kwh=tuple(answer.energy_kwh.tolist()),
-                status=answer.status,
-                rung=answer.rung,
-                gap=answer.gap,
-                work=answer.work,
                 solve_ms=1.0,
             )
             later = self.host.take((), [solved])

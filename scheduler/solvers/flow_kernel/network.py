@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from models.units import WATT_SECONDS_PER_KWH
 from scheduler.flowtree import FlowTree, price_levels
 from scheduler.problem import Problem
 from scheduler.solvers.flow_kernel.prepare import bound_entries, bound_nodes
 from scheduler.solvers.flow_kernel.records import Floats, Flow, Ints, Net
 
-WS_PER_KWH = 3_600_000.0
+WS_PER_KWH = float(WATT_SECONDS_PER_KWH)
 
 SPARE_WINDOWS = 16
 """So many vehicles may still plug in before the entries have to be laid out anew."""
