@@ -33,7 +33,7 @@ def send(
         changed = not pile.sent or abs(power - pile.wanted_kw) > POWER_EPSILON_KW
         if not (changed or reborn or _due(pile, one, site, mono_s, lost=name not in silent)):
             continue
-        if not changed and not reborn and _idle(pile, one):
+        if not changed and not reborn and (_idle(pile, one) or _waits(draft, pile, one, site)):
             draft.own("piles")[name] = replace(pile, renewed_mono_s=mono_s)
             continue
         draft.moved += changed
@@ -61,6 +61,21 @@ def _idle(pile: PileState, one: FixedPile) -> bool:
     """Without a vehicle, and with a fallback of 0, a lease that runs out changes nothing."""
     return (
         not pile.vehicle and one.pile.fallback_kw == 0 and pile.wanted_kw == 0 and not pile.unacked
+    )
+
+
+def _waits(draft: Draft, pile: PileState, one: FixedPile, site: Site) -> bool:
+    """While nothing may rise, a lease that has run out is not renewed: it would be a rise.
+
+    The pile is back at its fallback, and what came while we were deaf may not be read yet. After
+    a take-over nobody knows of a lease's end: then the plan goes on.
+    """
+    mono_s: float = draft.get("mono_s")
+    return (
+        mono_s < draft.get("hold_until_mono_s")
+        and not pile.unacked
+        and pile.wanted_kw > one.pile.fallback_kw
+        and 0.0 <= pile.lease_mono_s <= mono_s - site.lease_s
     )
 
 

@@ -450,3 +450,21 @@ def test_who_talked_before_we_went_deaf_is_not_silent_for_it_and_nothing_rises_a
     w.now += timedelta(seconds=31)
     said = w.say(w.meter(2.0), w.telemetry("A"))
     assert {e.where for e in said if isinstance(e, Alert)} == {"B"}
+
+
+def test_leases_that_ran_out_while_we_were_frozen_wait_for_what_came_meanwhile() -> None:
+    w = World(site((pile("A"), pile("B")), limit_kw=20.0))
+    w.plug("A", "B")
+    w.say(*[w.request(f"s{n}", n, 60.0, hours=8, mode="now") for n in "AB"])
+    w.wait(20, step_s=5)
+    assert w.total_kw() > 12
+    # The process stood still beyond every lease; the limit pushed meanwhile is read a moment later.
+    w.mono_s += 100
+    w.now += timedelta(seconds=100)
+    sent = len(w.sent)
+    w.say(NotListened(for_s=100.0, now=w.now, mono_s=w.mono_s))
+    assert not [s for s in w.sent[sent:] if s.power_kw > 0], "a lease renewed now would be a rise"
+    w.say(w.limit(5.0))
+    w.wait(60, step_s=1)
+    assert all(s.power_kw <= 5.0 for s in w.sent[sent:])
+    assert 4.0 < sum(w.setpoints.values()) <= 5.0
