@@ -350,6 +350,16 @@ class Yard:
         """Sum of the last setpoints."""
         return sum(p.told[-1].power_kw for p in self.piles if p.told)
 
+    def still(self, seconds: float) -> bool:
+        """Whether no pile changes what it draws for so long."""
+        first = [p.power_kw for p in self.piles]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.1)
+            if [p.power_kw for p in self.piles] != first:
+                return False
+        return True
+
 
 @contextlib.contextmanager
 def yard(

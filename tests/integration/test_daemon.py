@@ -54,6 +54,7 @@ def test_a_limit_cut_from_150_to_60_kw_is_obeyed_at_once_and_its_revocation_give
 def test_after_kill_9_the_same_plan_goes_on_and_no_setpoint_jumps(tmp_path: Path) -> None:
     with yard(tmp_path, lease_s=30.0) as place:
         charging(place)
+        until(lambda: place.still(2.0) and place.drawn_kw > 149.0, "the piles have settled")
         before = {p.name: p.power_kw for p in place.piles}
         last = {p.name: len(p.told) for p in place.piles}
         epoch = max(p.told[-1].epoch for p in place.piles)
@@ -71,6 +72,7 @@ def test_malformed_messages_are_dead_lettered_and_change_nothing(tmp_path: Path)
     with yard(tmp_path) as place:
         charging(place)
         watcher = place.peer("watcher", "rejected")
+        until(lambda: place.still(2.0) and place.drawn_kw > 149.0, "the piles have settled")
         before = {p.name: p.power_kw for p in place.piles}
         vandal = place.peer("vandal")
         began = time.monotonic()

@@ -185,6 +185,8 @@ def test_a_store_of_an_older_version_is_migrated_while_cars_charge(tmp_path: Pat
         charging(place)
         limit(place.peer("grid"), "cut", 90.0)
         until(lambda: place.said_kw() <= 90.0 + 1e-6, "90 kW hold")
+        # A plan may still move power from pile to pile: what goes down does so first.
+        until(lambda: place.still(3.0) and place.drawn_kw > 89.0, "the piles have settled")
         place.daemon.kill()
         with closing(sqlite3.connect(place.store)) as base, base:
             # As the second version had it: neither steps nor what was told, no kvarh.
@@ -192,10 +194,10 @@ def test_a_store_of_an_older_version_is_migrated_while_cars_charge(tmp_path: Pat
             base.execute("DROP TABLE told")
             base.execute("ALTER TABLE readings DROP COLUMN reactive_kvarh")
             base.execute("PRAGMA user_version = 2")
-        before = place.drawn_kw
-        place.daemon.start()
+        before = {p.name: p.power_kw for p in place.piles}
         told = {p.name: len(p.told) for p in place.piles}
+        place.daemon.start()
         until(lambda: all(len(p.told) > told[p.name] for p in place.piles), "all are told again")
-        assert place.drawn_kw == pytest.approx(before), "no setpoint jumps"
+        assert {p.name: p.power_kw for p in place.piles} == pytest.approx(before), "nothing jumps"
         with closing(sqlite3.connect(place.store)) as base:
             assert base.execute("PRAGMA user_version").fetchone() == (VERSION,)
