@@ -65,6 +65,18 @@ bench-table: install
 		> artifacts/bench/closed-loop.json; fi
 	$(BIN)/python -m benchmarks.table artifacts/bench README.md
 
+# Ten rounds of hang, crash and memory blow-up in every solver of the supervised process.
+.PHONY: resilience fuzz-flow
+resilience: install
+	mkdir -p artifacts/bench
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	$(BIN)/valleyfill bench resilience --json $(QUICK) > artifacts/bench/resilience.json
+	@cat artifacts/bench/resilience.json
+
+# N random instances of all that the flow holds, against the linear program.
+fuzz-flow: install
+	$(BIN)/python -m benchmarks.fuzz --n $(N)
+
 # Outside `make test`: the data does not ship. Writes artifacts/real-data.json.
 real-data: install
 	$(BIN)/python -m benchmarks.real_data --data $(DATA) --out artifacts/real-data.json

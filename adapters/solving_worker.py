@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import NoReturn
 
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.problem import Problem
-from scheduler.solution import Solver, assets_told
+from scheduler.solution import Solution, Solver, assets_told
 
 NICENESS = 5
 """Control goes before solving where both want the processor."""
@@ -44,7 +45,8 @@ def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_byte
     Parameters
     ----------
     pipe : Connection
-        Brings problems, takes answers; the first word sent is ``ready``.
+        Brings problems, each with the rungs to leave out; takes answers, and before each the
+        name of every rung that is tried. The first word sent is ``ready``.
     rungs : tuple of str
         Solvers, in the order in which they are tried.
     work_limit : int
@@ -58,6 +60,9 @@ def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_byte
     os.nice(NICENESS)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    # Whoever must go when the machine runs out of memory: this one, and not control.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     _end_with(os.getppid())
     loaded, late = _load(rungs)
     load_solver("greedy")
@@ -98,9 +103,14 @@ def _answer_all(
     work_limit: int,
 ) -> NoReturn:
     while True:
-        problem: Problem = pipe.recv()
+        problem: Problem
+        problem, without = pipe.recv()
         began = time.perf_counter()
-        ready = [(name, s) for name, s in loaded if name not in late or late[name].is_set()]
+        ready = [
+            (name, _announced(name, solver, pipe))
+            for name, solver in loaded
+            if name not in without and (name not in late or late[name].is_set())
+        ]
         answer = run_cascade(problem, ready, work_limit, problem.running_kwh)
         pipe.send(
             Answer(
@@ -115,6 +125,16 @@ def _answer_all(
                 assets_kw=assets_told(answer),
             )
         )
+
+
+def _announced(name: str, solver: Solver, pipe: Connection) -> Solver:
+    """The solver, which says its name through the pipe first: whoever kills it knows whom."""
+
+    def solve(problem: Problem, *, work_limit: int) -> Solution:
+        pipe.send(name)
+        return solver(problem, work_limit=work_limit)
+
+    return solve
 
 
 def _end_with(parent: int) -> None:

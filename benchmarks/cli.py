@@ -17,16 +17,15 @@ from rich.table import Table
 
 from benchmarks import bills as bills_bench
 from benchmarks import churn as churn_bench
+from benchmarks import cli_microgrid, cli_solvers, publish
 from benchmarks import closed_loop as closed_loop_bench
 from benchmarks import decisions as decisions_bench
 from benchmarks import demand as demand_bench
 from benchmarks import fuzz as fuzz_bench
 from benchmarks import latency as latency_bench
 from benchmarks import peers as peers_bench
-from benchmarks import publish
 from benchmarks import step as step_bench
 from benchmarks import tariffs as tariffs_bench
-from benchmarks.cli_microgrid import add_to
 from benchmarks.daemon_start import daemon_figures
 from benchmarks.month import month_figures
 
@@ -243,4 +242,5 @@ def _table(*columns_and_rows: Any) -> None:
     Console().print(table)
 
 
-add_to(app, _report)
+cli_microgrid.add_to(app, _report)
+cli_solvers.add_to(app, _report)

@@ -227,6 +227,7 @@ class Solved(Event):
 
     ``rungs`` are the solvers that were ready to be tried, in order; ``assets_kw`` the power of
     each storage and PV plant by slot, None where the problem has none or none was planned.
+    ``lost`` says why the solving process could not answer, where a small one did in its place.
     """
 
     digest: str
@@ -238,6 +239,7 @@ class Solved(Event):
     solve_ms: float
     rungs: tuple[str, ...] = ()
     assets_kw: tuple[tuple[float, ...], ...] | None = field(default=None, repr=False)
+    lost: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,7 +132,8 @@ def planned(
             currency=currency,
         )
     )
-    clear_alert(draft, "solver_lost", site.name)
+    if not answer.lost:
+        clear_alert(draft, "solver_lost", site.name)
 
 
 def unplanned(draft: Draft, planned_ids: set[str]) -> None:

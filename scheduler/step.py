@@ -22,7 +22,7 @@ from scheduler.pricing import Pricing
 from scheduler.problem import Problem
 from scheduler.solution import Solution, given_kwh
 from scheduler.state import SessionRecord, SiteState, changed
-from scheduler.timers import SOLVER_RETRY_S, solver_deadline_s
+from scheduler.timers import SOLVER_RETRY_S, planning_ails, solver_deadline_s
 
 LAXITY_STEP_H = 0.25
 """Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
@@ -74,7 +74,7 @@ def plan_if_wanted(draft: Draft, site: Site, pricing: Pricing) -> Problem | None
         plan_failed(draft, site, "no answer in time")
     if not draft.get("plan_wanted") or draft.moved >= MANY:
         return None
-    if draft.get("solver_lost") and mono_s - asked < SOLVER_RETRY_S:
+    if planning_ails(draft, site) and mono_s - asked < SOLVER_RETRY_S:
         return None
     draft.put("plan_wanted", False)
     problem = build_problem(draft, site, pricing)
@@ -137,6 +137,20 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricin
     _tell_flexibility(draft, problem, answer)
     periods, currency = pricing.named(draft, problem.horizon)
     report.planned(draft, problem, answer, plan, site, periods=periods, currency=currency)
+    if answer.lost:
+        _by_rule(draft, site, answer.lost)
+
+
+def _by_rule(draft: Draft, site: Site, reason: str) -> None:
+    """The plan came from the one that stands in for a lost process; a better one is asked for."""
+    draft.put("plan_wanted", True)
+    report.raise_alert(
+        draft,
+        "solver_lost",
+        site.name,
+        f"{reason}; the last plan shifted, or least laxity, serves until a solver answers",
+        f"{reason};在求解恢复前按上一计划顺延或最小松弛度充电",
+    )
 
 
 def _tell_flexibility(draft: Draft, problem: Problem, answer: Solved) -> None:

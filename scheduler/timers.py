@@ -50,6 +50,12 @@ def solver_deadline_s(site: Site) -> float:
     return 2.0 * site.deadline_s + 5.0
 
 
+def planning_ails(draft: Draft, site: Site) -> bool:
+    """Whether the solving process was lost over the last problem, even if a plan came in its
+    place: the next one is asked for, but not without end."""
+    return bool(draft.get("solver_lost")) or f"solver_lost/{site.name}" in draft.get("alerts")
+
+
 def age(draft: Draft, site: Site) -> None:
     """What time alone changes: slot edges, limit and session edges, orders that have run out,
     the grid company's silence.
@@ -179,7 +185,7 @@ def next_due_s(draft: Draft, site: Site, piles_due_s: float) -> float:
     asked: float = draft.get("solving_mono_s")
     if draft.get("solving") is not None:
         due = min(due, asked + solver_deadline_s(site))
-    elif draft.get("solver_lost"):
+    elif draft.get("plan_wanted") and planning_ails(draft, site):
         due = min(due, max(asked + SOLVER_RETRY_S, mono_s + 1.0))
     elif draft.get("plan_wanted"):
         due = mono_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import msgspec
@@ -10,8 +11,10 @@ import pytest
 from models.events import Heartbeat, NotListened, Overridden, Solved, SolveFailed
 from models.network import Node
 from models.session import Request
+from scheduler.cascade import run_cascade
 from scheduler.effects import Alert, Effect, SessionStatus, SetpointSent, Solve
 from scheduler.engine import Engine
+from scheduler.solution import answered
 from scheduler.state import Recovered, SiteState
 from tests.world import World, pile, site
 
@@ -150,6 +153,28 @@ def test_without_a_solver_a_new_vehicle_is_served_and_a_plan_is_asked_for_again(
     w.now += timedelta(seconds=20)
     w.mono_s += 20
     assert not alerts(w.say())["solver_lost"]
+
+
+def test_a_plan_by_who_stands_in_is_taken_told_and_replaced_as_soon_as_a_solver_answers() -> None:
+    w = World(site((pile("A"),)))
+    w.plug("A")
+
+    def answer(effects: list[Effect], lost: str) -> list[Effect]:
+        problem = next(e for e in effects if isinstance(e, Solve)).problem
+        found = run_cascade(problem, [], 1000)
+        event = answered(problem, found, now=w.now, mono_s=w.mono_s, solve_ms=1.0)
+        return w.say(dataclasses.replace(event, lost=lost), solve=False)
+
+    said = answer(w.say(w.request("a", "A", 20.0), solve=False), "it hung in flow")
+    assert ["hung in flow" in e.text for e in said if isinstance(e, Alert)] == [True]
+    assert w.power_kw("A") > 6
+    assert not any(isinstance(e, Solve) for e in said)
+    w.now += timedelta(seconds=20)
+    w.mono_s += 20
+    said = w.say(w.telemetry("A"), solve=False)
+    assert any(isinstance(e, Solve) for e in said)
+    said = answer(said, "")
+    assert [a.cleared for a in said if isinstance(a, Alert)] == [True]
 
 
 def test_a_solver_that_never_answers_is_given_up_in_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from adapters.clock import WallClock
 from adapters.solving import Solving
+from benchmarks import saboteur
 from models.events import Solved, SolveFailed
 from scheduler.problem import Problem
 from tests.problems import problem_of, session
@@ -50,6 +52,10 @@ def crash_once(pipe: Connection, rungs: tuple[str, ...], work: int, memory: int)
     os.kill(os.getpid(), 11)
 
 
+def gone(*_: Any) -> None:
+    """Ends at once."""
+
+
 def ask(solving: Solving, answers: queue.Queue[Any], problem: Problem) -> Solved | SolveFailed:
     solving.ask(problem)
     answer: Solved | SolveFailed = answers.get(timeout=60)
@@ -74,7 +80,9 @@ def test_an_answer_comes_back_with_the_digest_of_its_problem() -> None:
 
 def test_a_solve_that_hangs_is_killed_at_the_deadline_and_named() -> None:
     answers: queue.Queue[Any] = queue.Queue()
-    solving = Solving(answer=answers.put, clock=WallClock(), deadline_s=0.5, worker=hang)
+    solving = Solving(
+        answer=answers.put, clock=WallClock(), deadline_s=0.5, worker=hang, stand_in=hang
+    )
     solving.start()
     try:
         problem = small_problem()
@@ -82,6 +90,70 @@ def test_a_solve_that_hangs_is_killed_at_the_deadline_and_named() -> None:
         assert isinstance(answer, SolveFailed)
         assert answer.digest == problem.digest
         assert "0.5 s" in answer.reason
+    finally:
+        solving.stop()
+
+
+def sabotaged(fault: saboteur.Fault, answers: queue.Queue[Any], deadline_s: float) -> Solving:
+    """The true process, in which HiGHS fails in one way."""
+    return Solving(
+        answer=answers.put,
+        clock=WallClock(),
+        deadline_s=deadline_s,
+        rungs=("highs", "first_come"),
+        worker=functools.partial(saboteur.serve, fault, "highs"),
+        memory_bytes=1536 * 1024**2,
+    )
+
+
+def wait_until_ready(solving: Solving) -> None:
+    end = time.monotonic() + 60
+    while not solving.ready:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("fault", ["crash", "memory in a library"])
+def test_a_lost_process_is_stood_in_for_and_its_rung_sits_out(fault: saboteur.Fault) -> None:
+    answers: queue.Queue[Any] = queue.Queue()
+    solving = sabotaged(fault, answers, deadline_s=90)
+    solving.start()
+    try:
+        problem = small_problem()
+        answer = ask(solving, answers, problem)
+        assert isinstance(answer, Solved)
+        assert answer.rung == "greedy"
+        assert "highs" in answer.lost
+        assert sum(answer.energy_kwh) == pytest.approx(12.0)
+        after = ask(solving, answers, problem)
+        assert isinstance(after, Solved)
+        assert (after.rung, after.rungs, after.lost) == ("first_come", ("first_come",), "")
+    finally:
+        solving.stop()
+
+
+@pytest.mark.parametrize("fault", ["hang", "hang in a library"])
+def test_a_hanging_solver_is_named_when_the_deadline_comes(fault: saboteur.Fault) -> None:
+    answers: queue.Queue[Any] = queue.Queue()
+    solving = sabotaged(fault, answers, deadline_s=5)
+    solving.start()
+    try:
+        wait_until_ready(solving)
+        answer = ask(solving, answers, small_problem())
+        told = answer.lost if isinstance(answer, Solved) else answer.reason
+        assert "no answer in time in highs" in told
+    finally:
+        solving.stop()
+
+
+def test_a_solver_without_memory_gives_way_to_the_next_one() -> None:
+    answers: queue.Queue[Any] = queue.Queue()
+    solving = sabotaged("memory", answers, deadline_s=90)
+    solving.start()
+    try:
+        answer = ask(solving, answers, small_problem())
+        assert isinstance(answer, Solved)
+        assert (answer.rung, answer.lost) == ("first_come", "")
     finally:
         solving.stop()
 
@@ -94,6 +166,7 @@ def test_after_a_crash_the_next_problem_is_solved_by_a_new_process(tmp_path: Pat
         deadline_s=30,
         rungs=(str(tmp_path / "marker"),),
         worker=crash_once,
+        stand_in=gone,
     )
     solving.start()
     try:

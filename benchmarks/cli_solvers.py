@@ -1,0 +1,23 @@
+"""``valleyfill bench`` of what solvers do under stress: resilience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from benchmarks import resilience as resilience_bench
+
+Report = Callable[..., None]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer and smaller rows.")]
+
+
+def add_to(app: typer.Typer, report: Report) -> None:
+    """Mount the commands; ``report`` runs, and prints a table or JSON."""
+
+    @app.command()
+    def resilience(as_json: Json = False, quick: Quick = False) -> None:
+        """Ten rounds of hang, crash and memory blow-up in each solver: is the answer in time?"""
+        report(resilience_bench.run, resilience_bench.COLUMNS, as_json, quick)
