@@ -186,7 +186,8 @@ class LockstepDepot:
             self._done = max(self._done, msgspec.json.decode(heard.payload, type=o.SimDone).step)
         elif kind == "status":
             status = msgspec.json.decode(heard.payload, type=o.Status)
-            self._online = status.state == "online"
+            # Before it hears on all of its connections, what is said to it is said to nobody.
+            self._online = status.state == "online" and "broker" not in status.degraded
         elif kind == "plan":
             plan = msgspec.json.decode(heard.payload, type=o.Plan)
             self._log.solve_ms.append(plan.solve_ms)

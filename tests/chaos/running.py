@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -24,6 +25,9 @@ FAULTS: tuple[Fault, ...] = tuple(
         key=lambda f: f.number,
     )
 )
+
+LOADED = 1.5
+"""Runnable threads for each processor, beyond which times say nothing about the daemon."""
 
 _HEAD = (
     f"{'no':>3}  {'fault':<52} {'s':>5} {'raw':>4} {'judged':>6} {'base':>4} {'energy':>7} "
@@ -44,8 +48,12 @@ def line(row: Row) -> str:
     return said + (f"  ({'; '.join(row.notes)})" if row.notes else "")
 
 
-def run(faults: Sequence[Fault], folder: Path) -> list[Row]:
-    """Inject one after the other into one site, telling each row as it comes."""
+def run(faults: Sequence[Fault], folder: Path, *, again: bool = False) -> list[Row]:
+    """Inject one after the other into one site, telling each row as it comes.
+
+    ``again``: what falls short by a time or by energy alone is tried once more, and both are told:
+    a neighbour may have taken the processor. Nothing above a limit is ever tried again.
+    """
     rows = []
     for fault in faults:
         if fault.alone:
@@ -56,26 +64,32 @@ def run(faults: Sequence[Fault], folder: Path) -> list[Row]:
     with rig(folder) as place:
         for fault in (f for f in faults if not f.alone):
             row = try_fault(fault, place)
-            rows.append(row)
             print(line(row), flush=True)
+            if again and row.late_only:
+                row = try_fault(fault, place)
+                row = replace(row, notes=(*row.notes, "at the second try"))
+                print(line(row), flush=True)
+            rows.append(row)
             if os.environ.get("CHAOS_SECONDS"):
                 _tell_seconds(place, row.verdict.seconds)
     return rows
 
 
-def run_share(share: tuple[tuple[int, ...], Path]) -> list[Row]:
+def run_share(share: tuple[tuple[int, ...], Path, bool]) -> list[Row]:
     """The same for the faults of these places in the list, in a process of its own."""
-    places, folder = share
-    return run([FAULTS[k] for k in places], folder)
+    places, folder, again = share
+    return run([FAULTS[k] for k in places], folder, again=again)
 
 
-def run_all(faults: Sequence[Fault], folder: Path, workers: int) -> list[Row]:
+def run_all(
+    faults: Sequence[Fault], folder: Path, workers: int, *, again: bool = False
+) -> list[Row]:
     """As many sites side by side as there are workers."""
     print(_HEAD, flush=True)
     places = [k for k, f in enumerate(FAULTS) if f in faults]
     if workers == 1:
-        return run_share((tuple(places), folder))
-    shares = [(tuple(places[k::workers]), folder / f"site-{k}") for k in range(workers)]
+        return run_share((tuple(places), folder, again))
+    shares = [(tuple(places[k::workers]), folder / f"site-{k}", again) for k in range(workers)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         rows = [row for found in pool.map(run_share, shares) for row in found]
     return sorted(rows, key=lambda row: row.number)
@@ -104,10 +118,11 @@ def main() -> int:
     if MOSQUITTO is None:
         print("chaos: Mosquitto is not installed, nothing can be tried", file=sys.stderr)
         return 0 if given.quick else 1
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[0]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        rows = run_all(faults, given.keep or Path(folder), given.workers)
+        rows = run_all(faults, given.keep or Path(folder), given.workers, again=given.quick)
     real = sum(r.verdict.seconds for r in rows)
     simulated = sum(r.simulated_s for r in rows)
     over = sum(r.verdict.judged_s + r.simulated_over_s for r in rows)
@@ -128,7 +143,8 @@ def main() -> int:
             "rows": [r.as_json() for r in rows],
         }
         given.out.write_text(json.dumps(total, indent=2, ensure_ascii=False) + "\n")
-    if given.quick and short and not over and not any(r.lost for r in rows) and load > cores:
-        print(f"load {load:.0f} on {cores} processors at the start: energies and times not judged")
+    load = max(load, os.getloadavg()[0])
+    if given.quick and short and all(r.late_only for r in short) and load > LOADED * cores:
+        print(f"load {load:.0f} on {cores} processors: energies and times not judged")
         return 0
     return 1 if short else 0

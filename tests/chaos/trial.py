@@ -116,6 +116,12 @@ class Row:
         """Whether it holds in every column."""
         return not self.problems
 
+    @property
+    def late_only(self) -> bool:
+        """Whether it falls short by times or energy alone: nothing above a limit, nothing lost."""
+        over = self.verdict.judged_s + self.simulated_over_s
+        return bool(self.problems) and not over and not self.lost
+
     def as_json(self) -> dict[str, Any]:
         """For the artefact."""
         v = self.verdict

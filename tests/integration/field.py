@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -36,6 +37,12 @@ MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sb
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="Mosquitto is not installed")
 
 SITE = "yard"
+
+SLOT_S = 900.0
+"""Length of the site's slots."""
+
+SLOT_AHEAD_S = 40.0
+"""A test that compares setpoints begins no nearer to the end of a slot."""
 
 _BROKER = """\
 listener {port} 127.0.0.1
@@ -89,11 +96,17 @@ response_s = 1
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, below those that the system hands out for connections.
+
+    One of the latter could be gone before it is used, and a client that keeps asking for a broker
+    that is away could be connected to itself.
+    """
+    chance = random.SystemRandom()
+    while True:
+        port = chance.randrange(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Broker:
@@ -128,7 +141,7 @@ class Broker:
             self._process.wait()
 
 
-def until(happens: Callable[[], object], what: str, timeout_s: float = 40.0) -> float:
+def until(happens: Callable[[], object], what: str, timeout_s: float = 60.0) -> float:
     """Wait until something is so; how long it took, s."""
     began = time.monotonic()
     while time.monotonic() - began < timeout_s:
@@ -154,7 +167,15 @@ class Peer:
         def on_connect(c: Client, _u: Any, _f: Any, _code: Any, _p: Any) -> None:
             for topic in filters:
                 c.subscribe(root_of(SITE) + topic, 1)
-            self._up.set()
+            if not filters:
+                self._up.set()
+
+        granted: list[int] = []
+
+        def on_subscribe(_c: Client, _u: Any, mid: int, _codes: Any, _p: Any) -> None:
+            granted.append(mid)
+            if len(granted) >= len(filters):
+                self._up.set()
 
         def on_message(_c: Client, _u: Any, message: Any) -> None:
             self.heard.append((message.topic, message.payload))
@@ -165,12 +186,13 @@ class Peer:
 
         client.on_socket_open = at_once
         client.on_connect = on_connect
+        client.on_subscribe = on_subscribe
         client.on_message = on_message
         client.reconnect_delay_set(1, 1)
         client.connect("127.0.0.1", port, clean_start=True)
         client.loop_start()
         self.client = client
-        assert self._up.wait(20)
+        assert self._up.wait(60), f"{name} is not connected"
 
     def on_message(self, topic: str, payload: bytes) -> None:
         """What a peer does about a message; nothing unless it is a pile."""
@@ -189,7 +211,7 @@ class Peer:
         """Publish bytes."""
         info = self.client.publish(publish.topic, publish.payload, publish.qos, publish.retain)
         if wait:
-            info.wait_for_publish(20)
+            info.wait_for_publish(60)
 
     def bodies(self, kind: type[Any]) -> list[Any]:
         """What has been heard of one wire type, in order."""
@@ -215,6 +237,7 @@ class PilePeer(Peer):
         self.power_kw = 0.0
         self.register_kwh = 1000.0
         self.told: list[o.Setpoint] = []
+        self.told_s: list[float] = []
         self.obeys = True
         self._lease_ends_s = 0.0
         self._period_s = period_s
@@ -232,6 +255,7 @@ class PilePeer(Peer):
         assert isinstance(body, o.Setpoint)
         if self.told and (body.epoch, body.seq) <= (self.told[-1].epoch, self.told[-1].seq):
             return
+        self.told_s.append(time.monotonic())
         self.told.append(body)
         if not self.obeys:
             return
@@ -327,6 +351,7 @@ class Yard:
     config: Path
     piles: list[PilePeer] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
+    _planner: Peer | None = None
 
     def peer(self, name: str, *filters: str) -> Peer:
         """Another client."""
@@ -347,8 +372,81 @@ class Yard:
         return sum(p.power_kw for p in self.piles)
 
     def said_kw(self) -> float:
-        """Sum of the last setpoints."""
-        return sum(p.told[-1].power_kw for p in self.piles if p.told)
+        """Sum of the last setpoints, all of the same instant: read until twice the same."""
+        last: list[int] = []
+        while True:
+            now = [len(p.told) for p in self.piles]
+            if now == last:
+                return sum(
+                    p.told[n - 1].power_kw for p, n in zip(self.piles, now, strict=True) if n
+                )
+            last = now
+
+    def most_said_kw(self, since_s: float) -> float:
+        """The highest sum of the last setpoints at any instant since then, of those said since."""
+        said = sorted(
+            (at_s, pile.name, setpoint.power_kw)
+            for pile in self.piles
+            for at_s, setpoint in zip(list(pile.told_s), list(pile.told), strict=False)
+            if at_s >= since_s
+        )
+        now: dict[str, float] = {}
+        most = 0.0
+        for _, name, power_kw in said:
+            now[name] = power_kw
+            most = max(most, sum(now.values()))
+        return most
+
+    def ready(self) -> None:
+        """Wait until the daemon hears on all of its connections: before that, what is said to a
+        broker that has not met it is said to nobody.
+        """
+        viewer = self.peer(f"ready-{len(self.peers)}", "status")
+        until(
+            lambda: (
+                (said := viewer.bodies(o.Status))
+                and said[-1].state == "online"
+                and "broker" not in said[-1].degraded
+            ),
+            "the daemon hears on all of its connections",
+        )
+
+    def settled(self, drawn_kw: float, *, plans: int = 0, asked_kwh: float = 0.0) -> None:
+        """Wait until nothing is left that could move power from pile to pile.
+
+        Parameters
+        ----------
+        drawn_kw : float
+            What the piles must draw together, at least.
+        plans : int
+            More plans than this must have been heard by ``planner``.
+        asked_kwh : float
+            What the newest must speak of: the energy of all sessions.
+        """
+        wait_s = time.time() % SLOT_S - (SLOT_S - SLOT_AHEAD_S)
+        if wait_s > 0:
+            # With a slot's end another part of the plan holds, and rightly so.
+            time.sleep(SLOT_AHEAD_S - wait_s + 2.0)
+
+        def at_rest() -> bool:
+            made = self.planner.bodies(o.Plan)
+            covers = made[-1].planned_kwh + made[-1].short_kwh if made else 0.0
+            return (
+                len(made) > plans
+                and covers >= 0.95 * asked_kwh
+                and self.still(2.0)
+                and self.drawn_kw >= drawn_kw
+                and len(self.planner.bodies(o.Plan)) == len(made)
+            )
+
+        until(at_rest, f"the piles have settled at {drawn_kw:g} kW", 120)
+
+    @property
+    def planner(self) -> Peer:
+        """Who hears every plan, from the first time he is asked for."""
+        if self._planner is None:
+            self._planner = self.peer("planner", "plan")
+        return self._planner
 
     def still(self, seconds: float) -> bool:
         """Whether no pile changes what it draws for so long."""

@@ -50,6 +50,7 @@ def kill_loop(count: int, folder: Path, *, seed: int = 1) -> dict[str, Any]:
         planner = place.peer("planner", "plan")
         place.plug_in(6)
         place.daemon.start()
+        place.ready()
         until(lambda: all(p.told for p in place.piles), "every pile has a setpoint", 60)
         for k in range(6):
             request(operator, f"s{k}", f"P-{k}", energy_kwh=400.0)

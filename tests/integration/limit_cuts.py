@@ -112,9 +112,9 @@ def measure(piles: int, cuts: int, folder: Path, *, flood: int = 0) -> dict[str,
     """The figures of so many cuts at so many piles, with so many other messages a second."""
     with yard(folder, piles=piles, lease_s=60) as place:
         _enlarge(place, piles)
-        viewer, grid, operator = place.peer("viewer", "status"), place.peer("g"), place.peer("op")
+        grid, operator = place.peer("g"), place.peer("op")
         place.daemon.start()
-        until(lambda: viewer.bodies(o.Status), "the daemon runs", 60)
+        place.ready()
         ear = Ear(place.broker.port, piles)
         time.sleep(TELEMETRY_PERIOD_S + 3.0)
         for k in range(piles):

@@ -17,7 +17,7 @@ from adapters.wire import inbound as w
 from adapters.wire import outbound as o
 from tests.integration.field import Peer, Yard, limit, needs_broker, raw, request, until, yard
 from tests.integration.kill_loop import kill_loop
-from tests.integration.test_daemon import charging
+from tests.integration.test_daemon import ASKED_KWH, charging
 
 pytestmark = [needs_broker, pytest.mark.broker]
 
@@ -49,6 +49,8 @@ def test_a_lower_limit_is_taken_over_on_sighup_while_cars_charge_and_a_wrong_fil
         place.daemon.signal(signal.SIGHUP)
         until(lambda: place.said_kw() <= 90.0 + 1e-6, "the new contract holds")
         until(lambda: place.drawn_kw > 85.0, "and is used")
+        place.settled(85.0, asked_kwh=ASKED_KWH)
+        before = {p.name: p.power_kw for p in place.piles}
         place.config.write_text(good.replace("limit_kw = 300", "limit_kw = -300"))
         place.daemon.signal(signal.SIGHUP)
         until(lambda: any("reload_refused" in t for t, _ in watcher.heard), "the file is refused")
@@ -57,7 +59,8 @@ def test_a_lower_limit_is_taken_over_on_sighup_while_cars_charge_and_a_wrong_fil
             "the wrong key is named",
         )
         time.sleep(1.5)
-        assert 85.0 < place.drawn_kw <= 90.0 + 1e-6, "the one before holds"
+        assert {p.name: p.power_kw for p in place.piles} == before, "the one before holds"
+        assert place.drawn_kw <= 90.0 + 1e-6
 
 
 def test_on_a_full_disk_control_goes_on_and_nothing_is_acknowledged_that_was_not_stored(
@@ -72,8 +75,12 @@ def test_on_a_full_disk_control_goes_on_and_nothing_is_acknowledged_that_was_not
         until(lambda: "store" in viewer.bodies(o.Status)[-1].degraded, "it says what it lacks")
         until(lambda: any("store_lost" in t for t, _ in viewer.heard), "and what to do")
         place.daemon.kill()
+        heard = len(viewer.bodies(o.Status))
         place.daemon.start()
-        until(lambda: viewer.bodies(o.Status)[-1].state == "online", "it is back, disk and all")
+        until(
+            lambda: any(s.state == "online" for s in viewer.bodies(o.Status)[heard:]),
+            "it is back, disk and all",
+        )
         time.sleep(7.0)
         assert place.said_kw() <= 60.0 + 1e-6, "the broker still had the limit: it sent it again"
 
@@ -86,14 +93,11 @@ def test_a_daemon_that_was_frozen_speaks_by_the_time_it_wakes(tmp_path: Path) ->
         limit(grid, "cut", 60.0)
         until(lambda: place.drawn_kw == 0.0, "the leases run out meanwhile")
         told = {p.name: len(p.told) for p in place.piles}
+        woken_s = time.monotonic()
         place.daemon.signal(signal.SIGCONT)
         until(lambda: all(len(p.told) > told[p.name] for p in place.piles), "it wakes")
         until(lambda: place.drawn_kw > 50.0, "the cars charge again")
-        most = max(
-            sum(p.told[k].power_kw for p in place.piles if k < len(p.told))
-            for k in range(min(told.values()), max(len(p.told) for p in place.piles))
-        )
-        assert most <= 150.0 + 1e-6
+        assert place.most_said_kw(woken_s) <= 150.0 + 1e-6
         assert place.said_kw() <= 60.0 + 1e-6, "no setpoint from before the limit is obeyed"
 
 
@@ -120,6 +124,7 @@ def test_no_message_ends_a_thread_and_life_is_proved_by_a_round_trip(tmp_path: P
     with yard(tmp_path, piles=2) as place:
         place.plug_in(2)
         place.daemon.start()
+        place.ready()
         until(lambda: all(p.told for p in place.piles), "the births are answered")
         vandal = place.peer("vandal")
         for payload in (b"", b"\xff\xfe", b"[" * 60_000, b"{}", b"\x00" * 70_000, b"null"):
@@ -147,22 +152,24 @@ def test_a_burst_of_five_thousand_acknowledgements_arrives_whole(tmp_path: Path)
         watcher = place.peer("watcher", "rejected")
         place.plug_in(1)
         place.daemon.start()
+        place.ready()
         until(lambda: place.piles[0].told, "the birth is answered")
         burst = place.peer("burst")
         for k in range(5_000):
             ack = w.PileAck(**burst.stamp(), setpoint_epoch=1, setpoint_seq=k, applied_kw=1.0)
             burst.send(ack, "nobody")
+        births = 0
 
         def counted() -> int:
             # One more refusal tells how many before it were not told one by one.
+            nonlocal births
+            births += 1
             burst.send(w.PileBirth(**burst.stamp()), "nobody", wait=True)
             time.sleep(0.5)
             told = watcher.bodies(o.Rejected)
-            acks = [r for r in told if r.topic.endswith("nobody/ack")]
-            return len(acks) + sum(r.suppressed for r in told)
+            return len(told) + sum(r.suppressed for r in told) - births
 
-        until(lambda: counted() >= 5_000, "all are counted", 90)
-        assert counted() == pytest.approx(5_000, abs=30), "each once, births aside"
+        until(lambda: counted() == 5_000, "all are counted, each once", 120)
 
 
 @pytest.mark.parametrize(("word", "held"), [("hold", True), ("fallback", False)])
@@ -173,20 +180,25 @@ def test_a_clean_stop_holds_the_piles_or_hands_them_to_their_fallback(
         text = place.config.read_text()
         place.config.write_text(text.replace("[site]\n", f'[site]\non_stop = "{word}"\n'))
         charging(place)
+        place.settled(149.0, asked_kwh=ASKED_KWH)
         place.daemon.signal(signal.SIGTERM)
         assert place.daemon.wait() == 0
-        time.sleep(1.0)
-        assert (place.drawn_kw > 149.0) == held
-        assert held or place.drawn_kw == 0.0
+        if held:
+            time.sleep(1.0)
+            assert place.drawn_kw > 149.0
+        else:
+            until(lambda: place.said_kw() == 0.0, "all are told their fallback")
 
 
 def test_a_store_of_an_older_version_is_migrated_while_cars_charge(tmp_path: Path) -> None:
     with yard(tmp_path, lease_s=30.0) as place:
         charging(place)
+        place.settled(149.0, asked_kwh=ASKED_KWH)
+        plans = len(place.planner.bodies(o.Plan))
         limit(place.peer("grid"), "cut", 90.0)
         until(lambda: place.said_kw() <= 90.0 + 1e-6, "90 kW hold")
-        # A plan may still move power from pile to pile: what goes down does so first.
-        until(lambda: place.still(3.0) and place.drawn_kw > 89.0, "the piles have settled")
+        # The next plan may move power from pile to pile: what goes down does so first.
+        place.settled(89.0, plans=plans, asked_kwh=ASKED_KWH)
         place.daemon.kill()
         with closing(sqlite3.connect(place.store)) as base, base:
             # As the second version had it: neither steps nor what was told, no kvarh.

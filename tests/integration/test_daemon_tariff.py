@@ -20,6 +20,7 @@ def test_dear_hours_pushed_while_cars_charge_stop_them_also_after_kill_9(tmp_pat
     with yard(tmp_path, piles=2) as place:
         place.plug_in(2)
         place.daemon.start()
+        place.ready()
         until(lambda: all(p.told for p in place.piles), "every pile has a setpoint")
         operator = place.peer("operator", "session/+/status")
         now = datetime.now(UTC)
@@ -46,8 +47,8 @@ def test_dear_hours_pushed_while_cars_charge_stop_them_also_after_kill_9(tmp_pat
         )
         until(lambda: place.said_kw() == 0.0, "nobody charges in the dear hours")
         place.daemon.kill()
-        place.daemon.start()
         told = [len(p.told) for p in place.piles]
+        place.daemon.start()
         until(
             lambda: all(len(p.told) > n for p, n in zip(place.piles, told, strict=True)),
             "all are told again",
@@ -62,6 +63,7 @@ def test_a_book_that_nobody_knows_is_refused_on_the_topic_with_the_nearest_names
     with yard(tmp_path, piles=1) as place:
         place.plug_in(1)
         place.daemon.start()
+        place.ready()
         until(lambda: place.piles[0].told, "the birth is answered")
         retailer = place.peer("retailer", "rejected")
         valid_from = datetime.now(UTC) + timedelta(hours=1)
@@ -85,6 +87,7 @@ def test_periods_take_effect_at_their_instant_are_kept_and_refused_where_they_le
     with yard(tmp_path, piles=2) as place:
         place.plug_in(2)
         place.daemon.start()
+        place.ready()
         until(lambda: all(p.told for p in place.piles), "every pile has a setpoint")
         operator = place.peer("operator", "session/+/status")
         now = datetime.now(UTC)
@@ -127,8 +130,8 @@ def test_periods_take_effect_at_their_instant_are_kept_and_refused_where_they_le
             time.sleep(0.2)
         until(lambda: place.said_kw() == 0.0, "nobody charges once the hour has become dear")
         place.daemon.kill()
-        place.daemon.start()
         told = [len(p.told) for p in place.piles]
+        place.daemon.start()
         until(
             lambda: all(len(p.told) > n for p, n in zip(place.piles, told, strict=True)),
             "all are told again",

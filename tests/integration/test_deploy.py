@@ -24,6 +24,7 @@ import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
 from adapters.wire.topics import INBOUND, OUTBOUND
+from tests.integration.field import free_port, until
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -140,9 +141,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         command = ["mosquitto_passwd", *flag, str(where / "passwords"), user, f"secret of {user}"]
         subprocess.run(command, check=True, capture_output=True)
     shutil.copy(DEPLOY / "mosquitto" / "acl", where / "acl")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     text = (DEPLOY / "mosquitto" / "valleyfill.conf").read_text()
     text = text.replace("/etc/mosquitto", str(where)).replace("/var/lib/mosquitto", str(where))
     text = text.replace("listener 8883", f"listener {port} 127.0.0.1")
@@ -153,12 +152,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with (where / "log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+
+        def listens() -> bool:
             assert server.poll() is None, (where / "log").read_text()
-            threading.Event().wait(0.02)
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        until(listens, "the broker listens")
         yield SimpleNamespace(port=port, ca=where / "certs" / "ca.pem", certs=where / "certs")
     finally:
         server.terminate()
@@ -176,11 +176,12 @@ class Client:
         self.connected: list[Any] = []
         self.answers: dict[int, Any] = {}
         self.heard: list[str] = []
+        self.said: list[bytes] = []
         self.news = threading.Condition()
         self.client.on_connect = lambda *a: self._note(lambda: self.connected.append(a[3]))
         self.client.on_publish = lambda *a: self._note(lambda: self.answers.update({a[2]: a[3]}))
         self.client.on_subscribe = lambda *a: self._note(lambda: self.answers.update({a[2]: a[3]}))
-        self.client.on_message = lambda *a: self._note(lambda: self.heard.append(a[2].topic))
+        self.client.on_message = lambda *a: self._note(lambda: self._hear(a[2]))
         self.client.connect("localhost", broker.port)
         self.client.loop_start()
         self._until(lambda: bool(self.connected))
@@ -190,7 +191,11 @@ class Client:
             what()
             self.news.notify_all()
 
-    def _until(self, done: Any, timeout_s: float = 20) -> None:
+    def _hear(self, message: Any) -> None:
+        self.heard.append(message.topic)
+        self.said.append(message.payload)
+
+    def _until(self, done: Any, timeout_s: float = 60) -> None:
         with self.news:
             assert self.news.wait_for(done, timeout_s)
 
@@ -204,8 +209,11 @@ class Client:
         assert mid is not None
         self._until(lambda: mid in self.answers)
 
-    def wait_for(self, topic: str, timeout_s: float = 20) -> None:
-        self._until(lambda: topic in self.heard, timeout_s)
+    def wait_for(self, topic: str) -> None:
+        self._until(lambda: topic in self.heard)
+
+    def wait_for_word(self, word: bytes) -> None:
+        self._until(lambda: any(word in body for body in self.said))
 
     def close(self) -> None:
         self.client.disconnect()
@@ -343,10 +351,11 @@ def test_the_daemon_runs_behind_this_configuration_and_answers_a_birth(
             stderr=log,
         )
     try:
-        viewer.wait_for(f"{SITE}/status", timeout_s=60)
+        # Before it hears on all of its connections a birth would be said to nobody.
+        viewer.wait_for_word(b'"health":"ok"')
         body = {"epoch": 1, "seq": 1, "issued_at": datetime.now(UTC).isoformat()}
         assert pile.may_write(f"{SITE}/{PILE}/birth", json.dumps(body).encode())
-        pile.wait_for(f"{SITE}/{PILE}/setpoint", timeout_s=60)
+        pile.wait_for(f"{SITE}/{PILE}/setpoint")
     finally:
         daemon.terminate()
         assert daemon.wait(30) == 0, (tmp_path / "log").read_text()

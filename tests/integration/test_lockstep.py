@@ -82,7 +82,7 @@ def start(place: Yard, piles: int) -> Depot:
     depot = Depot(place.broker.port, piles)
     place.peers.append(depot)
     place.daemon.start()
-    until(lambda: depot.bodies(o.Status), "the daemon is there")
+    place.ready()
     return depot
 
 

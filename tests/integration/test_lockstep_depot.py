@@ -52,12 +52,12 @@ def test_a_depot_over_mqtt_draws_what_it_draws_in_process(tmp_path: Path) -> Non
         lockstep = LockstepDepot(depot(), settings)
         try:
             lockstep.connect()
-            lockstep.await_daemon(30.0, alive=lambda: daemon.poll() is None)
+            lockstep.await_daemon(120.0, alive=lambda: daemon.poll() is None)
             outside = lockstep.run(at(2) + 1, step_s=120.0, told=lambda _: None)
         finally:
             lockstep.close()
             daemon.terminate()
-            daemon.wait(10)
+            daemon.wait(60)
     assert daemon.returncode == 0
     assert outside.exceeded_node_seconds == 0
     assert outside.setpoints > 3
