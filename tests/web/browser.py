@@ -81,7 +81,7 @@ def chrome(width: int = 1400, height: int = 1000, *, phone: bool = False) -> Any
     return webdriver.Chrome(options=options, service=Service(DRIVER))
 
 
-def until(true: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
+def until(true: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
     """Wait for something, or fail with its name."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:

@@ -52,14 +52,20 @@ def test_the_api_and_the_state_say_the_same(depot: Served) -> None:
 def test_a_limit_is_told_with_its_source_and_its_answer(own_depot: Served) -> None:
     stage = own_depot.stage
     stage.play([stage.limit(90.0)])
-    until(lambda: client(own_depot).get("/api/v1/limits").json(), "the limit is seen")
+    until(
+        lambda: client(own_depot).get("/api/v1/limits").json()[0]["applied_at"] is not None,
+        "the limit is seen, and that it holds",
+    )
     site = client(own_depot).get("/api/v1/site").json()
     assert (site["limit_kw"], site["limit_source"]) == (90.0, "grid")
     (limit,) = client(own_depot).get("/api/v1/limits").json()
     assert (limit["node"], limit["limit"], limit["import_kw"]) == ("transformer", "dr-1", 90.0)
-    assert limit["applied_at"] is not None
-    shown = client(own_depot).get("/api/v1/events").json()
-    assert any(e["kind"] == "answer/limit" for e in shown)
+    until(
+        lambda: any(
+            e["kind"] == "answer/limit" for e in client(own_depot).get("/api/v1/events").json()
+        ),
+        "its answer is listed",
+    )
     series = client(own_depot).get("/api/v1/series").json()
     assert min(v for v in series["limit_kw"] if v is not None) == 90.0
 
@@ -147,7 +153,7 @@ def test_words_of_others_are_shown_and_not_obeyed(depot: Served) -> None:
 
 
 def test_a_reader_never_holds_the_store_against_its_writer(depot: Served) -> None:
-    base = sqlite3.connect(depot.stage.path, timeout=0.2)
+    base = sqlite3.connect(depot.stage.path, timeout=5.0)
     base.execute("BEGIN IMMEDIATE")
     base.execute("INSERT INTO facts VALUES ('probe', '1')")
     base.execute("ROLLBACK")

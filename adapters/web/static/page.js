@@ -40,6 +40,7 @@
           if (place && shown.get(place) !== html) put(place, html);
         }
         if (list) await fetchRows();
+        body.dataset.renewed = "yes";
       }
       body.classList.remove("lost");
     } catch {
