@@ -44,6 +44,9 @@ def add_to(app: typer.Typer, report: Report) -> None:
         days: Annotated[int, typer.Option(help="From 1 May 2019 on, at most 92.")] = 92,
         book: Annotated[str, typer.Option(help="One tariff alone.")] = "",
         plots: Annotated[Path | None, typer.Option(help="Folder for the plots.")] = None,
+        rows: Annotated[
+            Path | None, typer.Option(help="Folder of rows done already, to go on from.")
+        ] = None,
         as_json: Json = False,
         quick: Quick = False,
     ) -> None:
@@ -56,7 +59,8 @@ def add_to(app: typer.Typer, report: Report) -> None:
                 days=2 if quick else days,
                 books=(book,) if book else None,
                 tell=tell,
-                keep=kept,
+                keep=kept if plots is not None else None,
+                rows_in=rows,
             )
             if plots is not None:
                 microgrid_plot.write(kept, plots)

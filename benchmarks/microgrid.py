@@ -9,6 +9,7 @@ storage, ours with its own forecasts and the drivers' words, and ours told every
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable
@@ -157,7 +158,7 @@ def read_case(data: Path, money: Money, start: datetime, end: datetime) -> Case:
         pv=(PvPlant("pv", "transformer", float(math.ceil(sun.values_kw.max()))),),
         v2g=GiveBackRule(money.v2g_price, money.v2g_wear, 0.88, 0.25, 1.0),
         lease_s=86_400.0,
-        telemetry_period_s=300.0,
+        telemetry_period_s=900.0,
     )
     truth = prepare(site, sessions, start, end, words="truth").vehicles
     told = prepare(site, sessions, start, end, words="stated").vehicles
@@ -356,10 +357,15 @@ def figures_of(case: Case, trace: Trace, depot: VirtualDepot) -> dict[str, Any]:
     }
 
 
+def _row_file(folder: Path, book: str, controller: str, days: int) -> Path:
+    return folder / f"{book}-{controller.replace(', ', '-')}-{days}.json"
+
+
 def summer(
     data: Path, *, days: int = 92, books: tuple[str, ...] | None = None,
     tell: Callable[[str], None] = lambda _: None,
     keep: dict[str, Trace] | None = None,
+    rows_in: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """All controllers on all tariffs.
 
@@ -375,6 +381,8 @@ def summer(
         Told what is being done.
     keep : dict, optional
         Takes the traces, for plots.
+    rows_in : Path, optional
+        Folder that takes each row as it is done; a row that is there already is not made again.
     """
     began = time.perf_counter()
     start = datetime(2019, 5, 1, tzinfo=ZONE)
@@ -388,12 +396,19 @@ def summer(
         out["sessions"] = len(case.vehicles)
         out["sessions_with_v2g"] = sum(v.says_soc for v in case.vehicles)
         for controller in CONTROLLERS:
+            done = None if rows_in is None else _row_file(rows_in, money.book, controller, days)
+            if done is not None and done.exists():
+                rows.append(json.loads(done.read_text(encoding="utf-8")))
+                continue
             tell(f"{money.book}: {controller}")
             trace, depot = run_one(case, controller)
             if keep is not None:
                 keep[f"{money.book}/{controller}"] = trace
             row = {"tariff": money.book, "controller": controller}
             rows.append(row | figures_of(case, trace, depot))
+            if done is not None:
+                done.parent.mkdir(parents=True, exist_ok=True)
+                done.write_text(json.dumps(rows[-1]), encoding="utf-8")
     out["rows"] = rows
     out["wall_s"] = time.perf_counter() - began
     return out

@@ -31,7 +31,7 @@ FADE_H = 0.05
 """Energy above a storage's floor must last so long: three minutes, many times the response."""
 
 BAND_SHARE = 0.002
-"""Of an asset's power: a change smaller than this is not worth a message."""
+"""Of an asset's power: a rise smaller than this is not worth a message."""
 
 
 @dataclass
@@ -79,8 +79,9 @@ def show_assets(
     """
     done = AssetPass()
     mono_s, lease_s = draft.get("mono_s"), site.lease_s
+    piles = draft.piles
     for i, name in enumerate(names):
-        pile = draft.piles[name]
+        pile = piles[name]
         if pile.power_kw >= 0 and wanted.get(name, 0.0) >= 0 and pile.wanted_kw >= 0:
             continue
         old = outlets[i]
@@ -171,8 +172,11 @@ def _hold_export(
     known = fixed(site).piles
     drawn = [0.0] * m
     giving: list[tuple[tuple[int, ...], float, str, int]] = []
+    states = draft.piles
     for i, name in enumerate(names):
-        measured = draft.piles[name].power_kw
+        measured = states[name].power_kw
+        if measured == 0.0 and piles[i] >= 0.0:
+            continue
         # A vehicle may stop at any moment; what it draws now is what there is.
         power = min(piles[i], measured) if measured < 0 or piles[i] < 0 else min(measured, 1e9)
         for v in known[name].path:
@@ -249,7 +253,11 @@ def _send(draft: Draft, site: Site, stores: dict[str, float], limits: dict[str, 
     for place, (name, power) in enumerate(wants.items()):
         state: AssetState = draft.get("assets").get(name, AssetState())
         moved = abs(power - state.wanted_kw)
-        changed = not state.sent or moved > _band(most[name]) or (power == 0 and moved > 0)
+        # What keeps within a limit is never too small: less drawn, and less given back.
+        safer = power < state.wanted_kw if name in stores else power > state.wanted_kw
+        safer = safer or (state.wanted_kw < 0.0 and power > state.wanted_kw)
+        least = POWER_EPSILON_KW if safer else _band(most[name])
+        changed = not state.sent or moved > least or (power == 0 and moved > 0)
         due = mono_s >= renewal_due_s(place, state.renewed_mono_s, site.lease_s)
         if not changed and not due:
             continue

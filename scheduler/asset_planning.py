@@ -61,12 +61,6 @@ def with_microgrid(
     horizon = problem.horizon
     sun = _available_kw(draft, site, horizon)
     base = _without_pv(draft, site, net_base_kw)
-    export = np.array(
-        [
-            [export_now_kw(draft, site, v, instant_of(s)) for s in horizon.edges_s[:-1]]
-            for v in range(len(site.network.nodes))
-        ]
-    )
     grid = Microgrid(
         stores=_stores(draft, site, problem),
         sources=Sources(
@@ -76,12 +70,23 @@ def with_microgrid(
         ),
         base_kw=base,
         import_kw=np.maximum(limit_kw, 0.0),
-        export_kw=export,
+        export_kw=_export_ahead(draft, site, horizon),
         giving=_giving(site, owed),
     )
     beside = base[0] - sun.sum(axis=0) - sum(s.max_kw for s in site.storages)
     peaks = peak_prices(draft, problem, np.maximum(beside, 0.0), terms, beside=False)
     return replace(problem, microgrid=grid, peaks=peaks, running_kwh=None)
+
+
+def _export_ahead(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
+    """What may flow back at each node in each slot, a magnitude, kW, shape (m, T)."""
+    out = np.empty((len(site.network.nodes), horizon.n))
+    for v, node in enumerate(site.network.nodes):
+        if draft.get("limits").get(node.id):
+            out[v] = [export_now_kw(draft, site, v, instant_of(s)) for s in horizon.edges_s[:-1]]
+        else:
+            out[v] = export_now_kw(draft, site, v, draft.get("now"))
+    return out
 
 
 def forecast_on(sent: ForecastPushed | None, horizon: Horizon) -> FloatArray:

@@ -48,7 +48,7 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
     down = _under_nodes(problem, grid, down)
     up = np.minimum(more + take, room / hours)
     count = min(SLOTS, problem.horizon.n)
-    cheapest = np.array([problem.buy_per_kwh[t:].min() for t in range(problem.horizon.n)])
+    cheapest = np.minimum.accumulate(problem.buy_per_kwh[::-1])[::-1]
     slots = []
     for t in range(count):
         loss = wear if give[t] > 0 else 0.0
@@ -87,7 +87,7 @@ def _sessions(problem: Problem, answer: Solution) -> tuple[FloatArray, FloatArra
     put_off = np.where(problem.fleet.earliest[session] | taper, 0.0, put_off)
     off = np.bincount(slot, weights=put_off, minlength=t) / problem.horizon.slot_h
     more = np.bincount(slot, weights=early, minlength=t) / problem.horizon.slot_h
-    dearest = np.array([problem.buy_per_kwh[k:].max() for k in range(t)])
+    dearest = np.maximum.accumulate(problem.buy_per_kwh[::-1])[::-1]
     return np.asarray(off), np.asarray(more), dearest
 
 

@@ -31,11 +31,12 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     horizon, prices = pricing.window(draft, tuple(sorted(edges)), window_end)
     owed = owed_sessions(draft, site, now, horizon.end_s)
     fleet = fleet_of(draft, site, owed)
+    limit, ahead = _limits_and_base(draft, site, horizon)
     problem = Problem(
         horizon=horizon,
         node_ids=site.network.ids,
         parent=np.array(site.network.parents, dtype=np.int64),
-        cap_kw=_caps(draft, site, horizon),
+        cap_kw=_left(limit, ahead),
         fleet=fleet,
         buy_per_kwh=np.asarray(prices.buy_per_kwh, dtype=np.float64),
         sell_per_kwh=np.asarray(prices.sell_per_kwh, dtype=np.float64),
@@ -45,9 +46,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     plan = draft.plan
     terms = pricing.window_terms(draft, window_end)
     if has_assets(site):
-        return with_microgrid(
-            draft, site, problem, owed, *_limits_and_base(draft, site, horizon), terms
-        )
+        return with_microgrid(draft, site, problem, owed, limit, ahead, terms)
     if not fleet.n:
         return problem
     if terms:
@@ -67,12 +66,11 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     return problem
 
 
-def _caps(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
+def _left(limit: FloatArray, base: FloatArray) -> FloatArray:
     """Power left for sessions at each node and slot, kW >= 0.
 
     A meter that has never spoken leaves nothing, also where nothing limits the node.
     """
-    limit, base = _limits_and_base(draft, site, horizon)
     known = np.isfinite(base).all(axis=1, keepdims=True)
     left = np.where(known, limit - np.where(known, base, 0.0), 0.0)
     return np.asarray(np.maximum(left, 0.0), dtype=np.float64)
@@ -87,8 +85,9 @@ def _limits_and_base(draft: Draft, site: Site, horizon: Horizon) -> tuple[FloatA
     counted = look(draft, site).silent_kw
     caps, bases = np.empty((m, horizon.n)), np.empty((m, horizon.n))
     limits = draft.get("limits")
-    starts = [instant_of(s) for s in horizon.edges_s[:-1]]
-    starts[0] = now
+    moves = site.base_load == "envelope" or limits or draft.get("calls") or draft.get("overrides")
+    starts = [instant_of(s) for s in horizon.edges_s[:-1]] if moves else []
+    starts[:1] = [now]
     for v, node in enumerate(site.network.nodes):
         steps = limits.get(node.id) or node.id in draft.get("overrides")
         if steps or (v == 0 and draft.get("calls")):

@@ -142,6 +142,7 @@ class Pricing:
         self._held: tuple[Tariff, str] = (tariff, "")
         self._days: tuple[object, ...] = ()
         self._unpublished = ""
+        self._last: tuple[Tariff, Horizon, Prices] | None = None
         self._month: tuple[Tariff, int, int, tuple[DemandTerm, ...]] | None = None
 
     def refusal(self, draft: Draft, event: PricesPushed | BookChosen) -> Rejected | None:
@@ -243,6 +244,7 @@ class Pricing:
             except TariffError as problem:
                 wrong = wrong or str(problem)
                 continue
+            self._last = (candidate, horizon, prices)
             self._tell(draft, wrong, name)
             self._tell_calendar(draft, candidate, now, end)
             return horizon, prices
@@ -251,6 +253,9 @@ class Pricing:
     def named(self, draft: Draft, horizon: Horizon) -> tuple[tuple[str, ...], str]:
         """The tariff period of each slot, none where it cannot be told, and the currency."""
         tariff, _ = self.held(draft)
+        last = self._last
+        if last is not None and last[0] is tariff and last[1] is horizon:
+            return last[2].period, tariff.currency
         try:
             return tariff.prices(horizon).period, tariff.currency
         except TariffError:

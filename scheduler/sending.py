@@ -23,8 +23,9 @@ def send(
     known = fixed(site).piles
     falling: list[SetpointSent] = []
     rising: list[SetpointSent] = []
+    piles = draft.piles
     for name, granted in zip(names, powers, strict=True):
-        pile: PileState = draft.piles[name]
+        pile: PileState = piles[name]
         one = known[name]
         reborn = name in draft.born
         power = granted

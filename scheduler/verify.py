@@ -125,11 +125,11 @@ def verify(problem: Problem, solution: Solution) -> Verdict:
     _check_taper(problem, energy, found)
     if problem.microgrid is not None:
         _check_giving(problem, energy, found)
-        for kind, name, value, most in bounds(problem, solution):
-            excess = _beyond(value, most)
-            bad = np.flatnonzero(excess)
-            if bad.size:
-                found.add(kind, excess[bad], [name] * bad.size, bad.tolist())
+        every = list(bounds(problem, solution))
+        excess = _beyond([b[2] for b in every], np.array([b[3] for b in every]))
+        for k in np.flatnonzero(excess.any(axis=1)).tolist():
+            bad = np.flatnonzero(excess[k])
+            found.add(every[k][0], excess[k, bad], [every[k][1]] * bad.size, bad.tolist())
     return Verdict(tuple(found.violations), found.count)
 
 

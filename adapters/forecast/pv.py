@@ -82,7 +82,8 @@ class ClearSky:
         light = sky > DARK_W_M2
         ratio = np.where(light[: days * day], given / np.maximum(sky[: days * day], DARK_W_M2), 0)
         by_slot = ratio.reshape(days, day)
-        best = np.nanquantile(by_slot, 0.9, axis=0)
+        whole = bool(np.isfinite(by_slot).all())
+        best = (np.quantile if whole else np.nanquantile)(by_slot, 0.9, axis=0)
         clear = np.where(best > 1e-6, by_slot / np.maximum(best, 1e-6), np.nan)
         usual = np.nan_to_num(np.nanmean(np.vstack([clear, np.zeros(day)]), axis=0))
         usual = usual * (days + 1) / days

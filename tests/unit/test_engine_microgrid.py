@@ -344,3 +344,16 @@ def _car(wants_kwh: float, *, stay_h: float, consent: bool = False) -> Vehicle:
         floor_kwh=12.0,
         give_efficiency=0.9,
     )
+
+
+def test_a_load_that_breathes_by_less_than_the_dead_band_passes_no_limit() -> None:
+    # The storage charges up to the brim in the cheap hours while the load creeps up by a few watts.
+    load = StepSeries(
+        tuple(START_S + 900.0 * k for k in range(24)),
+        tuple(10.0 + 0.02 * k for k in range(24)),
+    )
+    tariff = two_prices(valley=0.1, peak=1.2, peak_from_h=5.0, peak_to_h=8.0)
+    site = site_of(limit_kw=30.0, storages=(bess(),), telemetry_period_s=900.0)
+    trace, _ = played(site, tariff, hours=6.0, base=load, soc=0.1)
+    assert trace.verdicts[0].peak_kw > 29.0
+    assert trace.verdicts[0].judged_s == 0
