@@ -72,4 +72,5 @@ def _step(problem: Problem, answer: Solved, plan: PlanSummary) -> Step:
         periods=plan.periods,
         currency=plan.currency,
         assets_kw=None if answer.assets_kw is None else np.array(answer.assets_kw),
+        start=answer.start,
     )

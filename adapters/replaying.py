@@ -13,7 +13,7 @@ from adapters.books import load_book
 from adapters.store.steps import Step, versions
 from models.errors import ConfigurationError, StoreError
 from models.horizon import epoch_s, instant_of
-from scheduler.cascade import load_solver, run_cascade
+from scheduler.cascade import load_solver, run_cascade, start_from
 from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution
 
@@ -81,6 +81,7 @@ def _bytes(powers: FloatArray | None) -> bytes:
 def solve(step: Step, problem: Problem) -> Solution:
     """Solve a problem as the step's was."""
     rungs = [(name, load_solver(name)) for name in step.rungs]
+    start_from(problem, step.rungs, step.start)
     return run_cascade(problem, rungs, step.work_limit, problem.running_kwh)
 
 

@@ -221,6 +221,7 @@ class Solving:
             solve_ms=answer.solve_ms,
             rungs=answer.rungs,
             assets_kw=answer.assets_kw,
+            start=answer.start,
             lost=lost,
             **self._stamp(),
         )

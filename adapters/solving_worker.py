@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
-from scheduler.cascade import load_solver, run_cascade
+from scheduler.cascade import load_solver, run_cascade, started_from
 from scheduler.problem import Problem
 from scheduler.solution import Solution, Solver, assets_told
 
@@ -37,6 +37,7 @@ class Answer:
     solve_ms: float
     rungs: tuple[str, ...] = ()
     assets_kw: tuple[tuple[float, ...], ...] | None = None
+    start: bytes = b""
 
 
 def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_bytes: int) -> None:
@@ -123,6 +124,7 @@ def _answer_all(
                 solve_ms=(time.perf_counter() - began) * 1000.0,
                 rungs=tuple(name for name, _ in ready),
                 assets_kw=assets_told(answer),
+                start=started_from(problem, [name for name, _ in ready]),
             )
         )
 

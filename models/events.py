@@ -228,6 +228,7 @@ class Solved(Event):
     ``rungs`` are the solvers that were ready to be tried, in order; ``assets_kw`` the power of
     each storage and PV plant by slot, None where the problem has none or none was planned.
     ``lost`` says why the solving process could not answer, where a small one did in its place.
+    ``start`` is what the solver began with beside the problem, in its own form.
     """
 
     digest: str
@@ -240,6 +241,7 @@ class Solved(Event):
     rungs: tuple[str, ...] = ()
     assets_kw: tuple[tuple[float, ...], ...] | None = field(default=None, repr=False)
     lost: str = ""
+    start: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,37 @@ def load_again(name: str) -> Callable[..., tuple[Solution, Any]] | None:
     return found
 
 
+def started_from(problem: Problem, rungs: Sequence[str]) -> bytes:
+    """What the ladder's last answer to a problem began with beside the problem itself.
+
+    Parameters
+    ----------
+    problem : Problem
+    rungs : sequence of str
+        Those that were tried.
+
+    Returns
+    -------
+    bytes
+        For a step record; empty where nothing but the problem decided.
+    """
+    return b"".join(m.started_from() for m in _remembering(problem, rungs))
+
+
+def start_from(problem: Problem, rungs: Sequence[str], start: bytes) -> None:
+    """Let the ladder's next answer begin as one began of which :func:`started_from` told."""
+    for module in _remembering(problem, rungs):
+        module.start_from(start)
+
+
+def _remembering(problem: Problem, rungs: Sequence[str]) -> list[Any]:
+    """The one rung's module that starts from what its last solve left, where it is tried."""
+    if problem.microgrid is None:
+        return []
+    found = [n for n in rungs if n in MICROGRID_RUNGS]
+    return [importlib.import_module(f"scheduler.solvers.{n}") for n in found[:1]]
+
+
 def run_cascade(
     problem: Problem,
     rungs: Sequence[tuple[str, Solver]],

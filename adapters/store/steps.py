@@ -69,6 +69,8 @@ class Step:
     currency : str
     assets_kw : ndarray or None
         Planned power of storage and PV, as the solver said.
+    start : bytes
+        What the solver began with beside the problem, in its own form; empty for nothing.
     number : int
         Of the step in its store; 0 before it is written.
     """
@@ -86,6 +88,7 @@ class Step:
     periods: tuple[str, ...] = ()
     currency: str = ""
     assets_kw: FloatArray | None = None
+    start: bytes = b""
     number: int = 0
 
 
@@ -103,7 +106,7 @@ def write_steps(base: sqlite3.Connection, steps: Iterable[Step]) -> None:
     """Write step records inside a transaction, and let the oldest go."""
     rows = []
     for s in steps:
-        body = pack([s.problem, s.energy_kwh, s.assets_kw])
+        body = pack([s.problem, s.energy_kwh, s.assets_kw, s.start])
         facts = {
             "status": s.status,
             "gap": s.gap if s.gap == s.gap else None,
@@ -216,7 +219,8 @@ def list_steps(base: sqlite3.Connection, newest: int) -> list[StepHead]:
 def _step(row: tuple[Any, ...]) -> Step:
     number, at, rung, facts, body = row
     told = json.loads(facts)
-    problem, energy, assets = unpack(body)
+    # Records of earlier versions hold no start.
+    problem, energy, assets, *start = unpack(body)
     return Step(
         at=datetime.fromisoformat(at),
         problem=problem,
@@ -231,5 +235,6 @@ def _step(row: tuple[Any, ...]) -> Step:
         periods=tuple(told["periods"]),
         currency=told["currency"],
         assets_kw=assets,
+        start=start[0] if start else b"",
         number=number,
     )

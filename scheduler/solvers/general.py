@@ -1,14 +1,18 @@
 """The general path: storage, PV, export, demand charges and vehicles that give back.
 
 One linear program in HiGHS, started from the basis of the last one: columns and rows are known
-by what they stand for, so a program of the next minute finds most of its basis ready. A linear
-program may charge and discharge, or buy and sell, in the same slot where prices are negative or
-cross; each such pair is closed on its smaller side and solved again, and where that costs a gap
-a small mixed-integer program decides.
+by what they stand for, so a program of the next minute finds most of its basis ready. That basis
+is all that is carried over: with it (:func:`started_from`) a solve is made again to the last bit,
+in another process too (:func:`start_from`).
+
+A linear program may charge and discharge, or buy and sell, in the same slot where prices are
+negative or cross; each such pair is closed on its smaller side and solved again, and where that
+costs a gap a small mixed-integer program decides.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -50,13 +54,22 @@ _STATUS = np.array(
     dtype=object,
 )
 
+Basis = tuple[IntArray, IntArray]
+"""Status of each column and of each row."""
+
 
 @dataclass
 class _Warm:
-    """What the last solve leaves to the next: owners' numbers, its program and its basis."""
+    """What the last solve leaves to the next: owners' numbers, its program and its basis.
+
+    ``began`` is the basis that the last solve began with, ``told`` the one that the next is to
+    begin with instead of its own; empty bytes: none.
+    """
 
     owners: dict[str, int] = field(default_factory=dict)
     program: GeneralProgram | None = None
+    began: bytes = b""
+    told: bytes | None = None
 
     def owner(self, name: str) -> int:
         """A number for a name, kept."""
@@ -99,6 +112,19 @@ def forget() -> None:
     _warm.cache_clear()
 
 
+def started_from() -> bytes:
+    """The basis that the last solve began with, packed; empty where it began with none."""
+    return _warm().began
+
+
+def start_from(basis: bytes) -> None:
+    """Begin the next solve with a basis that :func:`started_from` has told.
+
+    A problem of another shape begins with none.
+    """
+    _warm().told = basis
+
+
 class _Run:
     def __init__(self, problem: Problem, warm: _Warm, work_limit: int) -> None:
         self._problem = problem
@@ -112,13 +138,12 @@ class _Run:
         program, highs = self._program, self._highs
         before = self._warm.program
         self._warm.program = None
-        if before is not None and _same_matrix(before, program):
-            _change(highs, before, program)
-            started = True
-        else:
-            basis = None if before is None else _basis(highs, before)
-            _pass(highs, program)
-            started = basis is not None and self._start(before, basis)
+        told, self._warm.told = self._warm.told, None
+        basis = self._carried(before) if told is None else self._unpacked(told)
+        self._warm.began = b"" if basis is None else _packed(basis)
+        # Always passed afresh: what HiGHS keeps beside the basis would decide among equal plans.
+        _pass(highs, program)
+        started = basis is not None and self._start(basis)
         if not started:
             highs.setOptionValue("presolve", "on")
         value = self._run()
@@ -168,17 +193,31 @@ class _Run:
             raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}")
         return np.array(highs.getSolution().col_value)
 
-    def _start(self, before: GeneralProgram | None, basis: tuple[IntArray, IntArray]) -> bool:
-        """The last basis, on this program's columns and rows."""
-        assert before is not None
+    def _carried(self, before: GeneralProgram | None) -> Basis | None:
+        """The last basis, on this program's columns and rows; None where little of it is known."""
+        if before is None:
+            return None
+        held = _basis(self._highs, before)
+        if held is None:
+            return None
         program = self._program
-        cols = _looked_up(before.col_key, basis[0], program.col_key, -1)
-        rows = _looked_up(before.row_key, basis[1], program.row_key, _BASIC)
+        cols = _looked_up(before.col_key, held[0], program.col_key, -1)
         if float(np.mean(cols >= 0)) < _KNOWN_SHARE:
-            return False
+            return None
+        rows = _looked_up(before.row_key, held[1], program.row_key, _BASIC)
+        return np.where(cols < 0, _LOWER, cols), rows
+
+    def _unpacked(self, told: bytes) -> Basis | None:
+        columns, rows = int(self._program.cost.size), int(self._program.row_up.size)
+        both = np.frombuffer(zlib.decompress(told), dtype=np.uint8) if told else None
+        if both is None or both.size != columns + rows:
+            return None
+        return both[:columns].astype(np.int64), both[columns:].astype(np.int64)
+
+    def _start(self, basis: Basis) -> bool:
         found = highspy.HighsBasis()
-        found.col_status = _STATUS[np.where(cols < 0, _LOWER, cols)].tolist()
-        found.row_status = _STATUS[rows].tolist()
+        found.col_status = _STATUS[basis[0]].tolist()
+        found.row_status = _STATUS[basis[1]].tolist()
         found.valid = True
         found.alien = True
         return bool(self._highs.setBasis(found) == highspy.HighsStatus.kOk)
@@ -285,32 +324,12 @@ def _looked_up(known: IntArray, status: IntArray, key: IntArray, other: int) -> 
     return np.where(known[at] == key, status[at], other)
 
 
-def _same_matrix(before: GeneralProgram, program: GeneralProgram) -> bool:
-    """Whether two programs differ in costs and bounds alone."""
-    return (
-        np.array_equal(before.col_key, program.col_key)
-        and np.array_equal(before.row_key, program.row_key)
-        and np.array_equal(before.start, program.start)
-        and np.array_equal(before.index, program.index)
-        and np.array_equal(before.value, program.value)
-    )
+def _packed(basis: Basis) -> bytes:
+    """A basis as bytes: one for each column and row, compressed."""
+    return zlib.compress(np.concatenate(basis).astype(np.uint8).tobytes(), 1)
 
 
-def _change(highs: highspy.Highs, before: GeneralProgram, program: GeneralProgram) -> None:
-    """Tell HiGHS the costs and bounds that changed; its basis stays."""
-    cost = np.flatnonzero(before.cost != program.cost).astype(np.int32)
-    if cost.size:
-        highs.changeColsCost(cost.size, cost, program.cost[cost])
-    bound = np.flatnonzero((before.low != program.low) | (before.up != program.up))
-    if bound.size:
-        index = bound.astype(np.int32)
-        highs.changeColsBounds(index.size, index, program.low[bound], program.up[bound])
-    moved = (before.row_low != program.row_low) | (before.row_up != program.row_up)
-    for r in np.flatnonzero(moved).tolist():
-        highs.changeRowBounds(r, float(program.row_low[r]), float(program.row_up[r]))
-
-
-def _basis(highs: highspy.Highs, program: GeneralProgram) -> tuple[IntArray, IntArray] | None:
+def _basis(highs: highspy.Highs, program: GeneralProgram) -> Basis | None:
     """Status of columns and rows in the basis that HiGHS holds."""
     status, basic = highs.getBasicVariables()  # type: ignore[attr-defined]
     if status != highspy.HighsStatus.kOk:
