@@ -10,29 +10,15 @@ taken for base load that came or went:
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from models.site import Site
 from scheduler.asset_state import sun_kw
+from scheduler.base_rise import READINGS_MAX, learn_rise, window_s
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.state import NodeState
 from scheduler.view import SETTLED_S, Picture, held_kw, limit_now_kw
-
-RISE_WINDOW_S = 30.0
-"""Two meter readings further apart than this teach nothing about how fast base load rises."""
-
-RAMP_S = 5.0
-"""A rise is learned over so long: the time piles are usually given to respond."""
-
-READINGS_MAX = 64
-
-RISE_HALF_LIFE_S = 7 * 86_400.0
-"""A learned rise loses half of itself in so long."""
-
-FALL_SLACK_S = 5.0
-"""A fall has lasted after one telemetry period of the piles and so much for the way here."""
 
 SAME_KW = 0.05
 """Readings closer than this are the same."""
@@ -83,38 +69,18 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
 
 
 def _settled(node: NodeState, base: float, site: Site, mono_s: float) -> NodeState:
-    """Rises count at once and falls when they have lasted; the largest rise that lasted is
-    remembered.
-    """
-    gap_s = mono_s - node.base_mono_s
-    since = mono_s - _window_s(site)
+    """Rises count at once and falls when they have lasted; how fast it rises is learned."""
+    since = mono_s - window_s(site)
     recent = (*(r for r in node.recent[-READINGS_MAX:] if r[0] > since and r[1] > base),)
-    lows = (*(r for r in node.lows[-READINGS_MAX:] if r[0] > since and r[1] < base),)
-    recent, lows = (*recent, (mono_s, base)), (*lows, (mono_s, base))
-    top, floor = recent[0][1], lows[0][1]
-    rise = node.rise_kw * math.exp(-math.log(2.0) * max(gap_s, 0.0) / RISE_HALF_LIFE_S)
-    low, low_mono = node.low_kw, node.low_mono_s
-    if gap_s > RISE_WINDOW_S or low_mono < 0:
-        low, low_mono = floor, mono_s
-    elif mono_s - low_mono > RAMP_S:
-        low, low_mono = node.floor_kw, mono_s
-    low = min(low, floor)
+    recent = (*recent, (mono_s, base))
+    top = recent[0][1]
     return replace(
-        node,
+        learn_rise(node, base, site, mono_s),
         base_kw=top,
         recent=recent,
-        lows=lows,
-        floor_kw=floor,
-        low_kw=low,
-        low_mono_s=low_mono,
-        rise_kw=max(rise, floor - low),
         base_mono_s=mono_s,
         peak_kw=max(node.peak_kw, top),
     )
-
-
-def _window_s(site: Site) -> float:
-    return site.telemetry_period_s + FALL_SLACK_S
 
 
 def _not_yet_reported(
@@ -179,7 +145,7 @@ def _with_phases(
     before = node.base_a or (0.0, 0.0, 0.0)
     now_a = [max(rest[k] - min(max(rest[k] - before[k], 0.0), allowed[k]), 0.0) for k in range(3)]
     reading = (now_a[0], now_a[1], now_a[2])
-    since = mono_s - _window_s(site)
+    since = mono_s - window_s(site)
     recent = (*[r for r in node.recent_a if r[0] > since][-READINGS_MAX:], (mono_s, reading))
     top = [max(amps[k] for _, amps in recent) for k in range(3)]
     return replace(node, base_a=(top[0], top[1], top[2]), recent_a=recent)

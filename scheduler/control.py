@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,11 +11,12 @@ from models.units import ENERGY_EPSILON_KWH
 from scheduler.asset_control import settle_assets, show_assets
 from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
-from scheduler.demand_hold import LAXITY_STEP_H, hold, room_now_kw
+from scheduler.demand_hold import hold, room_now_kw
 from scheduler.draft import Draft
 from scheduler.safety import enforce
 from scheduler.sending import send
 from scheduler.sights import Sights
+from scheduler.turns import turn_h
 from scheduler.unused import learn_unused
 from scheduler.view import Picture, budget_now
 from tariffs.demand import DemandTerm
@@ -59,29 +59,29 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
 
 
 def _order(draft: Draft, names: list[str], now: datetime) -> list[int]:
-    """Who is served first under a shortage: priority, then least laxity, then who charges."""
+    """Who is served first under a shortage: priority, then least laxity, and who charges stays."""
     pile_session: dict[str, str] = draft.get("pile_session")
     sessions, piles = draft.sessions, draft.piles
-    at, floor = now.timestamp(), math.floor
-    keys: list[tuple[int, int, bool, int]] = []
+    at = now.timestamp()
+    keys: list[tuple[int, float, int]] = []
     for k, name in enumerate(names):
         session = pile_session.get(name)
         if session is None:
-            keys.append((10, 0, False, k))
+            keys.append((10, 0.0, k))
             continue
         record = sessions[session]
         request = record.request
-        idle = piles[name].wanted_kw <= 0.0
+        charging = piles[name].wanted_kw > 0.0
         owed_kwh = request.energy_kwh - record.delivered_kwh
         if owed_kwh <= ENERGY_EPSILON_KWH:
             # More than was asked for comes after everybody's request.
-            keys.append((1, 0, idle, k))
+            keys.append((1, 0.0 if charging else 1.0, k))
             continue
         left_h = (request.departure_s - at) / 3600.0
         laxity_h = left_h - owed_kwh / TYPICAL_KW
-        keys.append((-request.priority, floor(laxity_h / LAXITY_STEP_H), idle, k))
+        keys.append((-request.priority, turn_h(laxity_h, charging=charging), k))
     keys.sort()
-    return [key[3] for key in keys]
+    return [key[2] for key in keys]
 
 
 TYPICAL_KW = 7.0

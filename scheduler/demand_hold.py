@@ -23,6 +23,7 @@ from scheduler.demand import steady_kw
 from scheduler.draft import Draft
 from scheduler.drawn import Drawn, key_of, month_key
 from scheduler.state import SessionRecord
+from scheduler.turns import turn_h
 from scheduler.view import Picture
 from tariffs.demand import DemandTerm
 from tariffs.demand_room import Ahead, room_kw
@@ -32,9 +33,6 @@ SLACK_SHARE = 0.005
 
 CANNOT_WAIT_H = 0.25
 """A session whose laxity is less is served whatever the peak costs."""
-
-LAXITY_STEP_H = 0.25
-"""Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
 
 BAND_SHARE = 0.01
 """Of a pile's power: a held power that moves by less stays as it was said."""
@@ -98,7 +96,7 @@ def hold(draft: Draft, site: Site, wanted: dict[str, float], room: float) -> dic
     sessions, nameplates = draft.sessions, site.pile_by_id
     overrides = draft.get("overrides")
     out = dict(wanted)
-    waiting: list[tuple[int, int, bool, int, str]] = []
+    waiting: list[tuple[int, float, int, str]] = []
     left = room
     for name, want in wanted.items():
         if want <= 0.0:
@@ -109,9 +107,8 @@ def hold(draft: Draft, site: Site, wanted: dict[str, float], room: float) -> dic
         if record.request.mode == "now" or name in overrides or laxity_h < CANNOT_WAIT_H:
             left -= want
         else:
-            turn = math.floor(laxity_h / LAXITY_STEP_H)
-            idle = draft.piles[name].wanted_kw <= 0.0
-            waiting.append((-record.request.priority, turn, idle, record.order, name))
+            turn = turn_h(laxity_h, charging=draft.piles[name].wanted_kw > 0.0)
+            waiting.append((-record.request.priority, turn, record.order, name))
     for *_, name in sorted(waiting):
         pile, nameplate = draft.piles[name], nameplates[name]
         power = min(wanted[name], max(left, 0.0))

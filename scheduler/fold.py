@@ -34,6 +34,7 @@ from models.events import (
 from models.site import Site
 from scheduler import fold_sessions as on_session
 from scheduler.admission import forget, topic_of, unknown
+from scheduler.base_rise import note_jump
 from scheduler.demand_response import called as _called
 from scheduler.draft import Draft
 from scheduler.effects import Persist
@@ -180,6 +181,7 @@ def _measured(draft: Draft, event: PileMeasured, site: Site) -> None:
         vehicle=event.vehicle,
         fault=event.fault,
     )
+    note_jump(draft, site, event.pile, before.power_kw, event.power_kw)
     if event.fault != before.fault:
         draft.news = True
     on_session.measured(draft, event, site, before)
@@ -245,10 +247,9 @@ def _not_listened(draft: Draft, event: NotListened, site: Site) -> None:
             node,
             heard_mono_s=heard(node.heard_mono_s),
             base_mono_s=heard(node.base_mono_s),
-            low_mono_s=heard(node.low_mono_s),
             recent=tuple((heard(at), kw) for at, kw in node.recent),
             recent_a=tuple((heard(at), amps) for at, amps in node.recent_a),
-            lows=tuple((heard(at), kw) for at, kw in node.lows),
+            readings=(),
         )
     hold: float = draft.get("hold_until_mono_s")
     draft.put("hold_until_mono_s", max(hold, mono_s + site.telemetry_period_s))

@@ -115,8 +115,9 @@ class NodeState:
 
     ``base_kw`` counts now: the highest of the ``recent`` readings (time, kW), of which those
     below a later one are left out. ``over_mono_s``: since when the meter shows more than base
-    load and piles explain. ``floor_kw`` is the lowest of
-    them (``lows``) and ``rise_kw`` its largest rise, against the ``low_kw`` of ``low_mono_s``;
+    load and piles explain. ``rise_kw`` is its largest rise within a ramp, learned from the
+    ``readings`` (time, kW, ``jumped_kw`` by then) up to that of ``judged_mono_s``; ``jumped_kw``
+    adds up by how much piles below changed from telemetry to telemetry;
     ``peak_kw`` the highest base load; ``fresh`` until the reading has been
     taken into the base load. ``base_a`` is the base load by phase where the meter tells
     currents, of the ``recent_a`` readings; ``implausible``: the sign is likely wrong;
@@ -131,10 +132,9 @@ class NodeState:
     base_a: tuple[float, float, float] | None = None
     recent: tuple[tuple[float, float], ...] = ()
     recent_a: tuple[tuple[float, tuple[float, float, float]], ...] = ()
-    lows: tuple[tuple[float, float], ...] = ()
-    floor_kw: float = 0.0
-    low_kw: float = 0.0
-    low_mono_s: float = -1.0
+    readings: tuple[tuple[float, float, float], ...] = ()
+    jumped_kw: float = 0.0
+    judged_mono_s: float = -1.0
     over_mono_s: float = -1.0
     rise_kw: float = 0.0
     fresh: bool = False

@@ -24,12 +24,6 @@ from scheduler.solution import Solution, given_kwh
 from scheduler.state import SessionRecord, SiteState, changed
 from scheduler.timers import SOLVER_RETRY_S, planning_ails, solver_deadline_s
 
-LAXITY_STEP_H = 0.25
-"""Vehicles whose laxity differs by less keep their turn: pauses are few (I6)."""
-
-EXCESS_SHARE = 0.005
-"""Of a pile's power: a reading so much above its setpoint is within its meter's error."""
-
 
 def pass_time(state: SiteState, draft: Draft, now: datetime, mono_s: float) -> None:
     """Set both clocks. When the wall clock stepped, everything that hangs on it is looked at

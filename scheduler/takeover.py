@@ -50,9 +50,9 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
                 base_mono_s=mono_s,
                 recent=((mono_s, n.base_kw),),
                 recent_a=(),
-                lows=(),
+                readings=(),
                 above_mono_s=-1.0,
-                low_mono_s=-1.0,
+                judged_mono_s=-1.0,
                 over_mono_s=-1.0,
             )
             for k, n in state.nodes.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -348,6 +349,31 @@ def test_the_learned_margin_is_that_of_base_load_not_of_vehicles() -> None:
     assert w.state.nodes["transformer"].rise_kw < 0.5
     pass_time(40, 8.0)
     assert w.state.nodes["transformer"].rise_kw == pytest.approx(6.0, abs=0.1)
+
+
+def test_vehicles_that_start_and_stop_all_day_teach_no_margin_and_base_load_does() -> None:
+    """Seen by the meter at once, told by each pile up to ten seconds later; cars stop unasked."""
+    names = [f"P{k}" for k in range(6)]
+    w = World(site(tuple(pile(n) for n in names), base_load="meter", limit_kw=90, margin_kw=None))
+    w.say(w.meter(5.0))
+    w.plug(*names)
+    w.say(*[w.request(f"s{n}", n, 90.0, hours=14, mode="now") for n in names])
+    chance = random.Random(11)
+    draws = {True: 7.0, False: 0.0}
+
+    def pass_time(seconds: int, base_kw: float, *, moving: bool = True) -> float:
+        for second in range(seconds):
+            w.now += timedelta(seconds=1)
+            w.mono_s += 1
+            if moving and second % 20 == 0:
+                w.draws[chance.choice(names)] = draws[chance.random() < 0.6]
+            late = [w.telemetry(p) for k, p in enumerate(names) if (second + k) % 10 == 0]
+            w.say(w.meter(base_kw + w.total_kw()), *late)
+        return w.state.nodes["transformer"].rise_kw
+
+    assert pass_time(1200, 5.0) < 0.1
+    # Cars give way to the rise meanwhile: what they were heard to jump is taken off.
+    assert pass_time(90, 12.0, moving=False) == pytest.approx(7.0, abs=0.3)
 
 
 @pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(hours=1), timedelta(days=3650)])
