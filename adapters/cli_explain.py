@@ -27,10 +27,12 @@ def explain(
     from adapters.config import load_site
     from adapters.explaining import explained
     from adapters.store.steps import STEPS_KEPT, read_steps, reading_store
+    from adapters.web.snapshot import Reader
 
     if lang not in ("en", "zh", "both"):
         raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
-    with closing(reading_store(load_site(site).store_path)) as base:
+    path = load_site(site).store_path
+    with closing(reading_store(path)) as base:
         steps = read_steps(base, newest=STEPS_KEPT)
         step = next((s for s in steps if session in s.problem.fleet.ids), None)
     if step is None:
@@ -38,7 +40,12 @@ def explain(
             f"no plan that is kept serves a session '{session}'",
             fix="check its id; a session that needs nothing more is in no plan",
         )
-    found = explained(step, session)
+    with closing(Reader(path)) as reader:
+        reader.poll()
+    record = None if reader.seen is None else reader.seen.sessions.get(session)
+    newest = reader.step is not None and reader.step.number == step.number
+    told = record.short_kwh if newest and record is not None else None
+    found = explained(step, session, short_kwh=told)
     if as_json:
         print_document(found)
         return

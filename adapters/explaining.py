@@ -8,11 +8,10 @@ from typing import Any
 from adapters.store.steps import Step
 from models.horizon import instant_of
 from scheduler.reasons import SHORT_KWH, Reasons
-from scheduler.shortage import cut_of
 from scheduler.why import why
 
 
-def explained(step: Step, session: str) -> dict[str, Any]:
+def explained(step: Step, session: str, *, short_kwh: float | None = None) -> dict[str, Any]:
     """A session of a step: sentence in both languages, numbers, and the cut if it ends short.
 
     Parameters
@@ -21,13 +20,16 @@ def explained(step: Step, session: str) -> dict[str, Any]:
         One whose problem holds the session.
     session : str
         Its id.
+    short_kwh : float, optional
+        What it ends short by, as the daemon told it with this step; by the step alone it is what
+        the problem owed and the plan does not give.
     """
     problem = step.problem
     i = problem.fleet.ids.index(session)
-    reasons = Reasons(problem, step.energy_kwh, periods=step.periods)
-    plain = reasons.of(i)
-    cut = cut_of(problem, step.energy_kwh, i) if plain.short_kwh > SHORT_KWH else None
-    reason = reasons.of(i, cut)
+    reasons = Reasons(problem, step.energy_kwh, periods=step.periods, assets_kw=step.assets_kw)
+    short = reasons.of(i).short_kwh if short_kwh is None else short_kwh
+    cut = reasons.cuts.of(i) if short > SHORT_KWH else None
+    reason = reasons.of(i, cut, short_kwh=short)
     said = why(reason, zone=problem.horizon.zone, currency=step.currency)
     return {
         "session": session,

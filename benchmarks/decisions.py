@@ -207,6 +207,9 @@ def explain_some(steps: Sequence[Step], n: int, seed: int) -> dict[str, Any]:
         "seed": seed,
         "hold": len(results) - len(wrong),
         "wrong": wrong[:20],
+        # Others, freed of their own limits, may take from those behind the cut; none is helped.
+        "rest_lifted_helped": sum(t.rest_lifted_kwh < t.short_kwh - SAME_KWH for t in results),
+        "rest_lifted_took": sum(t.rest_lifted_kwh > t.short_kwh + SAME_KWH for t in results),
         "named_a_node": sum(bool(t.cut.nodes) for t in results),
         "stay_or_pile_alone": sum(not t.cut.nodes for t in results),
         "short_kwh": sum(t.short_kwh for t in results),

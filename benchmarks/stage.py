@@ -112,6 +112,7 @@ class Stage:
         self._solve = cascade_of(*RUNGS)
         self._sampler = Sampler()
         self.registers = dict.fromkeys((p.id for p in self.site.piles), 0.0)
+        self.said: dict[str, bytes] = {}
         self._written = threading.Event()
         self._token = 0
         self.writer = Writer(open_store(self.path), stored=self._stored, failed=print)
@@ -162,6 +163,7 @@ class Stage:
         assert self._written.wait(20.0)
 
     def _keep(self, outcome: Outcome) -> None:
+        self.said |= {p.topic: p.payload for p in outcome.publish}
         batch = outcome.batch
         if batch is None:
             return

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
+from scheduler.node_loads import node_loads
 from scheduler.problem import FloatArray, Problem
-from scheduler.rows import subtree_sums
-from scheduler.shortage import Cut
+from scheduler.shortage import Cut, Cuts
 
 Kind = Literal["served", "at_once", "charging", "throttled", "price", "room", "time", "short"]
 """What holds a session: nothing more to do; it was asked for at once; it charges, or less than
@@ -106,27 +106,42 @@ class Reasons:
         Its plan.
     periods : sequence of str, optional
         Tariff period of each slot.
+    assets_kw : ndarray, optional
+        Planned powers of the microgrid's storage and PV.
     """
 
     def __init__(
-        self, problem: Problem, energy_kwh: FloatArray, *, periods: Sequence[str] = ()
+        self,
+        problem: Problem,
+        energy_kwh: FloatArray,
+        *,
+        periods: Sequence[str] = (),
+        assets_kw: FloatArray | None = None,
     ) -> None:
         self._problem = problem
         self._energy = energy_kwh
         self._periods = periods
+        self._assets_kw = assets_kw
+
+    @cached_property
+    def cuts(self) -> Cuts:
+        """What keeps sessions short, each cut looked for once."""
+        return Cuts(self._problem, self._energy, self._assets_kw)
+
+    @cached_property
+    def _loads(self) -> tuple[FloatArray, FloatArray]:
+        return node_loads(self._problem, self._energy, self._assets_kw)
 
     @cached_property
     def _room_kwh(self) -> FloatArray:
         """What each node has left in each slot, kWh, shape (m, T); inf where nothing limits."""
-        problem = self._problem
-        counted = self._energy * problem.fleet.count_factor[problem.entry_session]
-        load = subtree_sums(problem, counted)
-        return np.asarray(problem.cap_kw * problem.horizon.slot_h - load, dtype=np.float64)
+        load, most = self._loads
+        return np.asarray(most - load, dtype=np.float64)
 
     @cached_property
     def full(self) -> Bools:
         """Slots in which each node is full, shape (m, T)."""
-        cap = self._problem.cap_kw * self._problem.horizon.slot_h
+        cap = self._loads[1]
         with np.errstate(invalid="ignore"):
             tight = self._room_kwh <= 1e-9 + 1e-6 * np.where(np.isfinite(cap), cap, 0.0)
         return np.asarray(np.isfinite(cap) & tight, dtype=np.bool_)
@@ -139,7 +154,8 @@ class Reasons:
         i : int
             Index of the session in the problem's fleet.
         cut : Cut, optional
-            What keeps it short; without one the full nodes on its own path stand for it.
+            What keeps it short, from :attr:`cuts`; without one the full nodes on its own path
+            stand for it.
         short_kwh : float, optional
             What it ends short by, where the caller knows better than the problem.
         """

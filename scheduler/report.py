@@ -19,12 +19,16 @@ from scheduler.effects import Alert, PlanSummary, SessionStatus
 from scheduler.fixed import fixed
 from scheduler.problem import FloatArray, Problem
 from scheduler.reasons import SHORT_KWH, Reason, Reasons
+from scheduler.shortage import Cut
 from scheduler.state import SessionRecord, changed
 from scheduler.view import in_emergency
 from scheduler.why import why
 
 OFFER_AT_MOST_H = 168.0
 """A later departure is offered up to so many hours."""
+
+CUTS_AT_MOST = 16
+"""Different cuts that are looked for at one plan: some 4 ms each at 1,000 sessions, in control."""
 
 STARVING_SHARE = 0.5
 """A session short of more than this share of its request starves."""
@@ -93,7 +97,8 @@ def planned(
     """
     energy = np.asarray(answer.energy_kwh, dtype=np.float64)
     by_slot = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
-    reasons = Reasons(problem, energy, periods=periods)
+    powers = None if answer.assets_kw is None else np.array(answer.assets_kw, dtype=np.float64)
+    reasons = Reasons(problem, energy, periods=periods, assets_kw=powers)
     sessions = draft.own("sessions")
     alerts = draft.get("alerts")
     costs, ready = _costs(problem, energy), _ready_s(problem, energy)
@@ -110,7 +115,7 @@ def planned(
         if digest == record.status_digest:
             continue
         status = _status(record, plan.sessions[session], costs[i], ready[i])
-        reason = reasons.of(i, short_kwh=record.short_kwh)
+        reason = reasons.of(i, _cut(reasons, i) if shown else None, short_kwh=record.short_kwh)
         status = _with_why(status, reason, problem.horizon.zone, currency)
         sessions[session] = changed(record, status_digest=digest)
         draft.emit(status)
@@ -134,6 +139,12 @@ def planned(
     )
     if not answer.lost:
         clear_alert(draft, "solver_lost", site.name)
+
+
+def _cut(reasons: Reasons, i: int) -> Cut | None:
+    """What keeps a session short; None where too many others have been looked into already."""
+    cuts = reasons.cuts
+    return cuts.of(i) if cuts.known(i) or cuts.looked_for < CUTS_AT_MOST else None
 
 
 def unplanned(draft: Draft, planned_ids: set[str]) -> None:

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.node_loads import node_loads
 from scheduler.problem import FloatArray, Problem
 from scheduler.rows import subtree_sums
+from scheduler.solution import given_kwh
 
 _LEAST_KWH = 1e-6
 _FULL = 1e-9
@@ -69,34 +71,78 @@ def explain(problem: Problem, energy_kwh: FloatArray) -> tuple[Cut, ...]:
     tuple of Cut
         In the order of the sessions.
     """
-    graph = _Residual(problem, energy_kwh)
-    short = graph.short_kwh
-    return tuple(graph.cut(int(i)) for i in np.flatnonzero(short > _LEAST_KWH))
+    cuts = Cuts(problem, energy_kwh)
+    return tuple(cuts.of(int(i)) for i in np.flatnonzero(cuts.short_kwh > _LEAST_KWH))
 
 
 def cut_of(problem: Problem, energy_kwh: FloatArray, i: int) -> Cut:
     """The cut of session i alone; parameters as in :func:`explain`."""
-    return _Residual(problem, energy_kwh).cut(i)
+    return Cuts(problem, energy_kwh).of(i)
 
 
-class _Residual:
-    """Where a plan leaves room, by node and slot and by entry."""
+class Cuts:
+    """The cuts of one plan, each looked for once: who can reach each other share theirs.
 
-    def __init__(self, problem: Problem, energy_kwh: FloatArray) -> None:
+    Parameters
+    ----------
+    problem, energy_kwh
+        As in :func:`explain`.
+    assets_kw : ndarray, optional
+        Powers of the microgrid's storage and PV. What else they could do is not looked into.
+    """
+
+    def __init__(
+        self, problem: Problem, energy_kwh: FloatArray, assets_kw: FloatArray | None = None
+    ) -> None:
         self._problem = problem
         fleet = problem.fleet
-        given = np.bincount(problem.entry_session, weights=energy_kwh, minlength=fleet.n)
-        self.short_kwh = np.maximum(fleet.energy_kwh - given, 0.0)
-        load = subtree_sums(problem, energy_kwh * fleet.count_factor[problem.entry_session])
-        cap = problem.cap_kw * problem.horizon.slot_h
+        n, t = fleet.n, problem.horizon.n
+        given = given_kwh(problem, energy_kwh)
+        self.short_kwh: FloatArray = np.maximum(fleet.energy_kwh - given, 0.0)
+        load, cap = node_loads(problem, energy_kwh, assets_kw)
         with np.errstate(invalid="ignore"):
             self._full: Bools = np.isfinite(cap) & (load >= cap - _FULL * (1.0 + cap))
-        self._carries: Bools = load > _LEAST_KWH
-        self._can_add: Bools = energy_kwh < problem.upper_kwh - _LEAST_KWH
-        self._can_cut: Bools = energy_kwh > _LEAST_KWH
-        self._by_node = [np.flatnonzero(fleet.node == v) for v in range(len(problem.node_ids))]
+        can_add = np.zeros((n, t), dtype=np.bool_)
+        can_cut = np.zeros((n, t), dtype=np.bool_)
+        at = (problem.entry_session, problem.entry_slot)
+        can_add[at] = energy_kwh < problem.upper_kwh - _LEAST_KWH
+        can_cut[at] = energy_kwh > _LEAST_KWH
+        # Slots as bits of whole numbers: a search looks at one node or session after the other.
+        self._can_add, self._can_cut = _bits(can_add), _bits(can_cut)
+        self._carries = _bits(subtree_sums(problem, np.maximum(energy_kwh, 0.0)) > _LEAST_KWH)
+        self._parent: list[int] = problem.parent.tolist()
+        self._node: list[int] = fleet.node.tolist()
+        self._at_node: list[list[int]] = [[] for _ in problem.node_ids]
+        for j, v in enumerate(self._node):
+            self._at_node[v].append(j)
+        self._found: dict[int, _Found] = {}
 
-    def cut(self, i: int) -> Cut:
+    @property
+    def looked_for(self) -> int:
+        """How many have been looked for so far."""
+        return len({id(f) for f in self._found.values()})
+
+    def known(self, i: int) -> bool:
+        """Whether the cut of session i has been found with another's."""
+        return i in self._found
+
+    def of(self, i: int) -> Cut:
+        """The cut of session i."""
+        if i not in self._found:
+            found = self._look(i)
+            # Whom i reaches and who reaches i: they reach the same, and are behind the same cut.
+            both = found.sessions & self._reach(i, self._full, back=True)[1]
+            self._found |= dict.fromkeys(np.flatnonzero(both).tolist(), found)
+        problem, found = self._problem, self._found[i]
+        return Cut(
+            session=problem.fleet.ids[i],
+            short_kwh=float(self.short_kwh[i]),
+            nodes=found.nodes,
+            sessions=found.ids,
+            more_kw=found.more_kw,
+        )
+
+    def _look(self, i: int) -> _Found:
         """Everything that session i reaches, and what is full around it.
 
         Where what lies behind a full node is full as well, raising the one alone would help
@@ -117,56 +163,68 @@ class _Residual:
             (problem.node_ids[v], tuple(int(t) for t in np.flatnonzero(binding[v])))
             for v in np.flatnonzero(binding.any(axis=1))
         )
-        behind = np.flatnonzero(sessions)
-        short = float(self.short_kwh[behind].sum())
+        short = float(self.short_kwh[sessions].sum())
         hours = float(problem.horizon.slot_h[binding.any(axis=0)].sum())
-        return Cut(
-            session=problem.fleet.ids[i],
-            short_kwh=float(self.short_kwh[i]),
-            nodes=nodes,
-            sessions=tuple(problem.fleet.ids[int(j)] for j in behind),
-            more_kw=short / hours if nodes else float("nan"),
-        )
+        ids = tuple(problem.fleet.ids[int(j)] for j in np.flatnonzero(sessions))
+        return _Found(sessions, nodes, ids, short / hours if nodes else float("nan"))
 
-    def _reach(self, i: int, full: Bools) -> tuple[Bools, Bools]:
-        """Nodes and slots, and sessions, that energy of session i could be moved through."""
-        problem = self._problem
-        m, t = problem.cap_kw.shape
-        reached = np.zeros((m, t), dtype=np.bool_)
-        sessions = np.zeros(problem.fleet.n, dtype=np.bool_)
-        sessions[i] = True
-        waiting = [i]
-        while waiting:
-            fresh: list[tuple[int, Bools]] = []
-            for j in waiting:
-                own = slice(int(problem.offsets[j]), int(problem.offsets[j + 1]))
-                slots = np.zeros(t, dtype=np.bool_)
-                slots[int(problem.first[j]) : int(problem.last[j])] = self._can_add[own]
-                fresh.append((int(problem.fleet.node[j]), slots))
-            waiting = self._spread(fresh, full, reached, sessions)
-        return reached, sessions
+    def _reach(self, i: int, full: Bools, *, back: bool = False) -> tuple[Bools, Bools]:
+        """Nodes and slots, and sessions, that energy of session i could be moved through.
 
-    def _spread(
-        self, fresh: list[tuple[int, Bools]], full: Bools, reached: Bools, sessions: Bools
-    ) -> list[int]:
-        """Follow the tree up through room and down through load; the sessions newly met."""
-        problem, met = self._problem, []
-        while fresh:
-            v, slots = fresh.pop()
-            slots = slots & ~reached[v]
-            if not slots.any():
-                continue
-            reached[v] |= slots
-            if v:
-                fresh.append((int(problem.parent[v]), slots & ~full[v]))
-            children = np.flatnonzero(problem.parent == v)
-            fresh += [(int(c), slots & self._carries[c]) for c in children]
-            for j in self._by_node[v]:
-                if sessions[j]:
+        ``back``: those from which it could be moved to session i instead.
+        """
+        leave, enter = self._can_add, self._can_cut
+        up, down = [~f for f in _bits(full)], self._carries
+        if back:
+            leave, enter, up, down = enter, leave, down, up
+        m, parent = len(self._parent), self._parent
+        reached, fresh = [0] * m, [0] * m
+        fresh[self._node[i]] = leave[i]
+        met = {i}
+        left = [list(own) for own in self._at_node]
+        left[self._node[i]].remove(i)
+        while any(fresh):
+            # Nodes are in preorder: to the root first, then down again, then through sessions.
+            for v in range(m - 1, 0, -1):
+                fresh[parent[v]] |= fresh[v] & up[v]
+            later = [0] * m
+            for v in range(m):
+                if v:
+                    fresh[v] |= fresh[parent[v]] & down[v]
+                new = fresh[v] = fresh[v] & ~reached[v]
+                if not new:
                     continue
-                first, last = int(problem.first[j]), int(problem.last[j])
-                own = slice(int(problem.offsets[j]), int(problem.offsets[j + 1]))
-                if bool(np.any(self._can_cut[own] & slots[first:last])):
-                    sessions[j] = True
-                    met.append(int(j))
-        return met
+                reached[v] |= new
+                here = [j for j in left[v] if enter[j] & new]
+                if here:
+                    left[v] = [j for j in left[v] if not enter[j] & new]
+                    met.update(here)
+                    for j in here:
+                        later[v] |= leave[j]
+            fresh = [x & ~r for x, r in zip(later, reached, strict=True)]
+        sessions = np.zeros(self._problem.fleet.n, dtype=np.bool_)
+        sessions[list(met)] = True
+        return _bools(reached, self._problem.horizon.n), sessions
+
+
+def _bits(rows: Bools) -> list[int]:
+    """Each row as one whole number, its first column the lowest bit."""
+    packed = np.packbits(rows, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def _bools(rows: list[int], width: int) -> Bools:
+    size = (width + 7) // 8
+    packed = np.frombuffer(b"".join(x.to_bytes(size, "little") for x in rows), dtype=np.uint8)
+    bits = np.unpackbits(packed.reshape(len(rows), size), axis=1, count=width, bitorder="little")
+    return bits.astype(np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A cut, for all who are behind it."""
+
+    sessions: Bools
+    nodes: tuple[tuple[str, tuple[int, ...]], ...]
+    ids: tuple[str, ...]
+    more_kw: float

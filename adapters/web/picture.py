@@ -28,7 +28,6 @@ from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.reasons import SHORT_KWH, Reasons
-from scheduler.shortage import cut_of
 from scheduler.state import PileState, SessionRecord, SiteState
 from scheduler.view import base_now_kw, limit_now_kw, look, meter_talks
 from scheduler.why import why
@@ -144,7 +143,9 @@ class Picture:
         step = self.step
         if step is None:
             return None
-        return Reasons(step.problem, step.energy_kwh, periods=step.periods)
+        return Reasons(
+            step.problem, step.energy_kwh, periods=step.periods, assets_kw=step.assets_kw
+        )
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -165,7 +166,7 @@ class Picture:
         short = None if record is None else record.short_kwh
         cut = None
         if short is None or short > SHORT_KWH:
-            cut = cut_of(step.problem, step.energy_kwh, i)
+            cut = reasons.cuts.of(i)
         reason = reasons.of(i, cut, short_kwh=short)
         said = why(reason, zone=self.site.zone, currency=step.currency)
         return said.text, said.text_zh

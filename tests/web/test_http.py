@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from base64 import b64encode
 from dataclasses import replace
@@ -13,8 +14,11 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 
+from adapters.cli import main
 from adapters.config import parse_site
 from adapters.config_web import WebSettings
+from adapters.config_writer import site_to_toml
+from adapters.store.steps import list_steps, reading_store
 from adapters.web.api import build_app
 from adapters.web.serve import check_reach
 from models.errors import ConfigurationError
@@ -47,6 +51,32 @@ def test_the_api_and_the_state_say_the_same(depot: Served) -> None:
     ok = [r for r in piles["rows"] if r["outlook"] == "ok"]
     assert ok
     assert all(r["ready_at"] < r["departure"] for r in ok)
+
+
+def test_status_page_and_explain_say_the_same(
+    own_depot: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage, api = own_depot.stage, client(own_depot)
+    site = tmp_path / "site.toml"
+    site.write_text(site_to_toml(stage.file), encoding="utf-8")
+    stage.play([stage.limit(75.0)])
+    newest = list_steps(reading_store(stage.path), 1)[0].number
+
+    def seen() -> bool:
+        picture = own_depot.feed.picture
+        return picture is not None and picture.step is not None and picture.step.number == newest
+
+    until(seen, "the page knows the newest plan")
+    asked = {"limit": 500, "show": "short"}
+    rows = api.get("/api/v1/piles", params=asked).json()["rows"]
+    cut = [r for r in rows if "; shared with " in r["why"]]
+    assert cut
+    for row in (*cut[:5], *rows[:3]):
+        status = json.loads(stage.said[f"valleyfill/v1/depot-1/session/{row['session']}/status"])
+        assert main(["explain", row["session"], "--site", str(site), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["why"] == row["why"] == status["why"]
+        assert told["why_zh"] == row["why_zh"] == status["why_zh"]
 
 
 def test_a_limit_is_told_with_its_source_and_its_answer(own_depot: Served) -> None:

@@ -1,0 +1,43 @@
+"""What flows through each node of a plan, and what may."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.problem import FloatArray, Problem
+from scheduler.rows import subtree_sums
+
+
+def node_loads(
+    problem: Problem, energy_kwh: FloatArray, assets_kw: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Energy through each node in each slot, and the most that may flow.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    energy_kwh : ndarray, shape (offsets[-1],)
+        A plan of it.
+    assets_kw : ndarray, shape (s + p, T), optional
+        Powers of its microgrid's storage and PV, as a solution tells them.
+
+    Returns
+    -------
+    load_kwh, most_kwh : ndarray, shape (m, T)
+        As the plan's charging counts under the limits. Without a microgrid base load is in neither:
+        the problem's limits are what it leaves. Infinite where nothing limits.
+    """
+    factor = problem.fleet.count_factor[problem.entry_session]
+    slot_h, grid = problem.horizon.slot_h, problem.microgrid
+    load = subtree_sums(problem, np.where(energy_kwh > 0, energy_kwh * factor, energy_kwh))
+    if grid is None:
+        return load, np.asarray(problem.cap_kw * slot_h, dtype=np.float64)
+    base = grid.base_kw * slot_h
+    load = load + base
+    if assets_kw is not None:
+        for k, v in enumerate(grid.asset_node.tolist()):
+            while v >= 0:
+                load[v] += assets_kw[k] * slot_h
+                v = int(problem.parent[v])
+    return load, np.maximum(grid.import_kw * slot_h, base)
