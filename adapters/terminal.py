@@ -14,6 +14,7 @@ from adapters.web.words import Lang, alert_word, say
 
 _COLOURS = {
     "charging": "cyan",
+    "giving": "magenta",
     "waiting": "white",
     "short": "red",
     "full": "green",
@@ -22,7 +23,9 @@ _COLOURS = {
     "announced": "white",
     "free": "bright_black",
 }
-_URGENCY = ("short", "fault", "silent", "charging", "waiting", "announced", "full", "free")
+_URGENCY = (
+    *("short", "fault", "silent", "charging", "giving", "waiting", "announced", "full", "free"),
+)
 
 
 def screen(feed: Feed, lang: Lang, rows: int) -> RenderableType:
@@ -45,7 +48,7 @@ def screen(feed: Feed, lang: Lang, rows: int) -> RenderableType:
         table.add_column(say(lang, key), min_width=width, overflow="ellipsis", no_wrap=True)
     table.add_column(say(lang, "why"), ratio=1, overflow="ellipsis", no_wrap=True)
     for row in piles[:rows]:
-        table.add_row(*_cells(picture.whole(row), lang, o))
+        table.add_row(*_cells(picture.whole(row.pile), lang, o))
     parts: list[RenderableType] = [_head(o, lang), table]
     open_alerts = [e for e in picture.events if e.open][:5]
     if open_alerts:

@@ -36,7 +36,8 @@ from adapters.web.models import (
 )
 from adapters.web.page import Theme, View
 from adapters.web.parts import Frame
-from adapters.web.picture import Picture, blocks_of
+from adapters.web.picture import Picture
+from adapters.web.snapshot import decode_plan
 from adapters.web.words import Lang
 from models.horizon import instant_of
 
@@ -202,7 +203,7 @@ def _api(app: FastAPI, feed: Feed) -> None:
         """Piles and their sessions, with the reason for each."""
         picture = _seen(feed)
         found = chosen(picture, search=search, show=show, sort=sort)
-        rows = tuple(picture.whole(r) for r in found[offset : offset + limit])
+        rows = tuple(picture.whole(p) for p in found[offset : offset + limit])
         return PilePage(total=len(found), offset=offset, rows=rows)
 
     @app.get("/api/v1/sessions/{session}", responses=_UNKNOWN)
@@ -212,7 +213,7 @@ def _api(app: FastAPI, feed: Feed) -> None:
         record = picture.seen.sessions.get(session)
         if record is None or picture.piles[record.request.pile].session != session:
             raise HTTPException(404, f"there is no session '{session}' on a pile")
-        return picture.whole(picture.piles[record.request.pile])
+        return picture.whole(record.request.pile)
 
     @app.get("/api/v1/nodes", responses=_GONE)
     def nodes() -> tuple[NodeRow, ...]:
@@ -242,8 +243,9 @@ def _api(app: FastAPI, feed: Feed) -> None:
     @app.get("/api/v1/plan", responses=_UNKNOWN)
     def plan() -> PlanOut:
         """The running plan, whole."""
-        found = _seen(feed).plan
-        if found is None:
+        picture = _seen(feed)
+        found, planned = decode_plan(picture.packed_plan), picture.planned
+        if found is None or planned is None:
             raise HTTPException(404, "no plan has been made yet")
         zone = feed.file.site.zone
         return PlanOut(
@@ -252,7 +254,7 @@ def _api(app: FastAPI, feed: Feed) -> None:
             rung=found.rung,
             made_at=instant_of(found.made_s).astimezone(zone),
             until=instant_of(found.end_s).astimezone(zone),
-            sessions={s: tuple(blocks_of(p)) for s, p in found.sessions.items()},
+            sessions={s: tuple(planned.blocks(s)) for s in planned.index},
         )
 
     @app.get("/api/v1/steps")

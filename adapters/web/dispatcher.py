@@ -10,16 +10,18 @@ from typing import Literal
 from adapters.web.models import PileLook, PileRow
 from adapters.web.parts import Frame, card, event_list, power_chart
 from adapters.web.picture import Picture
+from adapters.web.piles import Glance
 from adapters.web.words import alert_word
 
 Show = Literal[
-    "all", "charging", "waiting", "short", "full", "free", "announced", "fault", "silent"
+    "all", "charging", "giving", "waiting", "short", "full", "free", "announced", "fault", "silent"
 ]
 Sort = Literal["pile", "departure", "short", "power"]
 
 SHOWS: tuple[Show, ...] = (
     "all",
     "charging",
+    "giving",
     "waiting",
     "short",
     "full",
@@ -35,6 +37,7 @@ _FAR = float("inf")
 
 _MARKS: dict[PileLook, str] = {
     "charging": "▲",
+    "giving": "▼",
     "waiting": "◷",
     "short": "!",
     "full": "✓",
@@ -82,15 +85,15 @@ def cards(f: Frame) -> str:
 def todo(f: Frame) -> str:
     """Short sessions with their way out, and alerts that stand, worst first."""
     rows = sorted(
-        (r for r in f.picture.piles.values() if r.short_kwh > 0), key=lambda r: -r.short_kwh
+        (g for g in f.picture.piles.values() if g.short_kwh > 0), key=lambda g: -g.short_kwh
     )
     items = []
     for row in rows[:TODO_AT_MOST]:
-        text, text_zh = f.picture.why(row.session or "")
+        text, text_zh = f.picture.why(row.session)
         said = text_zh if f.lang == "zh" else text
         items.append(
             f'<li class="bad"><strong>{escape(row.pile)}</strong> '
-            f'<span class="where">{escape(row.session or "")}</span><br>{escape(said)}</li>'
+            f'<span class="where">{escape(row.session)}</span><br>{escape(said)}</li>'
         )
     if len(rows) > TODO_AT_MOST:
         items.append(f"<li>{f.say('more_short', len(rows) - TODO_AT_MOST)}</li>")
@@ -106,29 +109,29 @@ def todo(f: Frame) -> str:
     return f'<ul class="todo">{"".join(items)}</ul>'
 
 
-def chosen(picture: Picture, *, search: str, show: Show, sort: Sort) -> list[PileRow]:
+def chosen(picture: Picture, *, search: str, show: Show, sort: Sort) -> list[str]:
     """The piles that are asked for, in order."""
     word = search.strip().lower()
-    rows = [
-        r
-        for r in picture.piles.values()
-        if (show == "all" or r.look == show)
-        and (not word or any(word in x.lower() for x in (r.pile, r.node, r.session or "")))
+    found = [
+        g
+        for g in picture.piles.values()
+        if (show == "all" or g.look == show)
+        and (not word or any(word in x.lower() for x in (g.pile, g.node, g.session)))
     ]
-    keys: dict[Sort, Callable[[PileRow], object]] = {
-        "pile": lambda r: r.pile,
-        "departure": lambda r: (_FAR if r.departure is None else r.departure.timestamp(), r.pile),
-        "short": lambda r: (-r.short_kwh, r.pile),
-        "power": lambda r: (-r.power_kw, r.pile),
+    keys: dict[Sort, Callable[[Glance], object]] = {
+        "pile": lambda g: g.pile,
+        "departure": lambda g: (g.departure_s or _FAR, g.pile),
+        "short": lambda g: (-g.short_kwh, g.pile),
+        "power": lambda g: (-g.power_kw, g.pile),
     }
     key = keys[sort]
-    return sorted(rows, key=lambda r: (key(r),))
+    return [g.pile for g in sorted(found, key=lambda g: (key(g),))]
 
 
-def table_rows(f: Frame, rows: Sequence[PileRow], offset: int) -> str:
+def table_rows(f: Frame, piles: Sequence[str], offset: int) -> str:
     """Rows of the list, whole."""
     lane = Lane(f)
-    return "".join(_row(f, lane, f.picture.whole(r), offset + k) for k, r in enumerate(rows))
+    return "".join(_row(f, lane, f.picture.whole(p), offset + k) for k, p in enumerate(piles))
 
 
 def _row(f: Frame, lane: Lane, r: PileRow, index: int) -> str:

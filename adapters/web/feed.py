@@ -15,11 +15,14 @@ from adapters.config import SiteFile
 from adapters.store.steps import StepHead, list_steps, reading_store
 from adapters.web.models import Overview, Savings
 from adapters.web.money import savings_of
-from adapters.web.picture import Picture, node_rows
+from adapters.web.picture import Picture
 from adapters.web.series import SeriesMaker
 from adapters.web.snapshot import Reader, StoreFault
+from adapters.web.tree import root_load_kw
 from models.errors import ValleyfillError
+from scheduler.draft import Draft
 from scheduler.pricing import Pricing
+from scheduler.view import look
 
 log = logging.getLogger("valleyfill.page")
 
@@ -129,13 +132,17 @@ class Feed:
                 self._series.fill_in(base, seen)
         self._series.know(seen)
         version = 1 if self._picture is None else self._picture.version + 1
-        self._series.hear(seen, next(iter(node_rows(self.file.site, seen))).load_kw)
-        series = self._series.series(seen, reader.plan)
+        sums = look(Draft(seen), self.file.site)
+        self._series.hear(seen, root_load_kw(self.file.site, seen, sums))
+        planned = reader.planned()
+        series = self._series.series(seen, planned)
         self._picture = Picture(
             version=version,
             site=self.file.site,
             seen=seen,
-            plan=reader.plan,
+            sums=sums,
+            planned=planned,
+            packed_plan=reader.packed_plan,
             step=reader.step,
             told=reader.events,
             price=self._series.price_ahead(series),

@@ -83,13 +83,14 @@ def exceeded_s(f: Frame) -> float:
 
 def _lowered(f: Frame) -> int:
     """Piles held below what the running plan gives them in this slot."""
-    plan, now = f.picture.plan, f.picture.seen.now.timestamp()
-    if plan is None:
+    planned = f.picture.planned
+    if planned is None:
         return 0
+    now_kw = planned.now_kw(f.picture.seen.now.timestamp())
     return sum(
-        row.setpoint_kw < plan.sessions[row.session].at(now) - 0.1 - POWER_EPSILON_KW
-        for row in f.picture.piles.values()
-        if row.session is not None and row.session in plan.sessions
+        g.setpoint_kw < now_kw[g.session] - 0.1 - POWER_EPSILON_KW
+        for g in f.picture.piles.values()
+        if g.session in now_kw
     )
 
 

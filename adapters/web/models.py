@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-PileLook = Literal["free", "charging", "waiting", "full", "short", "announced", "fault", "silent"]
+PileLook = Literal[
+    "free", "charging", "giving", "waiting", "full", "short", "announced", "fault", "silent"
+]
 Outlook = Literal["none", "ok", "tight", "short", "done"]
 """Whether a vehicle will be ready when it leaves: in time, with less than half an hour to spare,
 short, or already."""

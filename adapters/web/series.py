@@ -13,10 +13,10 @@ import numpy as np
 
 from adapters.web.models import Series
 from adapters.web.picture import PriceAhead, now_s
+from adapters.web.planned import Planned
 from models.errors import TariffError
-from models.horizon import FloatArray, Horizon, IntArray, epoch_s, instant_of
+from models.horizon import FloatArray, Horizon, epoch_s, instant_of
 from models.limits import limit_edges
-from models.plan import Plan
 from models.site import Site
 from scheduler.draft import Draft
 from scheduler.planning import base_ahead
@@ -63,7 +63,7 @@ class SeriesMaker:
         kinds = (("storage", site.storages), ("pv", site.pv))
         self.groups = (*piles, *(name for name, own in kinds if own))
         self._past: deque[Sample] = deque(maxlen=PAST_S // SAMPLE_S + 2)
-        self._planned: tuple[str, IntArray, FloatArray] = ("", np.zeros(0, np.int64), np.zeros(0))
+        self._summed: tuple[Planned | None, FloatArray] = (None, np.zeros((0, 0)))
         self._pile_of: dict[str, int] = {}
 
     def fill_in(self, base: sqlite3.Connection, seen: SiteState) -> None:
@@ -112,12 +112,12 @@ class SeriesMaker:
         base = max(load_kw - sum(parts), 0.0)
         self._past.append(Sample(at, base, tuple(parts), limit))
 
-    def series(self, seen: SiteState, plan: Plan | None) -> Series:
+    def series(self, seen: SiteState, planned: Planned | None) -> Series:
         """Measured slots, then planned ones."""
         here = now_s(seen)
         past = [s for s in self._past if s.at_s >= here - PAST_S]
         horizon, prices, periods = self._window(seen)
-        ahead = self._planned_kw(plan, horizon, here)
+        ahead = self._planned_kw(planned, horizon)
         draft = Draft(seen)
         starts = [instant_of(int(s)) for s in horizon.edges_s[:-1]]
         limits = [limit_now_kw(draft, self._site, 0, at) for at in starts]
@@ -160,34 +160,26 @@ class SeriesMaker:
         k = np.searchsorted(steps.starts_s, np.array(starts), side="right") - 1
         return [float(steps.buy_per_kwh[i]) for i in k], [str(steps.period[i]) for i in k]
 
-    def _planned_kw(self, plan: Plan | None, horizon: Horizon, here: int) -> FloatArray:
+    def _planned_kw(self, planned: Planned | None, horizon: Horizon) -> FloatArray:
         """Planned power of each group in each slot, kW, shape (groups, n)."""
-        if plan is None:
-            return np.zeros((len(self.groups), horizon.n))
-        if self._planned[0] != plan.digest:
-            self._planned = (plan.digest, *self._of_plan(plan))
-        _, edges, power = self._planned
         step = np.zeros((len(self.groups), horizon.n))
+        if planned is None:
+            return step
+        if self._summed[0] is not planned:
+            self._summed = (planned, self._of_plan(planned))
+        edges, power = planned.edges_s, self._summed[1]
         k = np.searchsorted(edges, horizon.edges_s[:-1], side="right") - 1
         inside = (k >= 0) & (k < power.shape[1])
         step[:, inside] = power[:, k[inside]]
         return step
 
-    def _of_plan(self, plan: Plan) -> tuple[IntArray, FloatArray]:
-        """The plan by group on its own slots."""
-        edges = np.asarray(plan.edges_s, dtype=np.int64)
-        energy = np.zeros((len(self.groups), edges.size - 1))
-        piles = self._pile_of
-        rows = [(piles.get(s), p) for s, p in plan.sessions.items()]
-        rows += [(self._asset_of.get(a), p) for a, p in plan.assets.items()]
-        for group, part in rows:
-            if group is None or not part.power_kw:
-                continue
-            starts = np.asarray(part.starts_s, dtype=np.int64)
-            kwh = np.asarray(part.power_kw) * np.diff(starts)
-            k = np.clip(np.searchsorted(edges, starts[:-1], side="right") - 1, 0, edges.size - 2)
-            np.add.at(energy[group], k, kwh)
-        return edges, np.asarray(energy / np.diff(edges), dtype=np.float64)
+    def _of_plan(self, planned: Planned) -> FloatArray:
+        """The plan by group on its own slots, kW."""
+        power = planned.by_group(self._pile_of, len(self.groups))
+        for name, kw in planned.assets_kw.items():
+            if name in self._asset_of:
+                power[self._asset_of[name]] += kw
+        return power
 
     def know(self, seen: SiteState) -> None:
         """Which group each session's pile belongs to."""

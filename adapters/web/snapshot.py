@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from adapters.store.steps import Step, read_steps, reading_store
+from adapters.web.planned import Planned, of_plan, of_step
 from models.plan import Plan
 from scheduler.state import SiteState
 
@@ -40,6 +41,13 @@ def _decoder() -> msgspec.msgpack.Decoder[Any]:
 
 _SEEN = _decoder()
 _PLAN = msgspec.msgpack.Decoder(Plan | None)
+_HEAD = msgspec.msgpack.Decoder(msgspec.defstruct("Head", [("digest", str)]) | None)
+
+
+def decode_plan(packed: bytes) -> Plan | None:
+    """A stored plan, whole; None where there is none."""
+    found: Plan | None = _PLAN.decode(packed)
+    return found
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,9 @@ class Reader:
         self._base = reading_store(path)
         self._version = -1
         self._snapshot = -1
-        self._plan_bytes = b""
+        self.packed_plan = b"\xc0"
+        self._planned: Planned | None = None
         self.seen: SiteState | None = None
-        self.plan: Plan | None = None
         self.step: Step | None = None
         self.events: tuple[Event, ...] = ()
 
@@ -97,12 +105,27 @@ class Reader:
             found = _SEEN.decode(row[1])
             self.seen = found
             packed = bytes(found.plan)
-            if packed != self._plan_bytes:
-                self._plan_bytes, self.plan = packed, _PLAN.decode(packed)
+            if packed != self.packed_plan:
+                self.packed_plan, self._planned = packed, None
         self._read_step()
         self.events = tuple(self._told(400))
         self._version = version
         return True
+
+    def planned(self) -> Planned | None:
+        """The running plan as arrays: of its step record, where that is kept."""
+        if self._planned is None:
+            head = _HEAD.decode(self.packed_plan)
+            if head is None:
+                return None
+            step, plan = self.step, None
+            if step is None or step.problem.digest != head.digest:
+                plan = decode_plan(self.packed_plan)
+            if plan is not None:
+                self._planned = of_plan(plan)
+            elif step is not None:
+                self._planned = of_step(step)
+        return self._planned
 
     def _read_step(self) -> None:
         (newest,) = self._base.execute("SELECT coalesce(max(id), 0) FROM steps").fetchone()

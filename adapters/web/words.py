@@ -54,6 +54,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "all": ("All", "全部"),
     "free": ("Free", "空闲"),
     "waiting": ("Waiting", "等待"),
+    "giving": ("Giving back", "放电"),
     "full": ("Ready", "已完成"),
     "announced": ("Announced", "预约"),
     "fault": ("Fault", "故障"),
