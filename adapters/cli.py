@@ -47,6 +47,7 @@ COMMANDS = {
     "tariff": "adapters.cli_tariff:app",
     "store": "adapters.cli_store:app",
     "bill": "adapters.cli_bill:bill",
+    "aggregate": "adapters.cli_aggregate:aggregate",
     "version": "adapters.cli_version:version",
 }
 """Where each command lives: a function with typer's annotations, or a typer app."""

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from adapters.config_assets import give_back_rule, read_assets
 from adapters.config_mqtt import MqttSettings, read_mqtt
+from adapters.config_rules import island_rule, response_rule
 from adapters.config_table import Table
 from adapters.config_web import WebSettings, read_web
 from adapters.metrics_settings import MetricsSettings, read_metrics
@@ -58,6 +59,8 @@ _SITE = [
     "telemetry_period_s",
     "walk_in",
     "v2g",
+    "response",
+    "island",
     "beyond_request",
     "clock",
     "on_stop",
@@ -170,11 +173,14 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         base_load=head.choice("base_load", ("meter", "envelope", "none")),
         walk_in=_walk_in(head),
         v2g=give_back_rule(head),
+        response=response_rule(head),
+        island=island_rule(head),
         beyond_request=head.choice("beyond_request", ("stop", "spare"), "stop"),
         network=network,
         piles=assets.piles,
         storages=assets.storages,
         pv=assets.pv,
+        feeders=assets.feeders,
         envelope=_envelope(head),
         margin_kw=_margin(head),
         voltage_tolerance=head.number("voltage_tolerance", 0.07),

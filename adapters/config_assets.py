@@ -1,4 +1,4 @@
-"""The ``[[assets]]`` of a site file: piles, storage, PV."""
+"""The ``[[assets]]`` of a site file: piles, storage, PV, switchable feeders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from adapters.config_table import Table, nearest
 from models.errors import ConfigurationError
+from models.island import Feeder
 from models.network import Network
 from models.pile import Pile, ac_pile
 from models.site import GiveBackRule
@@ -51,8 +52,8 @@ _STORAGE = [
     "reserve_soc",
     "grid_charging",
 ]
-_KEYS = {"storage": _STORAGE, "pv": ["max_kw"]}
-KINDS = ("pile", "storage", "pv")
+_KEYS = {"storage": _STORAGE, "pv": ["max_kw"], "feeder": ["max_kw", "priority"]}
+KINDS = ("pile", "storage", "pv", "feeder")
 
 PILOT_MIN_A = 6.0
 """Least current that the pilot signal can offer (IEC 61851-1, GB/T 18487.1)."""
@@ -71,6 +72,7 @@ class Assets:
     piles: tuple[Pile, ...]
     storages: tuple[Storage, ...]
     pv: tuple[PvPlant, ...]
+    feeders: tuple[Feeder, ...]
     assumed: tuple[str, ...]
 
 
@@ -85,6 +87,7 @@ def read_assets(top: Table, network: Network) -> Assets:
     piles: list[Pile] = []
     storages: list[Storage] = []
     pv: list[PvPlant] = []
+    feeders: list[Feeder] = []
     assumed: list[str] = []
     for i, body in enumerate(top.tables("assets")):
         where = _place(body, i)
@@ -99,9 +102,18 @@ def read_assets(top: Table, network: Network) -> Assets:
         table = Table(body, where, (*_COMMON, *_KEYS[kind]))
         if kind == "storage":
             storages.append(_storage(table, assumed))
+        elif kind == "feeder":
+            feeders.append(
+                Feeder(
+                    table.text("id"),
+                    table.text("node"),
+                    table.number("max_kw"),
+                    table.integer("priority"),
+                )
+            )
         else:
             pv.append(PvPlant(table.text("id"), table.text("node"), table.number("max_kw")))
-    return Assets(tuple(piles), tuple(storages), tuple(pv), tuple(assumed))
+    return Assets(tuple(piles), tuple(storages), tuple(pv), tuple(feeders), tuple(assumed))
 
 
 def _place(body: Mapping[str, Any], position: int) -> str:

@@ -52,6 +52,7 @@ def site_to_toml(file: SiteFile, *, comment: str = "") -> str:
         *(_pile(p) for p in site.piles),
         *(_storage(s) for s in site.storages),
         *({"id": p.id, "kind": "pv", "node": p.node, "max_kw": _plain(p.max_kw)} for p in site.pv),
+        *({"kind": "feeder", **_said(asdict(f))} for f in site.feeders),
     ]
     head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     return head + tomli_w.dumps(data)
@@ -100,6 +101,10 @@ def _site(file: SiteFile) -> dict[str, Any]:
         )
     if site.v2g is not None:
         out["v2g"] = _said(asdict(site.v2g))
+    if site.island is not None:
+        out["island"] = _said(asdict(site.island))
+    if site.response is not None:
+        out["response"] = _said(asdict(site.response))
     if site.envelope:
         out["envelope"] = [
             {

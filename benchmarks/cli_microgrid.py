@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from benchmarks import flexibility as flexible
 from benchmarks import forecasts as forecast_bench
 from benchmarks import general as general_bench
+from benchmarks import island, microgrid_plot, response
 from benchmarks import microgrid as microgrid_bench
-from benchmarks import microgrid_plot, response
 
 Report = Callable[..., None]
 Data = Annotated[Path, typer.Option(help="Folder of the real data.")]
@@ -83,13 +84,32 @@ def add_to(app: typer.Typer, report: Report) -> None:
             quick,
         )
 
+    @app.command()
+    def flexibility(
+        data: Data,
+        times: Annotated[int, typer.Option(help="Instants at which an offer is taken.")] = 100,
+        as_json: Json = False,
+    ) -> None:
+        """Published flexibility taken at its word at random instants of real days."""
+        _tell(lambda data, tell: flexible.trial(data, times=times, tell=tell), data, as_json)
+
+    @app.command("island")
+    def islanding(data: Data, as_json: Json = False) -> None:
+        """An islanding drill: four hours without the grid on a real day."""
+        _tell(island.drill, data, as_json)
+
     @app.command("response")
     def demand_response(data: Data, as_json: Json = False) -> None:
         """A demand-response drill on a real day: promised, and delivered by the meter."""
-        messages = Console(stderr=True)
-        found = response.drill(data, tell=lambda line: messages.print(line, style="dim"))
-        if as_json:
-            print(json.dumps(found))
-            return
-        for name, value in found.items():
-            Console().print(f"{name}: {value}")
+        _tell(response.drill, data, as_json)
+
+
+def _tell(drill: Callable[..., dict[str, Any]], data: Path, as_json: bool) -> None:
+    """Run a drill and print what came of it, line by line or as JSON."""
+    messages = Console(stderr=True)
+    found = drill(data, tell=lambda line: messages.print(line, style="dim"))
+    if as_json:
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        Console().print(f"{name}: {value}")

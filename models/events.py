@@ -60,15 +60,15 @@ class Heartbeat(Received):
 class DemandCalled(Received):
     """``grid/event/{event}``: a demand response event at the point of connection.
 
-    ``power_kw`` is a magnitude for ``reduce_by`` and ``limit_to``; ``slots`` a series of
-    (start, kW), each holding until the next, in its place. ``follow`` is what the connection
-    should draw (positive) or give (negative).
+    ``power_kw`` is a magnitude but for ``follow``; ``slots`` a series of (start, kW), each holding
+    until the next, in its place. ``reduce_by`` and ``raise_by`` (valley filling) count from the
+    baseline; ``follow`` is what the connection should draw (positive) or give (negative).
     """
 
     event: str
     start: datetime
     end: datetime
-    kind: Literal["reduce_by", "limit_to", "follow"]
+    kind: Literal["reduce_by", "raise_by", "limit_to", "follow"]
     power_kw: float | None
     slots: tuple[tuple[datetime, float], ...] = ()
     incentive_per_kwh: float | None = None
@@ -158,13 +158,15 @@ class NodeMeasured(Received):
 @dataclass(frozen=True, kw_only=True)
 class AssetMeasured(Received):
     """``asset/{asset}/telemetry``: storage, PV or a feeder. Positive power draws from the grid;
-    ``available_kw`` is a magnitude: what it could do now.
+    ``available_kw`` is a magnitude: what it could do now (a feeder that is off: what it would
+    draw). ``islanded``: its inverter forms the grid, since the connection is lost.
     """
 
     asset: str
     power_kw: float
     soc: float | None = None
     available_kw: float | None = None
+    islanded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,6 +71,9 @@ class Plan:
         empty while no price stands on a peak.
     aims : tuple of (str, float)
         By demand term of a month: the mean power, kW, that no interval of it should exceed.
+    connection_kw : tuple of float
+        Power at the point of connection in each slot, storage and PV included, kW; empty where no
+        asset was planned.
     """
 
     digest: str
@@ -85,3 +88,11 @@ class Plan:
     curtailed: dict[str, tuple[bool, ...]] = field(default_factory=dict)
     site_kw: tuple[float, ...] = ()
     aims: tuple[tuple[str, float], ...] = ()
+    connection_kw: tuple[float, ...] = ()
+
+    def connection_between(self, start_s: float, end_s: float) -> float:
+        """Mean planned power at the connection in [start_s, end_s), kW; nan outside the plan."""
+        if not self.connection_kw or start_s < self.edges_s[0] or end_s > self.edges_s[-1]:
+            return math.nan
+        whole = SessionPlan(self.edges_s, self.connection_kw)
+        return whole.energy_between(start_s, end_s) * 3600.0 / (end_s - start_s)

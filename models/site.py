@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from models.errors import ConfigurationError
 from models.ids import check_id
+from models.island import Feeder, IslandRule
 from models.network import Network
 from models.pile import Pile
+from models.site_rules import ResponseRule
 from models.storage import PvPlant, Storage
 
 BaseLoad = Literal["meter", "envelope", "none"]
@@ -175,6 +177,13 @@ class Site:
         left when everybody else is served, at the cheapest hours of its stay.
     v2g : GiveBackRule or None
         None: no vehicle is asked to give back, whatever its driver consents to.
+    response : ResponseRule or None
+        How the site takes part in demand response; None: it obeys mandatory limits and refuses
+        the rest.
+    feeders : tuple of Feeder
+        Loads that can be switched off as a whole; they are part of the base load.
+    island : IslandRule or None
+        How the site runs without the grid; None: it does not.
     """
 
     name: str
@@ -196,11 +205,19 @@ class Site:
     beyond_request: BeyondRequest = "stop"
     deadline_s: float = 10.0
     v2g: GiveBackRule | None = None
+    response: ResponseRule | None = None
+    feeders: tuple[Feeder, ...] = ()
+    island: IslandRule | None = None
 
     def __post_init__(self) -> None:
         check_id(self.name, where="site.name")
         seen = set(self.network.ids)
-        assets: tuple[Pile | Storage | PvPlant, ...] = (*self.piles, *self.storages, *self.pv)
+        assets: tuple[Pile | Storage | PvPlant | Feeder, ...] = (
+            *self.piles,
+            *self.storages,
+            *self.pv,
+            *self.feeders,
+        )
         for asset in assets:
             if asset.id in seen:
                 raise ConfigurationError(
@@ -227,6 +244,23 @@ class Site:
                     f"{value:g} is not in {low:g} to {high:g}", where=f"site.{name}"
                 )
         self._check_fallbacks()
+        self._check_island()
+
+    def _check_island(self) -> None:
+        if self.island is None:
+            return
+        if self.island.storage not in {s.id for s in self.storages}:
+            raise ConfigurationError(
+                f"{self.island.storage!r} is no storage",
+                where="site.island.storage",
+                fix="the id of the storage behind the grid-forming inverter",
+            )
+        if self.base_load != "meter":
+            raise ConfigurationError(
+                "what an island carries must be metered",
+                where="site.base_load",
+                fix='base_load = "meter"',
+            )
 
     def _check_fallbacks(self) -> None:
         """I2: the fallbacks of all piles fit under the failsafe limit, at every node."""

@@ -18,10 +18,13 @@ from dataclasses import dataclass, field, replace
 
 from models.site import Site
 from models.units import POWER_EPSILON_KW
-from scheduler.asset_state import asset_talks, held_band_kw, pv_now_kw, reach_kw
+from scheduler.asset_state import asset_talks, held_band_kw, pv_now_kw, reach_kw, sun_kw
+from scheduler.calls import runs
 from scheduler.draft import Draft
 from scheduler.effects import AssetSetpointSent
 from scheduler.fixed import fixed
+from scheduler.island import IslandOrder
+from scheduler.island_control import forming
 from scheduler.safety import Budget, Outlet
 from scheduler.state import AssetState, NodeState, SentSetpoint
 from scheduler.timers import renewal_due_s
@@ -97,10 +100,14 @@ def show_assets(
         outlets[i] = _shifted(old, want, high, pile.wanted_kw if pile.sent else 0.0, zero)
         _grow(budget, old, zero)
         done.shift_kw[i] = zero
+    more_kw = beside_plan_kw(draft, site)
+    formed_by = forming(draft, site)
     for storage in site.storages:
         state = draft.get("assets").get(storage.id, AssetState())
         path = site.network.path[site.network.index[storage.node]]
         _, high = held_band_kw(state, mono_s, lease_s, 0.0)
+        if storage.id == formed_by:
+            continue
         if not asset_talks(draft, site, storage.id):
             # It may be charging by what it was told: that much is not free.
             for v in path:
@@ -108,7 +115,7 @@ def show_assets(
             continue
         out_kw, in_kw = reach_kw(storage, state, FADE_H)
         stopped = bool(draft.get("emergencies")) and in_emergency(draft, site, path)
-        want = planned_kw(draft, storage.id) or 0.0
+        want = (planned_kw(draft, storage.id) or 0.0) + more_kw.get(storage.id, 0.0)
         if stopped:
             out_kw = in_kw = want = 0.0
         want = min(max(want, -out_kw), in_kw)
@@ -120,6 +127,29 @@ def show_assets(
         outlets.append(outlet)
         _grow(budget, plain, out_kw)
     return done
+
+
+def beside_plan_kw(draft: Draft, site: Site) -> dict[str, float]:
+    """While an event runs, what storages take on so that the connection keeps to its plan, kW.
+
+    What load, PV and vehicles do beside the plan would else be missing from what was promised.
+    """
+    plan, now = draft.plan, draft.get("now")
+    if plan is None or not plan.connection_kw or not runs(draft.get("calls").values(), now):
+        return {}
+    node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
+    k = bisect_right(plan.edges_s, now.timestamp()) - 1
+    if node is None or node.load_kw is None or not 0 <= k < len(plan.connection_kw):
+        return {}
+    told = [s for s in site.storages if asset_talks(draft, site, s.id)]
+    if not told:
+        return {}
+    others = node.load_kw + sum(p.power_kw for p in draft.piles.values())
+    others -= sun_kw(draft, site, 0)
+    planned = sum(planned_kw(draft, s.id) or 0.0 for s in told)
+    missing = plan.connection_kw[k] - others - planned
+    whole = sum(s.max_kw for s in told)
+    return {s.id: missing * s.max_kw / whole for s in told}
 
 
 def _shifted(old: Outlet, want: float, held: float, sent: float, zero: float) -> Outlet:
@@ -141,7 +171,12 @@ def _grow(budget: Budget, outlet: Outlet, by_kw: float) -> None:
 
 
 def settle_assets(
-    draft: Draft, site: Site, names: list[str], powers: list[float], done: AssetPass
+    draft: Draft,
+    site: Site,
+    names: list[str],
+    powers: list[float],
+    done: AssetPass,
+    island: IslandOrder | None = None,
 ) -> list[float]:
     """Shift back, hold the export limits, and send what storage and PV have to do.
 
@@ -158,6 +193,9 @@ def settle_assets(
             piles[i] = 0.0
     stores = {asset: back[i] for asset, i in done.stores.items()}
     limits = _hold_export(draft, site, names, piles, stores)
+    if island is not None and forming(draft, site) is not None:
+        whole = sum(p.max_kw for p in site.pv)
+        limits = {p.id: min(p.max_kw, island.pv_kw * p.max_kw / whole) for p in site.pv}
     _send(draft, site, stores, limits)
     return piles
 

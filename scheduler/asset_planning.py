@@ -11,6 +11,7 @@ from models.events import ForecastPushed
 from models.horizon import FloatArray, Horizon, epoch_s, instant_of
 from models.site import Site
 from scheduler.asset_state import asset_talks, pv_now_kw
+from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.microgrid import Giving, Microgrid, Sources, Stores
@@ -29,7 +30,7 @@ that nothing is moved for no gain."""
 def has_assets(site: Site) -> bool:
     """Whether a site's problems leave the flow: storage, PV, or piles that can feed back."""
     gives = site.v2g is not None and any(p.discharge_kw > 0 for p in site.piles)
-    return bool(site.storages or site.pv or gives)
+    return bool(site.storages or site.pv or gives or site.feeders)
 
 
 def with_microgrid(
@@ -72,6 +73,7 @@ def with_microgrid(
         import_kw=np.maximum(limit_kw, 0.0),
         export_kw=_export_ahead(draft, site, horizon),
         giving=_giving(site, owed),
+        calls=terms_of(draft.get("calls"), horizon),
     )
     beside = base[0] - sun.sum(axis=0) - sum(s.max_kw for s in site.storages)
     peaks = peak_prices(draft, problem, np.maximum(beside, 0.0), terms, beside=False)
@@ -82,7 +84,9 @@ def _export_ahead(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
     """What may flow back at each node in each slot, a magnitude, kW, shape (m, T)."""
     out = np.empty((len(site.network.nodes), horizon.n))
     for v, node in enumerate(site.network.nodes):
-        if draft.get("limits").get(node.id):
+        if v == 0 and draft.get("island") is not None:
+            out[v] = 0.0
+        elif draft.get("limits").get(node.id):
             out[v] = [export_now_kw(draft, site, v, instant_of(s)) for s in horizon.edges_s[:-1]]
         else:
             out[v] = export_now_kw(draft, site, v, draft.get("now"))

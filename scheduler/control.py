@@ -13,6 +13,7 @@ from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
 from scheduler.demand_hold import hold, room_now_kw
 from scheduler.draft import Draft
+from scheduler.island_control import islanding
 from scheduler.safety import enforce
 from scheduler.sending import send
 from scheduler.sights import Sights
@@ -49,11 +50,12 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
                 replace(o, want_kw=min(o.want_kw, held.get(name, 0.0)))
                 for name, o in zip(names, outlets, strict=True)
             ]
+        order_kw = islanding(draft, site, names, outlets, budget)
         shown = show_assets(draft, site, names, outlets, held, budget) if assets else None
         order = _order(draft, names, draft.get("now"))
         powers = enforce(outlets, [*order, *range(len(names), len(outlets))], budget)
         if shown is not None:
-            powers = settle_assets(draft, site, names, powers, shown)
+            powers = settle_assets(draft, site, names, powers, shown, order_kw)
     send(draft, site, names, powers, picture.silent)
     return picture
 

@@ -75,8 +75,10 @@ class LimitAnswer:
 class EventAnswer:
     """``answer/event/{event}``: what the site does about a demand response event.
 
-    ``decision``: ``accepted``, ``refused``, ``revoked`` or ``ended``. ``promised_kw`` is what it
-    takes itself to do, ``delivered_kwh`` what the meter says it did; None: not known (yet).
+    ``decision``: ``weighed`` (by the next plan), ``accepted``, ``refused``, ``revoked`` or
+    ``ended``. ``promised_kw`` is what it takes itself to do, a mean over the event against
+    ``baseline_kw`` (for ``follow``: what it will draw); ``delivered_kwh`` what the meter says it
+    did (for ``follow``: what it drew), ``paid`` the incentive for it; None: not known (yet).
     """
 
     event: str
@@ -85,13 +87,19 @@ class EventAnswer:
     why: str = ""
     promised_kw: float | None = None
     delivered_kwh: float | None = None
+    baseline_kw: float | None = None
+    paid: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlexibleSlot:
-    """What the site could do in one slot: up (draw more) and down (draw less), magnitudes."""
+    """What the site could do in one slot: up (draw more) and down (draw less), magnitudes.
+
+    ``plan_kw``: the exchange at the connection that both count from.
+    """
 
     start: datetime
+    plan_kw: float
     up_kw: float
     down_kw: float
     up_for_s: float

@@ -12,6 +12,7 @@ from scheduler.alerts import watch
 from scheduler.answers import answer_limits
 from scheduler.control import control
 from scheduler.demand import record
+from scheduler.demand_response import measure
 from scheduler.draft import Draft
 from scheduler.effects import Effect
 from scheduler.fold import fold
@@ -112,6 +113,7 @@ class Engine:
                 self._failed(draft, event)
             else:
                 fold(draft, event, self.site, self._pricing)
+        measure(draft, self.site)
         age(draft, self.site)
         terms = self._pricing.terms(draft)
         picture = control(draft, self.site, self._sights, terms)

@@ -96,5 +96,5 @@ def fixed(site: Site) -> Fixed:
         tuple(tuple(u) for u in under),
         tuple(generation),
         tuple(v or 230.0 for v in volts),
-        frozenset(plant.id for plant in plants),
+        frozenset(a.id for a in (*plants, *site.feeders)),
     )

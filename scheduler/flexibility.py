@@ -47,6 +47,11 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
     down = np.minimum(np.minimum((off + give) * hours, later) / hours, np.maximum(fed, 0.0))
     down = _under_nodes(problem, grid, down)
     up = np.minimum(more + take, room / hours)
+    # What an event has bought is not offered again.
+    sold = np.zeros(problem.horizon.n, dtype=bool)
+    for call in grid.calls:
+        sold |= np.isfinite(call.level_kw)
+    down, up = np.where(sold, 0.0, down), np.where(sold, 0.0, up)
     count = min(SLOTS, problem.horizon.n)
     cheapest = np.minimum.accumulate(problem.buy_per_kwh[::-1])[::-1]
     slots = []
@@ -55,6 +60,7 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
         slots.append(
             FlexibleSlot(
                 start=instant_of(int(problem.horizon.edges_s[t])),
+                plan_kw=float(root[t]),
                 up_kw=float(up[t]),
                 down_kw=float(down[t]),
                 up_for_s=float(hours[t] * 3600.0),

@@ -263,6 +263,7 @@ def _asset(draft: Draft, event: AssetMeasured, site: Site) -> None:
         power_kw=event.power_kw,
         soc=event.soc,
         available_kw=event.available_kw,
+        islanded=event.islanded,
     )
 
 

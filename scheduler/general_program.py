@@ -88,6 +88,7 @@ class GeneralProgram:
         self._add_balance()
         self._add_limits()
         self._add_peaks()
+        self._add_calls()
         self._finish()
 
     def _key(self, kind: int, owner: IntArray | int, slot_end_s: IntArray | int) -> IntArray:
@@ -431,6 +432,29 @@ class GeneralProgram:
             self._put(rows[peak.row], self.bought[peak.slot], value)
             self._put(np.repeat(rows, cols.size), np.tile(cols, m), -1.0)
 
+    def _add_calls(self) -> None:
+        """``bought - sold = level + over - under``: each side at its price as far as it counts."""
+        for call in self._grid.calls:
+            at = np.flatnonzero(np.isfinite(call.level_kw))
+            hours = self._hours[at]
+            level = call.level_kw[at] * hours
+            owner = self._owner_of(f"event {call.event}")
+            rows = self._rows(level, level, self._key(17, owner, self._slot_end[at]))
+            self._put(rows, self.bought[at], 1.0)
+            self._put(rows, self.sold[at], -1.0)
+            for kind, price, most, sign in (
+                (18, call.over_per_kwh, call.over_kw[at] * hours, -1.0),
+                (20, call.under_per_kwh, call.under_kw[at] * hours, 1.0),
+            ):
+                cost = 0.5 * self._top if np.isinf(price) else price * self.scale
+                zero = np.zeros(at.size)
+                key = self._key(kind, owner, self._slot_end[at])
+                cols = self._columns(zero + cost, zero, most, key)
+                self._put(rows, cols, sign)
+                if not bool(np.isinf(most).all()):
+                    beyond = self._columns(zero, zero, zero + np.inf, key + (1 << 56))
+                    self._put(rows, beyond, sign)
+
     def _finish(self) -> None:
         self.low, self.up, self.col_key, self.cost = self._cols.joined()
         self.row_low, self.row_up, self.row_key, _ = self._rowp.joined()
@@ -528,6 +552,8 @@ def _scale(problem: Problem, grid: Microgrid) -> tuple[float, float]:
     wear += float(np.abs(grid.stores.end_value_per_kwh).max(initial=0.0))
     if grid.giving is not None:
         wear += float(grid.giving.wear_per_kwh.max(initial=0.0))
+    earned = [abs(p) for c in grid.calls for p in (c.over_per_kwh, c.under_per_kwh)]
+    wear += sum(p for p in earned if np.isfinite(p))
     span = float(price.max(initial=0.0) - min(price.min(initial=0.0), 0.0))
     top = losses * (_COSTS * span / unit + scale * (peaks + wear))
     if bool(problem.fleet.earliest.any()):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidValueError
+from scheduler.calls import CallTerm
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -161,6 +162,8 @@ class Microgrid:
         Most power drawn and fed back through each node, magnitudes, kW >= 0; inf: no limit.
     giving : Giving or None
         What sessions may give back; None: nobody gives.
+    calls : tuple of CallTerm
+        What demand response events make of the exchange at the root.
     """
 
     stores: Stores
@@ -169,6 +172,7 @@ class Microgrid:
     import_kw: FloatArray
     export_kw: FloatArray
     giving: Giving | None = None
+    calls: tuple[CallTerm, ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.base_kw.shape
@@ -209,6 +213,8 @@ class Microgrid:
                 value = getattr(part, f.name)
                 if isinstance(value, np.ndarray):
                     yield value
+        for call in self.calls:
+            yield from call.arrays()
 
 
 _NONE = np.zeros(0)

@@ -99,6 +99,7 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         aims=aims,
         assets=_assets_of(problem, answer),
         curtailed=_curtailed(problem, answer),
+        connection_kw=_connection_kw(problem, answer),
     )
 
 
@@ -114,6 +115,16 @@ def _curtailed(problem: Problem, answer: Solved) -> dict[str, tuple[bool, ...]]:
     given = -np.asarray(told, dtype=np.float64).reshape(grid.sources.available_kw.shape)
     less = given < grid.sources.available_kw * (1.0 - CURTAILED_SHARE)
     return {name: tuple(row) for name, row in zip(grid.sources.ids, less.tolist(), strict=True)}
+
+
+def _connection_kw(problem: Problem, answer: Solved) -> tuple[float, ...]:
+    grid = problem.microgrid
+    if grid is None or answer.assets_kw is None:
+        return ()
+    energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    drawn = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
+    assets = np.asarray(answer.assets_kw, dtype=np.float64).reshape(-1, problem.horizon.n)
+    return tuple((drawn / problem.horizon.slot_h + grid.base_kw[0] + assets.sum(axis=0)).tolist())
 
 
 def _assets_of(problem: Problem, answer: Solved) -> dict[str, SessionPlan]:

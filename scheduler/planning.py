@@ -12,6 +12,7 @@ from models.horizon import Horizon, epoch_s, instant_of
 from models.limits import call_edges, limit_edges
 from models.site import Site
 from scheduler.asset_planning import has_assets, with_microgrid
+from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.owed import fleet_of, owed_sessions
@@ -45,7 +46,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     )
     plan = draft.plan
     terms = pricing.window_terms(draft, window_end)
-    if has_assets(site):
+    if has_assets(site) or terms_of(draft.get("calls"), horizon):
         return with_microgrid(draft, site, problem, owed, limit, ahead, terms)
     if not fleet.n:
         return problem
@@ -94,6 +95,8 @@ def _limits_and_base(draft: Draft, site: Site, horizon: Horizon) -> tuple[FloatA
             limit = np.array([limit_now_kw(draft, site, v, at) for at in starts])
         else:
             limit = np.full(horizon.n, limit_now_kw(draft, site, v, now))
+        if v == 0 and draft.get("island") is not None:
+            limit = np.zeros(horizon.n)
         bases[v] = base_ahead(draft, site, v, horizon, starts, now, mono_s)
         caps[v] = limit - margin_of(draft, site, v) - counted[v]
     return caps, bases

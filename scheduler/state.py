@@ -21,6 +21,7 @@ from models.plan import Plan
 from models.session import Request, SessionState
 from scheduler.drawn import Drawn
 from scheduler.learned import Taken
+from scheduler.quarters import Quarters
 
 R = TypeVar("R")
 
@@ -162,12 +163,20 @@ class LimitRecord:
 
 @dataclass(frozen=True)
 class CalledRecord:
-    """A demand response event and what was answered to it."""
+    """A demand response event and what was answered to it.
+
+    ``level_kw`` is what its reduction counts from in each quarter hour from ``starts_s`` on: the
+    baseline less what other events have bought already; for ``follow`` its series.
+    ``promised_kw`` is how far below (``raise_by``: above) it the site keeps, by quarter hour.
+    """
 
     called: DemandCalled
     received_at: datetime
     decision: str
     why: str = ""
+    starts_s: tuple[int, ...] = ()
+    level_kw: tuple[float, ...] = ()
+    promised_kw: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,8 @@ class AssetState:
     """What is known of storage, a PV plant or a feeder; ``acked`` is the setpoint it took last.
 
     ``in_force`` are the setpoints that it may be obeying: the acknowledged one and those sent
-    since; ``wanted_kw`` is what was sent last, when ``sent`` is true.
+    since; ``wanted_kw`` is what was sent last, when ``sent`` is true. ``islanded``: its inverter
+    forms the grid, since the connection is lost.
     """
 
     heard_mono_s: float = -1.0
@@ -190,6 +200,17 @@ class AssetState:
     sent: bool = False
     renewed_mono_s: float = -1.0
     changed_mono_s: float = -1.0
+    islanded: bool = False
+
+
+@dataclass(frozen=True)
+class IslandState:
+    """The site runs on its own since ``since_s`` (monotonic). ``lost``: the inverter forms the
+    grid; else a limit of 0 kW holds at the connection, which still stands.
+    """
+
+    since_s: float
+    lost: bool
 
 
 @dataclass(frozen=True)
@@ -197,17 +218,17 @@ class SiteState:
     """Everything the engine knows.
 
     ``history`` is what ended sessions asked and took; ``drawn`` what the site drew lately, where
-    the tariff has a price on its peak. ``seen`` holds the highest (epoch, seq)
-    of every topic; ``started_mono_s`` the start of this run; ``hold_until_mono_s`` until when
-    nothing may rise (one lease after a take-over). ``heartbeat_offset_s`` is the grid
+    the tariff has a price on its peak; ``quarters`` what flowed through the connection, where the
+    site takes part in demand response; ``island``: it runs on its own. ``seen`` holds the highest
+    (epoch, seq) of every topic; ``started_mono_s`` the start of this run; ``hold_until_mono_s``
+    until when nothing may rise (one lease after a take-over). ``heartbeat_offset_s`` is the grid
     company's clock minus our monotonic one, by the last heartbeat that was surely fresh;
-    ``clock_set_mono_s``: when the wall clock was last seen to step far.
-    ``silent_after`` is when the last heartbeat before the silence was issued (None: there never
-    was one) and ``limit_since_silence``: a limit issued after the silence began has come.
-    ``calls`` are the demand response events by id, those over for a day left out.
-    ``emergencies`` are kept by ``zone|who``: only who raised one clears it. ``solver_lost``:
-    the last call for a plan was not answered, so vehicles without a plan are served by urgency
-    alone.
+    ``clock_set_mono_s``: when the wall clock was last seen to step far. ``silent_after`` is when
+    the last heartbeat before the silence was issued (None: there never was one) and
+    ``limit_since_silence``: a limit issued after the silence began has come. ``calls`` are the
+    demand response events by id, those over for a day left out. ``emergencies`` are kept by
+    ``zone|who``: only who raised one clears it. ``solver_lost``: the last call for a plan was not
+    answered, so vehicles without a plan are served by urgency alone.
     """
 
     now: datetime
@@ -248,6 +269,8 @@ class SiteState:
     session_count: int = 0
     history: tuple[Taken, ...] = ()
     drawn: Drawn | None = None
+    quarters: Quarters | None = None
+    island: IslandState | None = None
     alerts: dict[str, datetime] = field(default_factory=dict)
 
 

@@ -12,6 +12,7 @@ from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler import report
 from scheduler.asset_planning import has_assets
+from scheduler.demand_response import weigh
 from scheduler.draft import Draft
 from scheduler.effects import Solve
 from scheduler.flexibility import offered
@@ -108,6 +109,7 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricin
     draft.put("solver_lost", False)
     plan = plan_of(problem, answer)
     draft.put("plan", plan)
+    weigh(draft, plan)
     sessions = draft.own("sessions")
     n, of = problem.fleet.n, problem.entry_session
     planned = given_kwh(problem, energy).tolist()

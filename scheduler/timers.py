@@ -68,7 +68,7 @@ def age(draft: Draft, site: Site) -> None:
         draft.put("next_slot_s", int(edges[edges > now_s][0]))
         draft.slot_turned = True
     if now.timestamp() >= draft.get("next_limit_edge_s"):
-        _limit_edge(draft, now, now_s)
+        _limit_edge(draft, site, now, now_s)
     if draft.news or now.timestamp() >= draft.get("next_session_edge_s"):
         _session_edge(draft, now)
     _orders(draft, now)
@@ -94,7 +94,7 @@ def _orders(draft: Draft, now: datetime) -> None:
             draft.news = True
 
 
-def _limit_edge(draft: Draft, now: datetime, now_s: int) -> None:
+def _limit_edge(draft: Draft, site: Site, now: datetime, now_s: int) -> None:
     """A limit begins, changes or ends, a book takes effect; limits that ended a day
     ago, by both clocks, are forgotten.
     """
@@ -114,7 +114,7 @@ def _limit_edge(draft: Draft, now: datetime, now_s: int) -> None:
     edges = limit_edges(pushed, now, tomorrow)
     calls = call_edges([c.called for c in draft.get("calls").values()], now, tomorrow)
     ahead = [*edges[:1], *calls[:1], *(at for at in book_edges(draft) if at > now)]
-    over(draft)
+    over(draft, site)
     draft.put("next_limit_edge_s", min(ahead).timestamp() if ahead else now_s + 86_400.0)
     draft.news = True
 

@@ -11,6 +11,7 @@ from models.calendar_rules import envelope_kw
 from models.limits import called_kw, effective_export_kw, effective_import_kw
 from models.pile import Pile
 from models.site import Site
+from scheduler.calls import ceiling_kw
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.safety import Budget
@@ -206,6 +207,7 @@ def limit_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
         limit = min(limit, effective_import_kw(node, pushed, instant, stale=stale))
         if calls:
             limit = min(limit, called_kw((c.called for c in calls.values()), instant))
+            limit = min(limit, ceiling_kw(calls.values(), instant))
     override = draft.get("overrides").get(node.id)
     if override is not None and (override.until is None or at < override.until):
         if override.kind == "hold_kw":

@@ -19,7 +19,7 @@ from adapters.simulator.meter import NodeMeter
 from adapters.simulator.series import StepSeries, constant
 from adapters.simulator.trace import NodeVerdict, Piece, SessionTrace, Trace
 from adapters.simulator.vehicle import PLAIN, Quirk, Vehicle
-from adapters.simulator.virtual_assets import VirtualAsset, VirtualPv
+from adapters.simulator.virtual_assets import VirtualAsset, VirtualPv, VirtualStorage
 from adapters.simulator.virtual_pile import VirtualPile
 from models.errors import InvalidValueError
 from models.events import (
@@ -61,7 +61,10 @@ class VirtualDepot:
     grid : GridScript
         What the grid company and the operator say.
     assets : sequence of VirtualStorage or VirtualPv
-        Storage and PV that are steered.
+        Storage, PV and feeders that are steered.
+    islands : sequence of (float, float)
+        Stretches [from, until) without the grid, epoch seconds: the storage of the site's island
+        rule forms it.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class VirtualDepot:
         quirks: Mapping[str, Quirk] | None = None,
         grid: GridScript | None = None,
         assets: Sequence[VirtualAsset] = (),
+        islands: Sequence[tuple[float, float]] = (),
     ) -> None:
         self.site = site
         self.start_s = start_s
@@ -94,6 +98,10 @@ class VirtualDepot:
         self.assets = {a.asset.id: a for a in assets}
         self._asset_kw = [0.0] * len(nodes)
         self._asset_due: dict[str, float] = {}
+        self._islands = tuple(islands)
+        self._forming: VirtualStorage | None = None
+        rated = math.inf if site.island is None else site.island.rated_kw
+        self.inverter = NodeMeter(start_s=start_s, limit_kw=rated, response_s=0.0, export_kw=rated)
         self._root_trace: list[tuple[float, float]] = []
         slowest = [0.0] * len(nodes)
         for p in site.piles:
@@ -160,6 +168,7 @@ class VirtualDepot:
             self.grid.next_s(),
             self._next_report_s,
             min(self._asset_due.values(), default=math.inf),
+            min((t for span in self._islands for t in span if t > self.at_s), default=math.inf),
         )
 
     def advance(self, to_s: float) -> list[Event]:
@@ -174,12 +183,14 @@ class VirtualDepot:
             for asset in self.assets.values():
                 self._settle_asset(asset, facts, report=True)
         while True:
-            pile, agenda, late, series, grid, report, asset_due = self._heads()
-            due = min(pile, agenda, late, series, grid, report, asset_due)
+            pile, agenda, late, series, grid, report, asset_due, island = self._heads()
+            due = min(pile, agenda, late, series, grid, report, asset_due, island)
             if due > to_s:
                 break
             self.at_s = max(self.at_s, due)
-            if due == asset_due:
+            if due == island:
+                self._join_or_leave(facts)
+            elif due == asset_due:
                 for asset in self.assets.values():
                     if self._asset_due[asset.asset.id] <= due:
                         self._settle_asset(asset, facts)
@@ -259,12 +270,47 @@ class VirtualDepot:
                     power_kw=asset.power_kw,
                     soc=asset.soc,
                     available_kw=asset.available_kw,
+                    islanded=asset is self._forming,
                 )
             )
         self._asset_due[asset.asset.id] = asset.next_s()
 
+    def _join_or_leave(self, facts: list[Event]) -> None:
+        """The connection is lost, or is there again."""
+        away = any(begin <= self.at_s < end for begin, end in self._islands)
+        rule = self.site.island
+        if rule is None:
+            raise InvalidValueError("the site has no [site.island]", where="islands")
+        one = self.assets[rule.storage]
+        assert isinstance(one, VirtualStorage)
+        one.advance(self.at_s)
+        one.forming = away
+        self._forming = one if away else None
+        if away:
+            self._balance()
+        else:
+            self.inverter.power(self.at_s, 0.0, 0.0)
+        self._settle_asset(one, facts, report=True)
+        self._meter(0)
+        self._report_nodes(facts)
+
+    def _balance(self) -> None:
+        """On an island the storage gives what everything else takes."""
+        one = self._forming
+        if one is None:
+            return
+        rest = self._pile_kw[0] + self._base_kw[0] + self._asset_kw[0] - one.power_kw
+        one.advance(self.at_s)
+        for k in self.site.network.path[self.site.network.index[one.asset.node]]:
+            self._asset_kw[k] += -rest - one.power_kw
+        one.form(-rest)
+        self.inverter.power(self.at_s, rest, 0.0)
+        self._asset_due[one.asset.id] = one.next_s()
+
     def _meter(self, k: int) -> None:
         """A node's meter sees what flows through it now."""
+        if k == 0:
+            self._balance()
         total = self._pile_kw[k] + self._base_kw[k] + self._asset_kw[k]
         self._meters[k].power(self.at_s, total, self._base_kw[k])
         if k == 0 and self.assets:

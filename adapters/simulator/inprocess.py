@@ -75,6 +75,8 @@ def run(
     solve: SolveNow,
     progress: Callable[[float], None] | None = None,
     watch: Callable[[float, Effect], None] | None = None,
+    state: SiteState | None = None,
+    after: Callable[[float, SiteState], None] | None = None,
 ) -> Trace:
     """Let an engine steer a depot until an instant, or until the last vehicle has left.
 
@@ -83,7 +85,7 @@ def run(
     engine : EngineLike
         The engine.
     depot : VirtualDepot
-        At its start; it is used up.
+        At its start, or where ``state`` was left; it is used up.
     until_s : float
         Latest end, epoch seconds.
     solve : callable
@@ -92,6 +94,10 @@ def run(
         Told the instant reached, epoch seconds, at each step.
     watch : callable, optional
         Told every effect with its instant.
+    state : SiteState, optional
+        Where the engine goes on from; else it starts afresh.
+    after : callable, optional
+        Told the state at the end of every instant.
 
     Returns
     -------
@@ -101,13 +107,16 @@ def run(
     began = time.perf_counter()
     log = _Log()
     origin = depot.start_s
-    state = engine.start(now=_instant(origin), mono_s=0.0, epoch=1)
-    at, due = origin, origin
+    if state is None:
+        state = engine.start(now=_instant(origin), mono_s=0.0, epoch=1)
+    at = due = depot.at_s
     while at < until_s:
         at = min(max(min(due, depot.next_event_s()), at), until_s)
         events = depot.advance(at)
         state, due_mono = _drain(engine, depot, state, events, at, solve, log, watch)
         due = max(origin + due_mono, at + 1e-3)
+        if after is not None:
+            after(at, state)
         if progress is not None:
             progress(at)
         if depot.ended:

@@ -128,6 +128,8 @@ def encode(site: str, effect: f.Outbound) -> tuple[Publish, ...]:
                 why=effect.why,
                 promised_kw=effect.promised_kw,
                 delivered_kwh=effect.delivered_kwh,
+                baseline_kw=effect.baseline_kw,
+                paid=effect.paid,
             )
             return (publish_of(site, said, effect.event),)
         case f.FlexibilityOffered():

@@ -205,6 +205,7 @@ def _asset_telemetry(body: w.AssetTelemetry, ids: tuple[str, ...], base: dict[st
         power_kw=body.power_kw,
         soc=body.soc,
         available_kw=body.available_kw,
+        islanded=body.islanded,
     )
 
 

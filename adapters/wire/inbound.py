@@ -68,12 +68,13 @@ class Event(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A demand response event at the point of connection; answered on `answer/event/{event}`.
 
     ``power_kw`` throughout, or the series ``slots``: a magnitude for ``reduce_by`` and
-    ``limit_to``; for ``follow`` positive is drawn from the grid.
+    ``raise_by`` (counted from the baseline) and ``limit_to``; for ``follow`` positive is drawn
+    from the grid.
     """
 
     start: Instant
     end: Instant
-    kind: Literal["reduce_by", "limit_to", "follow"]
+    kind: Literal["reduce_by", "raise_by", "limit_to", "follow"]
     power_kw: Kw | None = None
     slots: Annotated[list[PowerSlot], Meta(max_length=4000)] = []
     incentive_per_kwh: PricePerKwh | None = None
@@ -207,11 +208,15 @@ class PileAck(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AssetTelemetry(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What storage, a PV plant or a feeder measures; ``available_kw``: what it could do now."""
+    """What storage, a PV plant or a feeder measures; ``available_kw``: what it could do now.
+
+    ``islanded``: the storage's inverter forms the grid, since the connection is lost.
+    """
 
     power_kw: Kw
     soc: Fraction | None = None
     available_kw: LimitKw | None = None
+    islanded: bool = False
 
 
 class AssetAck(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -90,19 +90,26 @@ class LimitAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class EventAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the site does about a demand response event; ``delivered_kwh`` is by the meter."""
+    """What the site does about a demand response event; ``delivered_kwh`` is by the meter,
+    against ``baseline_kw`` (means over the event); ``paid`` in the tariff's currency.
+    """
 
     received_at: Instant
-    decision: Literal["accepted", "refused", "revoked", "ended"]
+    decision: Literal["weighed", "accepted", "refused", "revoked", "ended"]
     why: str = ""
     promised_kw: float | None = None
     delivered_kwh: float | None = None
+    baseline_kw: float | None = None
+    paid: float | None = None
 
 
 class FlexibleSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One slot: how far up (draw more) and down (draw less), for how long, at what price."""
+    """One slot: how far up (draw more) and down (draw less) from ``plan_kw``, for how long, at
+    what price.
+    """
 
     start: Instant
+    plan_kw: float
     up_kw: float
     down_kw: float
     up_for_s: float
