@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from adapters.config_assets import give_back_rule, read_assets
 from adapters.config_mqtt import MqttSettings, read_mqtt
-from adapters.config_rules import island_rule, response_rule
+from adapters.config_rules import energy_rule, island_rule, response_rule
 from adapters.config_table import Table
 from adapters.config_web import WebSettings, read_web
 from adapters.metrics_settings import MetricsSettings, read_metrics
@@ -61,6 +61,7 @@ _SITE = [
     "v2g",
     "response",
     "island",
+    "energy",
     "beyond_request",
     "clock",
     "on_stop",
@@ -175,6 +176,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         v2g=give_back_rule(head),
         response=response_rule(head),
         island=island_rule(head),
+        energy=energy_rule(head),
         beyond_request=head.choice("beyond_request", ("stop", "spare"), "stop"),
         network=network,
         piles=assets.piles,

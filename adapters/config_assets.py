@@ -51,6 +51,8 @@ _STORAGE = [
     "wear_per_cycle",
     "reserve_soc",
     "grid_charging",
+    "cycles_per_day",
+    "promises",
 ]
 _KEYS = {"storage": _STORAGE, "pv": ["max_kw"], "feeder": ["max_kw", "priority"]}
 KINDS = ("pile", "storage", "pv", "feeder")
@@ -202,4 +204,21 @@ def _storage(table: Table, assumed: list[str]) -> Storage:
         wear_per_cycle=table.number("wear_per_cycle", 0.0),
         reserve_soc=table.number("reserve_soc", 0.0),
         grid_charging=table.flag("grid_charging", True),
+        cycles_per_day=table.number("cycles_per_day", None),
+        promises=_promises(table),
     )
+
+
+def _promises(table: Table) -> tuple[tuple[float, float], ...]:
+    """``promises = [[7, 200], [18, 120]]``: hour of the day, kWh."""
+    found = []
+    for pair in table.get("promises", []):
+        numbers = isinstance(pair, list) and len(pair) == 2
+        if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in pair):
+            raise ConfigurationError(
+                f"{pair!r} is no hour and energy",
+                where=table.at("promises"),
+                fix="promises = [[7, 200]] holds 200 kWh at 07:00",
+            )
+        found.append((float(pair[0]), float(pair[1])))
+    return tuple(found)

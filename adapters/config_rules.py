@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.config_table import Table
 from models.island import IslandRule
-from models.site_rules import ResponseRule
+from models.site_rules import EnergyRule, ResponseRule
 
 
 def response_rule(head: Table) -> ResponseRule | None:
@@ -35,4 +35,16 @@ def island_rule(head: Table) -> IslandRule | None:
         hold_h=table.number("hold_h", 4.0),
         reserve_soc=table.number("reserve_soc", 0.0),
         reclose_s=table.number("reclose_s", 300.0),
+    )
+
+
+def energy_rule(head: Table) -> EnergyRule:
+    """``[site.energy]``: whose energy is used first; by price alone where it is silent."""
+    table = Table(
+        head.get("energy", {}), "site.energy", ("own_first", "green_share", "green_per_kwh")
+    )
+    return EnergyRule(
+        own_first=table.flag("own_first", False),
+        green_share=table.number("green_share", 0.0),
+        green_per_kwh=table.number("green_per_kwh", 0.0),
     )

@@ -11,6 +11,7 @@ from adapters.config import SiteFile
 from models.network import Node
 from models.pile import Pile
 from models.site import HorizonRule, Site
+from models.site_rules import EnergyRule
 from models.storage import Storage
 
 _NODE_KEYS = [
@@ -101,6 +102,8 @@ def _site(file: SiteFile) -> dict[str, Any]:
         )
     if site.v2g is not None:
         out["v2g"] = _said(asdict(site.v2g))
+    if site.energy != EnergyRule():
+        out["energy"] = _said(asdict(site.energy))
     if site.island is not None:
         out["island"] = _said(asdict(site.island))
     if site.response is not None:
@@ -168,10 +171,13 @@ def _storage(storage: Storage) -> dict[str, Any]:
         "wear_per_cycle",
         "reserve_soc",
         "grid_charging",
+        "cycles_per_day",
     ]
+    promises = [[_plain(hour), _plain(kwh)] for hour, kwh in storage.promises]
     return {
         "id": storage.id,
         "kind": "storage",
         "node": storage.node,
         **_said({n: getattr(storage, n) for n in names}),
+        **({"promises": promises} if promises else {}),
     }

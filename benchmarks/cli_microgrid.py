@@ -15,6 +15,7 @@ from benchmarks import forecasts as forecast_bench
 from benchmarks import general as general_bench
 from benchmarks import island, microgrid_plot, response
 from benchmarks import microgrid as microgrid_bench
+from benchmarks import replan as replan_bench
 
 Report = Callable[..., None]
 Data = Annotated[Path, typer.Option(help="Folder of the real data.")]
@@ -83,6 +84,11 @@ def add_to(app: typer.Typer, report: Report) -> None:
             as_json,
             quick,
         )
+
+    @app.command()
+    def replan(as_json: Json = False, quick: Quick = False) -> None:
+        """A whole re-plan of 200 piles with storage, PV, a demand charge and V2G, warm."""
+        report(replan_bench.run, replan_bench.COLUMNS, as_json, quick)
 
     @app.command()
     def flexibility(

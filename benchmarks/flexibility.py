@@ -112,7 +112,7 @@ def trial(
 
 def _moments(case: Case, wanted: np.ndarray) -> list[Moment]:
     """The run once through, copied at each of the instants."""
-    depot = depot_of(case, case.told, forecasts(case, truth=False))
+    depot = depot_of(case, case.told, forecasts(case, truth=False, banded=True))
     found: list[Moment] = []
     last: list[FlexibilityOffered] = []
 

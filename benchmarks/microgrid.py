@@ -234,7 +234,31 @@ def depot_of(case: Case, vehicles: tuple[Vehicle, ...], said: list[Any]) -> Virt
     )
 
 
-def forecasts(case: Case, *, truth: bool, every_h: int = 1) -> list[tuple[float, Received]]:
+BAND_DAYS = 21
+"""The band is as wide as the errors at the same hour of so many days before."""
+
+_PAST: dict[tuple[str, int], FloatArray] = {}
+
+
+def _band(method: Method, measured: Measured, k: int, n: int) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest error at the same hour of the days before, kW; each from its own past."""
+    errors = []
+    for back in range(1, BAND_DAYS + 1):
+        then = k - back * measured.per_day
+        key = (method.name, then)
+        if key not in _PAST:
+            _PAST[key] = method.expect(measured.until(then), n)
+        known = measured.values_kw[then : min(then + n, k)]
+        full = np.full(n, np.nan)
+        full[: known.size] = known - _PAST[key][: known.size]
+        errors.append(full)
+    table = np.array(errors)
+    return np.minimum(np.nanmin(table, axis=0), 0.0), np.maximum(np.nanmax(table, axis=0), 0.0)
+
+
+def forecasts(
+    case: Case, *, truth: bool, every_h: int = 1, banded: bool = False
+) -> list[tuple[float, Received]]:
     """What a forecaster says, hour by hour, from what was measured before; or the truth."""
     methods: tuple[tuple[str, Measured, Method], ...] = (
         ("base-transformer", case.base, LikeDays()),
@@ -249,6 +273,7 @@ def forecasts(case: Case, *, truth: bool, every_h: int = 1) -> list[tuple[float,
             values: FloatArray = (
                 measured.values_kw[k : k + n] if truth else method.expect(measured.until(k), n)
             )
+            low, high = _band(method, measured, k, n) if banded else ((), ())
             said.append(
                 (
                     at.timestamp(),
@@ -261,6 +286,8 @@ def forecasts(case: Case, *, truth: bool, every_h: int = 1) -> list[tuple[float,
                         start=at.astimezone(UTC),
                         slot_minutes=measured.step_s // 60,
                         values=tuple(values.tolist()),
+                        low=tuple(values + low) if banded else (),
+                        high=tuple(values + high) if banded else (),
                     ),
                 )
             )

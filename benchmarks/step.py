@@ -16,38 +16,47 @@ from adapters.wire.encode import encode
 from benchmarks.bench_site import START, bench_site
 from models.events import Event, PileAcked, PileMeasured, SessionRequested
 from models.session import Request
+from models.site import Site
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.effects import Effect, Persist, SetpointSent, Solve
 from scheduler.engine import Engine
 from scheduler.solution import answered
 from scheduler.state import SiteState
+from tariffs.tariff import Tariff
 
 WORK_LIMIT = 10_000_000
 
 
-class _Loop:
+class Loop:
     """Engine, solver and obedient piles, with each part of a step timed."""
 
-    def __init__(self, piles: int, rungs: tuple[str, ...], seed: int) -> None:
-        self.site = bench_site(piles)
-        self.engine = Engine(self.site, load_book("zhejiang-2026"))
+    def __init__(self, site: Site, tariff: Tariff, rungs: tuple[str, ...], seed: int) -> None:
+        self.site = site
+        self.engine = Engine(self.site, tariff)
         self.rungs = [(name, load_solver(name)) for name in rungs]
         self.rng = np.random.default_rng(seed)
         self.now, self.mono_s, self.seq = START, 0.0, 0
         self.state: SiteState = self.engine.start(now=self.now, mono_s=0.0, epoch=1)
         self.parts: dict[str, float] = {}
-        first: list[Event] = []
-        for pile in self.site.piles:
-            first.append(self._telemetry(pile.id, 0.0))
-            first.append(self._request(f"s-{pile.id}", pile.id))
-        self.step(first)
+        self.ready = False
+        self.step(self.first())
+        self.ready = True
 
-    def _common(self) -> tuple[datetime, float, tuple[int, int]]:
+    def first(self) -> list[Event]:
+        """What is said before the first step."""
+        found: list[Event] = []
+        for pile in self.site.piles:
+            found.append(self._telemetry(pile.id, 0.0))
+            found.append(self.request(f"s-{pile.id}", pile.id))
+        return found
+
+    def common(self) -> tuple[datetime, float, tuple[int, int]]:
+        """Both clocks and the next stamp."""
         self.seq += 1
         return self.now, self.mono_s, (1, self.seq)
 
     def _telemetry(self, pile: str, power_kw: float) -> Event:
-        now, mono_s, stamp = self._common()
+        now, mono_s, stamp = self.common()
         return PileMeasured(
             now=now,
             mono_s=mono_s,
@@ -59,8 +68,9 @@ class _Loop:
             vehicle=True,
         )
 
-    def _request(self, session: str, pile: str) -> Event:
-        now, mono_s, stamp = self._common()
+    def request(self, session: str, pile: str) -> Event:
+        """A request with a random stay and energy."""
+        now, mono_s, stamp = self.common()
         request = Request(
             session=session,
             pile=pile,
@@ -107,7 +117,7 @@ class _Loop:
         """Every pile obeys; what the engine asks meanwhile is answered, off the clock."""
         acks: list[Event] = []
         for sent in setpoints:
-            now, mono_s, stamp = self._common()
+            now, mono_s, stamp = self.common()
             acks.append(
                 PileAcked(
                     now=now,
@@ -130,7 +140,7 @@ class _Loop:
         self.now += timedelta(seconds=10)
         self.mono_s += 10
         pile = self.site.piles[int(self.rng.integers(len(self.site.piles)))].id
-        events = [self._request(f"s-{pile}", pile)]
+        events = [self.request(f"s-{pile}", pile)]
         return events + [
             self._telemetry(p.id, self.state.piles[p.id].wanted_kw) for p in self.site.piles
         ]
@@ -156,7 +166,7 @@ def step_figures(
     seed : int
         Of the sessions.
     """
-    loop = _Loop(piles, rungs, seed)
+    loop = Loop(bench_site(piles), load_book("zhejiang-2026"), rungs, seed)
     times, parts = [], []
     for _ in range(rounds):
         times.append(loop.step(loop.change()))

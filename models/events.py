@@ -181,12 +181,14 @@ class AssetAcked(Received):
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastPushed(Received):
-    """``forecast/{series}``."""
+    """``forecast/{series}``; ``low`` and ``high`` are its band, empty where none was sent."""
 
     series: str
     start: datetime
     slot_minutes: int
     values: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from models.ids import check_id
 from models.island import Feeder, IslandRule
 from models.network import Network
 from models.pile import Pile
-from models.site_rules import ResponseRule
+from models.site_rules import EnergyRule, ResponseRule
 from models.storage import PvPlant, Storage
 
 BaseLoad = Literal["meter", "envelope", "none"]
@@ -184,6 +184,8 @@ class Site:
         Loads that can be switched off as a whole; they are part of the base load.
     island : IslandRule or None
         How the site runs without the grid; None: it does not.
+    energy : EnergyRule
+        Whose energy is used first.
     """
 
     name: str
@@ -208,6 +210,7 @@ class Site:
     response: ResponseRule | None = None
     feeders: tuple[Feeder, ...] = ()
     island: IslandRule | None = None
+    energy: EnergyRule = field(default_factory=EnergyRule)
 
     def __post_init__(self) -> None:
         check_id(self.name, where="site.name")

@@ -1,4 +1,4 @@
-"""Rules of a site toward its grid company: how it answers demand response."""
+"""Rules of a site beyond its limits: demand response, own and green energy."""
 
 from __future__ import annotations
 
@@ -38,4 +38,38 @@ class ResponseRule:
         if not self.least_per_kwh >= 0:
             raise ConfigurationError(
                 f"{self.least_per_kwh:g} is below 0", where=f"{where}.least_per_kwh", fix="0"
+            )
+
+
+@dataclass(frozen=True)
+class EnergyRule:
+    """Whose energy is used first (自发自用, 绿电占比).
+
+    Parameters
+    ----------
+    own_first : bool
+        True: what PV gives is used or stored on the site before any of it is sold, and nothing
+        but PV is sold, whatever the prices say.
+    green_share : float
+        Share of what the site uses that its own PV should give over the planning window, in
+        [0, 1); vehicles still come first, then this, then money. 0: no such constraint.
+    green_per_kwh : float
+        As a goal instead: what a kWh from the grid counts beyond its price, money, >= 0.
+    """
+
+    own_first: bool = False
+    green_share: float = 0.0
+    green_per_kwh: float = 0.0
+
+    def __post_init__(self) -> None:
+        where = "site.energy"
+        if not 0 <= self.green_share < 1:
+            raise ConfigurationError(
+                f"{self.green_share:g} is not in [0, 1)",
+                where=f"{where}.green_share",
+                fix="0.3 asks for 30 % of the energy from own PV",
+            )
+        if not self.green_per_kwh >= 0:
+            raise ConfigurationError(
+                f"{self.green_per_kwh:g} is below 0", where=f"{where}.green_per_kwh", fix="0"
             )

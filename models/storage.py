@@ -31,6 +31,11 @@ class Storage:
         Kept for backup while the grid is there: the plan stays above it, islanding may use it.
     grid_charging : bool
         False: it may charge from PV alone.
+    cycles_per_day : float, optional
+        Most energy discharged in a local day, as a share of the capacity, > 0.
+    promises : tuple of (float, float)
+        Hour of the local day and the energy that it holds then, kWh: what a battery-swap rack
+        (换电柜) must have ready. Kept before money, behind vehicles.
     """
 
     id: str
@@ -45,6 +50,8 @@ class Storage:
     wear_per_cycle: float = 0.0
     reserve_soc: float = 0.0
     grid_charging: bool = True
+    cycles_per_day: float | None = None
+    promises: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         where = f"assets.{self.id}"
@@ -60,6 +67,17 @@ class Storage:
         for name in ("wear_per_kwh", "wear_per_cycle"):
             if not getattr(self, name) >= 0:
                 raise ConfigurationError("must be 0 or more", where=f"{where}.{name}")
+        if self.cycles_per_day is not None and not self.cycles_per_day > 0:
+            raise ConfigurationError(
+                "must be above 0", where=f"{where}.cycles_per_day", fix="1 is a whole cycle a day"
+            )
+        for hour, kwh in self.promises:
+            if not 0 <= hour < 24 or not 0 < kwh <= self.max_soc * self.capacity_kwh:
+                raise ConfigurationError(
+                    f"[{hour:g}, {kwh:g}] promises what it cannot hold",
+                    where=f"{where}.promises",
+                    fix="an hour of the day and the kWh that it holds then, within its band",
+                )
         if not 0 <= self.reserve_soc <= self.max_soc:
             raise ConfigurationError("needs 0 <= reserve_soc <= max_soc", where=where)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import datetime, time, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +76,8 @@ def with_microgrid(
         export_kw=_export_ahead(draft, site, horizon),
         giving=_giving(site, owed),
         calls=terms_of(draft.get("calls"), horizon),
+        energy=site.energy,
+        **_bands(draft, site, horizon, base[0], sun),
     )
     beside = base[0] - sun.sum(axis=0) - sum(s.max_kw for s in site.storages)
     peaks = peak_prices(draft, problem, np.maximum(beside, 0.0), terms, beside=False)
@@ -176,7 +180,74 @@ def _stores(draft: Draft, site: Site, problem: Problem) -> Stores:
         wear_per_kwh=column("wear_money_per_kwh"),
         end_value_per_kwh=END_SHARE * max(cheapest, 0.0) / column("charge_efficiency"),
         pv_only=np.array([not s.grid_charging for s in site.storages], dtype=bool),
+        **_budgets(draft, site, problem.horizon),
     )
+
+
+LOAD_BAND_SHARE, PV_BAND_SHARE = 0.15, 0.4
+"""Of what is foreseen: the band of a forecast that came without one."""
+
+
+def _bands(
+    draft: Draft, site: Site, horizon: Horizon, base_kw: FloatArray, sun_kw: FloatArray
+) -> dict[str, FloatArray]:
+    """How much more and less load and PV may draw than foreseen, kW."""
+    sent = draft.get("forecasts").get(f"base-{site.network.ids[0]}")
+    less, more = _band(sent, horizon, np.abs(base_kw), LOAD_BAND_SHARE)
+    for k, plant in enumerate(site.pv):
+        low, high = _band(
+            draft.get("forecasts").get(f"pv-{plant.id}"), horizon, sun_kw[k], PV_BAND_SHARE
+        )
+        more, less = more + low, less + high
+    return {"more_kw": more, "less_kw": less}
+
+
+def _band(
+    sent: ForecastPushed | None, horizon: Horizon, size_kw: FloatArray, share: float
+) -> tuple[FloatArray, FloatArray]:
+    """How far below and above its value a forecast may lie, kW >= 0."""
+    below = above = share * size_kw
+    if sent is not None and sent.low and sent.high:
+        value = forecast_on(sent, horizon)
+        low = value - forecast_on(replace(sent, values=sent.low), horizon)
+        high = forecast_on(replace(sent, values=sent.high), horizon) - value
+        below = np.where(np.isfinite(low), np.maximum(low, 0.0), below)
+        above = np.where(np.isfinite(high), np.maximum(high, 0.0), above)
+    return below, above
+
+
+def _budgets(draft: Draft, site: Site, horizon: Horizon) -> dict[str, Any]:
+    """What is left of daily cycles, and what is promised at hours of the local day."""
+    cycled = any(s.cycles_per_day is not None for s in site.storages)
+    promising = any(s.promises for s in site.storages)
+    if not cycled and not promising:
+        return {}
+    local = [instant_of(int(s)).astimezone(site.zone) for s in horizon.edges_s]
+    out: dict[str, Any] = {}
+    if cycled:
+        days = [at.date().toordinal() for at in local[:-1]]
+        budget = np.full((len(site.storages), days[-1] - days[0] + 1), math.inf)
+        for k, storage in enumerate(site.storages):
+            if storage.cycles_per_day is None:
+                continue
+            budget[k] = storage.cycles_per_day * storage.capacity_kwh
+            known: AssetState = draft.get("assets").get(storage.id, AssetState())
+            if known.given_day == days[0]:
+                budget[k, 0] = max(budget[k, 0] - known.given_kwh, 0.0)
+        out |= {"budget_kwh": budget, "day": np.array(days, dtype=np.int64) - days[0]}
+    if promising:
+        stock = np.zeros((len(site.storages), horizon.n))
+        dates = sorted({at.date() for at in local})
+        for k, storage in enumerate(site.storages):
+            for hour, kwh in storage.promises:
+                for date in dates:
+                    midnight = datetime.combine(date, time(0), site.zone)
+                    at = (midnight + timedelta(hours=hour)).timestamp()
+                    end = int(np.searchsorted(horizon.edges_s, at, side="left"))
+                    if 0 < end <= horizon.n:
+                        stock[k, end - 1] = max(stock[k, end - 1], kwh)
+        out["promised_kwh"] = stock
+    return out
 
 
 def _giving(site: Site, owed: list[Owed]) -> Giving | None:

@@ -40,6 +40,17 @@ def sun_kw(draft: Draft, site: Site, v: int) -> float:
     return total
 
 
+def switched_kw(draft: Draft, site: Site, v: int) -> float:
+    """What switchable feeders under a node draw now by their own meters, kW."""
+    total = 0.0
+    for feeder in site.feeders:
+        if v in site.network.path[site.network.index[feeder.node]]:
+            state: AssetState = draft.get("assets").get(feeder.id, AssetState())
+            if asset_talks(draft, site, feeder.id):
+                total += max(state.power_kw, 0.0)
+    return total
+
+
 def held_band_kw(
     state: AssetState, mono_s: float, lease_s: float, fallback_kw: float
 ) -> tuple[float, float]:

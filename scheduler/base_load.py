@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.site import Site
-from scheduler.asset_state import sun_kw
+from scheduler.asset_state import sun_kw, switched_kw
 from scheduler.base_rise import READINGS_MAX, learn_rise, window_s
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
@@ -46,7 +46,15 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     room = limit_now_kw(draft, site, v, draft.get("now")) - power
     above = -1.0 if room >= -SAME_KW else node.above_mono_s if node.above_mono_s >= 0 else mono_s
     load = rest + sun_kw(draft, site, v) if site.pv or site.storages else None
-    node = replace(node, fresh=False, implausible=implausible, above_mono_s=above, load_kw=load)
+    switched = switched_kw(draft, site, v)
+    node = replace(
+        node,
+        fresh=False,
+        implausible=implausible,
+        above_mono_s=above,
+        load_kw=load,
+        switched_kw=switched,
+    )
     if node.base_mono_s < 0:
         base = max(rest - min(silent_kw, max(rest, 0.0)), -most_fed_in)
         return _with_phases(draft, site, v, _settled(node, base, site, mono_s), picture)

@@ -2,7 +2,8 @@
 
 Published figures are taken at their word, so they are worked out on the safe side: what a session
 puts off must still fit the rest of its stay, what a storage gives must have been stored, and the
-energy that is missing later must find room under the import limit of the slots that follow.
+energy that is missing later must find room under the import limit of the slots that follow. As
+much as load and sun may come otherwise than foreseen is kept back: storage makes up for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from scheduler.effects import FlexibilityOffered, FlexibleSlot
 from scheduler.microgrid import Microgrid
 from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution
+
+LEAVING_SHARE = 0.3
+"""Of what vehicles are planned to draw: some leave, or take less."""
 
 SLOTS = 32
 """Slots ahead that are told: eight hours of quarter hours."""
@@ -46,7 +50,16 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
     fed = np.minimum(grid.export_kw[0] + root, 1e9)
     down = np.minimum(np.minimum((off + give) * hours, later) / hours, np.maximum(fed, 0.0))
     down = _under_nodes(problem, grid, down)
-    up = np.minimum(more + take, room / hours)
+    base = grid.base_kw[0] - grid.sources.available_kw.sum(axis=0)
+    # The kernel counts the highest of the last readings: a load that has just fallen stands yet.
+    stands = np.maximum(np.append(0.0, base[:-1] - base[1:]), 0.0)
+    up = np.minimum(more + take, np.maximum(room / hours - stands, 0.0))
+    drawn = np.bincount(
+        problem.entry_slot, weights=np.maximum(answer.energy_kwh, 0.0), minlength=hours.size
+    )
+    down = down - _kept_kw(grid.more_kw, hours)
+    up = up - _kept_kw(grid.less_kw, hours) - LEAVING_SHARE * drawn / hours
+    down, up = np.maximum(down, 0.0), np.maximum(up, 0.0)
     # What an event has bought is not offered again.
     sold = np.zeros(problem.horizon.n, dtype=bool)
     for call in grid.calls:
@@ -71,6 +84,17 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
         )
     minutes = int(round(float(np.median(hours)) * 60.0))
     return FlexibilityOffered(computed_at=now, slot_minutes=minutes, slots=tuple(slots))
+
+
+def _kept_kw(band_kw: FloatArray | None, hours: FloatArray) -> FloatArray:
+    """What is kept back for load and sun that come otherwise than foreseen, kW.
+
+    The band of the neighbouring slots counts too: weather comes early or late.
+    """
+    if band_kw is None:
+        return np.zeros(hours.size)
+    wide = np.concatenate([band_kw[:1], band_kw, band_kw[-1:]])
+    return np.asarray(np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:]))
 
 
 def _sessions(problem: Problem, answer: Solution) -> tuple[FloatArray, FloatArray, FloatArray]:

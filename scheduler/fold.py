@@ -257,8 +257,14 @@ def _not_listened(draft: Draft, event: NotListened, site: Site) -> None:
 
 def _asset(draft: Draft, event: AssetMeasured, site: Site) -> None:
     before: AssetState = draft.get("assets").get(event.asset, AssetState())
+    day = event.now.astimezone(site.zone).date().toordinal()
+    given = before.given_kwh if before.given_day == day else 0.0
+    if before.heard_mono_s >= 0 and before.power_kw < 0:
+        given -= before.power_kw * max(event.mono_s - before.heard_mono_s, 0.0) / 3600.0
     draft.own("assets")[event.asset] = replace(
         before,
+        given_day=day,
+        given_kwh=given,
         heard_mono_s=event.mono_s,
         power_kw=event.power_kw,
         soc=event.soc,

@@ -275,6 +275,36 @@ class GeneralProgram:
         self._put(rows[:, 1:].ravel(), self.e[:, :-1].ravel(), -1.0)
         self._put(flat, self.c.ravel(), np.repeat(-stores.charge_efficiency, t))
         self._put(flat, self.d.ravel(), np.repeat(1.0 / stores.discharge_efficiency, t))
+        self._add_budgets(owner[:, 0])
+        self._add_stock(owner[:, 0])
+
+    def _add_budgets(self, owner: IntArray) -> None:
+        """Energy discharged on each local day."""
+        stores = self._grid.stores
+        if stores.budget_kwh is None or stores.day is None:
+            return
+        k, day = np.nonzero(np.isfinite(stores.budget_kwh))
+        for s, d in zip(k.tolist(), day.tolist(), strict=True):
+            slots = np.flatnonzero(stores.day == d)
+            if slots.size:
+                key = self._key(22, owner[s : s + 1], self._slot_end[slots[-1:]])
+                row = self._rows(np.array([-np.inf]), stores.budget_kwh[s, d : d + 1], key)
+                self._put(np.repeat(row, slots.size), self.d[s, slots], 1.0)
+
+    def _add_stock(self, owner: IntArray) -> None:
+        """What a swap rack promised: missing energy is dearer than any money."""
+        promised = self._grid.stores.promised_kwh
+        if promised is None:
+            return
+        k, slot = np.nonzero(promised > 0)
+        if not k.size:
+            return
+        key = self._key(23, owner[k], self._slot_end[slot])
+        rows = self._rows(promised[k, slot], np.full(k.size, np.inf), key)
+        cost = np.full(k.size, 0.5 * self._top)
+        short = self._columns(cost, np.zeros(k.size), np.full(k.size, np.inf), key)
+        self._put(rows, self.e[k, slot], 1.0)
+        self._put(rows, short, 1.0)
 
     def _add_sources(self) -> None:
         sources, hours = self._grid.sources, self._hours
@@ -284,7 +314,9 @@ class GeneralProgram:
             owner = np.repeat(np.array([self._owner_of(i) for i in sources.ids], dtype=np.int64), t)
             key = self._key(8, owner, np.tile(self._slot_end, p))
             up = (sources.available_kw * hours).ravel()
-            cost = np.full(p * t, -_CURTAILED)
+            # Used or stored first, sold next, curtailed last.
+            first = 0.5 * self._top if self._grid.energy.own_first else 0.0
+            cost = np.full(p * t, -_CURTAILED - first)
             self.u = self._columns(cost, np.zeros(p * t), up, key).reshape(p, t)
         own = self._grid.stores.pv_only
         if bool(own.any()):
@@ -297,8 +329,11 @@ class GeneralProgram:
     def _add_balance(self) -> None:
         """At the root: bought less sold is base and sessions and storage less PV."""
         problem, grid, t = self._problem, self._grid, self._hours.size
-        cost = problem.buy_per_kwh * self.scale
+        rule = grid.energy
+        cost = (problem.buy_per_kwh + rule.green_per_kwh) * self.scale
         gain = problem.sell_per_kwh * self.scale
+        if rule.own_first:
+            gain = gain - 0.5 * self._top
         export = grid.export_kw[0] * self._hours
         export = np.maximum(export, -grid.base_kw[0] * self._hours)
         key = self._key(10, 0, self._slot_end)
@@ -312,7 +347,21 @@ class GeneralProgram:
         slot = problem.entry_slot
         self._put(rows[slot], self.x, -1.0)
         self._put(rows[slot[self.y_entry]], self.y, 1.0)
+        if rule.green_share > 0.0:
+            self._add_green(base, 1.0 - rule.green_share)
         self._put_assets(rows, range(grid.stores.n), range(grid.sources.n), -1.0)
+
+    def _add_green(self, base: FloatArray, grey_share: float) -> None:
+        """What is bought is at most a share of what is used, as far as that can be."""
+        end = self._slot_end[-1:]
+        used = np.array([grey_share * float(np.maximum(base, 0.0).sum())])
+        row = self._rows(np.array([-np.inf]), used, self._key(24, 0, end))
+        over = self._columns(
+            np.array([0.5 * self._top]), np.zeros(1), np.array([np.inf]), self._key(24, 0, end)
+        )
+        for columns, value in ((self.bought, 1.0), (self.x, -grey_share), (self.y, grey_share)):
+            self._put(np.repeat(row, columns.size), columns, value)
+        self._put(row, over, -1.0)
 
     def _put_assets(self, rows: IntArray, stores: range | list[int], sources: range | list[int],
                     sign: float) -> None:  # fmt: skip
@@ -553,7 +602,7 @@ def _scale(problem: Problem, grid: Microgrid) -> tuple[float, float]:
     if grid.giving is not None:
         wear += float(grid.giving.wear_per_kwh.max(initial=0.0))
     earned = [abs(p) for c in grid.calls for p in (c.over_per_kwh, c.under_per_kwh)]
-    wear += sum(p for p in earned if np.isfinite(p))
+    wear += sum(p for p in earned if np.isfinite(p)) + grid.energy.green_per_kwh
     span = float(price.max(initial=0.0) - min(price.min(initial=0.0), 0.0))
     top = losses * (_COSTS * span / unit + scale * (peaks + wear))
     if bool(problem.fleet.earliest.any()):

@@ -128,7 +128,8 @@ def _now(
                 not waits,
             )
         )
-    switched = sum(f.load_kw for f in feeders if f.closed)
+    # Feeders as they were when the meter spoke: one that was switched since is not in it twice.
+    switched = 0.0 if node is None else node.switched_kw
     must = max((load if math.isfinite(load) else 0.0) - switched, 0.0)
     ahead = _ahead_kwh(draft, site, rule.hold_h)
     root = site.network.root

@@ -11,13 +11,14 @@ and at the root the left side over the right is what is bought or sold.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidValueError
+from models.site_rules import EnergyRule
 from scheduler.calls import CallTerm
 
 IntArray = NDArray[np.int64]
@@ -48,6 +49,12 @@ class Stores:
         What a kWh still stored at the end of the horizon is worth.
     pv_only : ndarray of bool, shape (s,)
         True: it may not charge from the grid, only as much as the PV of the site gives.
+    budget_kwh : ndarray, shape (s, days), optional
+        Most energy discharged on each local day of the window, kWh; inf: no budget.
+    day : ndarray of int64, shape (T,), optional
+        The day of ``budget_kwh`` that each slot lies in.
+    promised_kwh : ndarray, shape (s, T), optional
+        What should be stored at the end of each slot, kWh; 0: nothing is promised then.
     """
 
     ids: tuple[str, ...]
@@ -62,6 +69,9 @@ class Stores:
     wear_per_kwh: FloatArray
     end_value_per_kwh: FloatArray
     pv_only: NDArray[np.bool_]
+    budget_kwh: FloatArray | None = None
+    day: IntArray | None = None
+    promised_kwh: FloatArray | None = None
 
     @property
     def n(self) -> int:
@@ -164,6 +174,11 @@ class Microgrid:
         What sessions may give back; None: nobody gives.
     calls : tuple of CallTerm
         What demand response events make of the exchange at the root.
+    energy : EnergyRule
+        Whose energy is used first.
+    more_kw, less_kw : ndarray, shape (T,), optional
+        How much more, and less, load and PV together may draw than foreseen, by the forecasts'
+        bands, kW >= 0. Plans are made for what is expected; what is published leaves this out.
     """
 
     stores: Stores
@@ -173,6 +188,9 @@ class Microgrid:
     export_kw: FloatArray
     giving: Giving | None = None
     calls: tuple[CallTerm, ...] = ()
+    energy: EnergyRule = field(default_factory=EnergyRule)
+    more_kw: FloatArray | None = None
+    less_kw: FloatArray | None = None
 
     def __post_init__(self) -> None:
         shape = self.base_kw.shape
@@ -213,6 +231,8 @@ class Microgrid:
                 value = getattr(part, f.name)
                 if isinstance(value, np.ndarray):
                     yield value
+        rule = self.energy
+        yield np.array([rule.own_first, rule.green_share, rule.green_per_kwh], dtype=np.float64)
         for call in self.calls:
             yield from call.arrays()
 

@@ -123,7 +123,8 @@ class NodeState:
     taken into the base load. ``base_a`` is the base load by phase where the meter tells
     currents, of the ``recent_a`` readings; ``implausible``: the sign is likely wrong;
     ``above_mono_s``: since when it shows more than the limit. ``load_kw``: the last reading
-    without piles, storage and PV as they were told then.
+    without piles, storage and PV as they were told then, ``switched_kw`` what of it switchable
+    feeders drew.
     """
 
     heard_mono_s: float
@@ -144,6 +145,7 @@ class NodeState:
     implausible: bool = False
     above_mono_s: float = -1.0
     load_kw: float | None = None
+    switched_kw: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,8 @@ class AssetState:
 
     ``in_force`` are the setpoints that it may be obeying: the acknowledged one and those sent
     since; ``wanted_kw`` is what was sent last, when ``sent`` is true. ``islanded``: its inverter
-    forms the grid, since the connection is lost.
+    forms the grid, since the connection is lost. ``given_kwh``: discharged on the local day
+    ``given_day`` (an ordinal).
     """
 
     heard_mono_s: float = -1.0
@@ -201,6 +204,8 @@ class AssetState:
     renewed_mono_s: float = -1.0
     changed_mono_s: float = -1.0
     islanded: bool = False
+    given_day: int = 0
+    given_kwh: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,12 @@ def _stores(grid: Microgrid, powers: FloatArray, slot_h: FloatArray) -> Iterator
         yield "storage", name, -net[k], stores.discharge_kw[k] * slot_h
         yield "storage", name, stored[k], stores.high_kwh[k] * whole
         yield "storage", name, -stored[k], -stores.low_kwh[k] * whole
+    if stores.budget_kwh is not None and stores.day is not None:
+        given = np.maximum(-net, 0.0)
+        for k, name in enumerate(stores.ids):
+            for d in np.flatnonzero(np.isfinite(stores.budget_kwh[k])).tolist():
+                spent = np.cumsum(np.where(stores.day == d, given[k], 0.0))
+                yield "storage", name, spent, stores.budget_kwh[k, d] * whole
     if bool(stores.pv_only.any()):
         charged = np.maximum(net[stores.pv_only], 0.0).sum(axis=0)
         yield "storage", "pv_only", charged, -powers[stores.n :].sum(axis=0) * slot_h

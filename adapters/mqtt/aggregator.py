@@ -13,7 +13,7 @@ import msgspec
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from adapters.wire.topics import root
+from adapters.wire.topics import root_of
 from models.errors import ValleyfillError
 from scheduler.aggregate import Direction, Offer
 
@@ -72,10 +72,10 @@ class Aggregator:
     def _on_connect(self, client: Client, *_: Any) -> None:
         for site in self._sites:
             for topic in ("flexibility", "answer/event/+"):
-                client.subscribe(f"{root(site)}{topic}", qos=1)
+                client.subscribe(f"{root_of(site)}{topic}", qos=1)
 
     def _on_message(self, client: Client, user: object, message: MQTTMessage) -> None:
-        self._inbox.put((message.topic, message.payload))
+        self._inbox.put((message.topic, bytes(message.payload)))
 
     def offers(
         self, *, direction: Direction, start: datetime, end: datetime, patience_s: float
@@ -123,7 +123,7 @@ class Aggregator:
                 "mandatory": True,
             }
             told = self._client.publish(
-                f"{root(site)}grid/event/{event}", msgspec.json.encode(body), qos=1, retain=True
+                f"{root_of(site)}grid/event/{event}", msgspec.json.encode(body), qos=1, retain=True
             )
             told.wait_for_publish(10.0)
 
@@ -147,9 +147,9 @@ class Aggregator:
                 topic, payload = self._inbox.get(timeout=left)
             except queue.Empty:
                 return
-            site = next((s for s in self._sites if topic.startswith(root(s))), None)
+            site = next((s for s in self._sites if topic.startswith(root_of(s))), None)
             if site is not None:
-                yield site, topic.removeprefix(root(site)), msgspec.json.decode(payload)
+                yield site, topic.removeprefix(root_of(site)), msgspec.json.decode(payload)
 
 
 def _offers(

@@ -10,7 +10,9 @@ from datetime import datetime
 
 import numpy as np
 
+from adapters.report.figure import Figure
 from adapters.report.gather import Stretch
+from adapters.report.pilot import pilot_figures
 from adapters.saved import savings_against
 from tariffs.bill import session_bills
 from tariffs.bill_lines import Bill
@@ -19,23 +21,6 @@ from tariffs.tariff import Tariff
 
 ON_TIME_SHARE = 0.98
 """A session is on time when it has got this share of its request by its departure."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One number with its name in both languages, its unit and where it is asked for.
-
-    ``value`` None: not known from what the store keeps; ``note`` says why, or what it rests on.
-    """
-
-    key: str
-    name: str
-    name_zh: str
-    value: float | None
-    unit: str
-    policy: str = ""
-    note: str = ""
-    note_zh: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +51,7 @@ def figures_of(stretch: Stretch, tariff: Tariff) -> Result:
         *_service(stretch),
         *_use(stretch),
         *_grid(stretch),
+        *pilot_figures(stretch, tariff),
     ]
     return Result(tuple(found), tuple(bills), savings)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from adapters.health import own_version
 from adapters.plots import COLOURS, STYLE, Area, Band, CurvePlot, Line, TimePlot, legend
-from adapters.report.figures import Figure, Result
+from adapters.report.figure import Figure
+from adapters.report.figures import Result
 from adapters.report.gather import Stretch
 from adapters.saved import stays_of
 from adapters.web.words import PERIOD_WORDS, Lang

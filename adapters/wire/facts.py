@@ -254,6 +254,8 @@ def _forecast(body: w.Forecast, ids: tuple[str, ...], base: dict[str, Any]) -> e
         start=body.start,
         slot_minutes=body.slot_minutes,
         values=tuple(values),
+        low=tuple(body.low or ()),
+        high=tuple(body.high or ()),
     )
 
 
