@@ -63,6 +63,7 @@ _SITE = [
     "island",
     "energy",
     "beyond_request",
+    "departures",
     "clock",
     "on_stop",
 ]
@@ -178,6 +179,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         island=island_rule(head),
         energy=energy_rule(head),
         beyond_request=head.choice("beyond_request", ("stop", "spare"), "stop"),
+        departures=head.choice("departures", ("stated", "learned"), "stated"),
         network=network,
         piles=assets.piles,
         storages=assets.storages,

@@ -91,6 +91,7 @@ def _site(file: SiteFile) -> dict[str, Any]:
             "lease_s": site.lease_s,
             "telemetry_period_s": site.telemetry_period_s,
             "beyond_request": site.beyond_request,
+            "departures": site.departures,
             "clock": file.clock,
         }
     )

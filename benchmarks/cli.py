@@ -26,6 +26,7 @@ from benchmarks import latency as latency_bench
 from benchmarks import peers as peers_bench
 from benchmarks import step as step_bench
 from benchmarks import tariffs as tariffs_bench
+from benchmarks import words as words_bench
 from benchmarks.daemon_start import daemon_figures
 from benchmarks.month import month_figures
 
@@ -115,6 +116,24 @@ def closed_loop(
     """Recorded days at JPL: our money and energy beside simple rules' and perfect foresight's."""
     columns = ("limit_kw", "policy", "delivered_kwh", "of_feasible", "cost_per_kwh")
     _report(lambda q, tell: closed_loop_bench.run(data, q, tell), columns, as_json, quick)
+
+
+@app.command()
+def words(
+    data: Annotated[Path, typer.Option(help="Folder of the real data.")],
+    as_json: Json = False,
+    quick: Quick = False,
+) -> None:
+    """Drivers' departures as stated and as learned: what it brings on four real months."""
+    columns = (
+        "site",
+        "limit_kw",
+        "departures",
+        "delivered_of_feasible",
+        "dearer_than_foresight",
+        "exceeded_node_seconds",
+    )
+    _report(lambda q, tell: words_bench.run(data, q, tell), columns, as_json, quick)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from models.storage import PvPlant, Storage
 
 BaseLoad = Literal["meter", "envelope", "none"]
 BeyondRequest = Literal["stop", "spare"]
+Departures = Literal["stated", "learned"]
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,9 @@ class Site:
     beyond_request : {"stop", "spare"}
         What a vehicle gets that has all it asked for and would take more: nothing, or what is
         left when everybody else is served, at the cheapest hours of its stay.
+    departures : {"stated", "learned"}
+        Until when a vehicle is planned for: its driver's word, or longer where similar vehicles
+        stayed longer and a cheaper hour is worth the risk.
     v2g : GiveBackRule or None
         None: no vehicle is asked to give back, whatever its driver consents to.
     response : ResponseRule or None
@@ -205,6 +209,7 @@ class Site:
     telemetry_period_s: float = 10.0
     horizon: HorizonRule = field(default_factory=HorizonRule)
     beyond_request: BeyondRequest = "stop"
+    departures: Departures = "stated"
     deadline_s: float = 10.0
     v2g: GiveBackRule | None = None
     response: ResponseRule | None = None

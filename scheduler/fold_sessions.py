@@ -125,7 +125,14 @@ def close(draft: Draft, session: str, why: str) -> None:
     """Take a session out; its pile is free."""
     record: SessionRecord = draft.own("sessions").pop(session)
     if record.state != "announced" and not (record.request.walk_in or record.request.is_measured):
-        ended = Taken(record.request.energy_kwh, record.delivered_kwh, record.state == "full")
+        ended = Taken(
+            record.request.energy_kwh,
+            record.delivered_kwh,
+            record.state == "full",
+            record.request.arrival_s,
+            record.request.departure_s,
+            draft.get("now").timestamp(),
+        )
         draft.put("history", remember(draft.get("history"), ended))
     pile_session = draft.own("pile_session")
     if pile_session.get(record.request.pile) == session:

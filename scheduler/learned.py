@@ -42,11 +42,18 @@ class Taken:
         What the driver asked and the car took, kWh.
     full : bool
         True when the car stopped by itself; else it may have wanted more.
+    arrival_s, departure_s : float
+        By the request, epoch seconds.
+    left_s : float, optional
+        When it left, epoch seconds; None where that was not kept.
     """
 
     asked_kwh: float
     taken_kwh: float
     full: bool
+    arrival_s: float = 0.0
+    departure_s: float = 0.0
+    left_s: float | None = None
 
 
 def remember(history: tuple[Taken, ...], ended: Taken) -> tuple[Taken, ...]:

@@ -19,6 +19,7 @@ from scheduler.owed import fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, PhaseLimit, Problem
+from scheduler.stays import waited_for
 from scheduler.view import base_now_kw, limit_now_kw, look, margin_of, phase_room_a
 
 
@@ -31,13 +32,17 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     edges = {*limit_edges(pushed, now, window_end), *call_edges(calls, now, window_end)}
     horizon, prices = pricing.window(draft, tuple(sorted(edges)), window_end)
     owed = owed_sessions(draft, site, now, horizon.end_s)
-    fleet = fleet_of(draft, site, owed)
     limit, ahead = _limits_and_base(draft, site, horizon)
+    cap_kw = _left(limit, ahead)
+    if site.departures == "learned":
+        buy = np.asarray(prices.buy_per_kwh, dtype=np.float64)
+        owed = waited_for(owed, draft, site, horizon, buy, cap_kw)
+    fleet = fleet_of(draft, site, owed)
     problem = Problem(
         horizon=horizon,
         node_ids=site.network.ids,
         parent=np.array(site.network.parents, dtype=np.int64),
-        cap_kw=_left(limit, ahead),
+        cap_kw=cap_kw,
         fleet=fleet,
         buy_per_kwh=np.asarray(prices.buy_per_kwh, dtype=np.float64),
         sell_per_kwh=np.asarray(prices.sell_per_kwh, dtype=np.float64),
