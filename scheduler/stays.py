@@ -36,7 +36,7 @@ LEAST_STILL_THERE = 5
 """With fewer similar sessions that stayed as long as this one has, the word stands."""
 
 MISSED_PRICES = 5.0
-"""What a kWh not delivered counts, in dearest prices of the window (docs/decisions/0011)."""
+"""What a kWh not delivered counts, in dearest prices of the window (docs/decisions/0013)."""
 
 _PER_FACTOR_OF_E = 2.0
 """A request e times another's is as far from it as two hours of stay or of clock."""
