@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import pkgutil
 
@@ -62,11 +63,17 @@ def test_every_answer_can_be_verified_and_says_what_it_is(name, load):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_problem_has_the_same_answer(name):
+    """To the last bit from the same memory, and within rounding from its own."""
+    forget = getattr(importlib.import_module(f"scheduler.solvers.{name}"), "forget", lambda: None)
     problem = fleet_problem(25, load="congested", seed=5)
-    again = dataclasses.replace(problem)
     solve = load_solver(name)
-    first, second = solve(problem, work_limit=_ALL), solve(again, work_limit=_ALL)
-    assert np.array_equal(first.energy_kwh, second.energy_kwh)
+    answers = []
+    for _ in range(2):
+        forget()
+        answers.append(solve(dataclasses.replace(problem), work_limit=_ALL))
+    assert np.array_equal(answers[0].energy_kwh, answers[1].energy_kwh)
+    again = solve(dataclasses.replace(problem), work_limit=_ALL)
+    np.testing.assert_allclose(again.energy_kwh, answers[0].energy_kwh, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", NAMES)
