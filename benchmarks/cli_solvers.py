@@ -1,4 +1,4 @@
-"""``valleyfill bench`` of what solvers do under stress: resilience."""
+"""``valleyfill bench`` of solvers beside the flow: resilience, minimum."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks import minimum as minimum_bench
 from benchmarks import resilience as resilience_bench
 
 Report = Callable[..., None]
@@ -21,3 +22,8 @@ def add_to(app: typer.Typer, report: Report) -> None:
     def resilience(as_json: Json = False, quick: Quick = False) -> None:
         """Ten rounds of hang, crash and memory blow-up in each solver: is the answer in time?"""
         report(resilience_bench.run, resilience_bench.COLUMNS, as_json, quick)
+
+    @app.command()
+    def minimum(as_json: Json = False, quick: Quick = False) -> None:
+        """Nothing or at least 6 A, whole amps: the repair, HiGHS and CP-SAT, and their gaps."""
+        report(minimum_bench.run, minimum_bench.COLUMNS, as_json, quick)

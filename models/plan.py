@@ -6,6 +6,8 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from models.units import POWER_EPSILON_KW
+
 
 @dataclass(frozen=True)
 class SessionPlan:
@@ -26,6 +28,11 @@ class SessionPlan:
         """Planned power at an instant, kW; 0 outside."""
         k = bisect_right(self.starts_s, seconds) - 1
         return self.power_kw[k] if 0 <= k < len(self.power_kw) else 0.0
+
+    def ends_after(self, seconds: float) -> bool:
+        """Whether no power is planned in any slot after the one that holds an instant."""
+        k = bisect_right(self.starts_s, seconds)
+        return not any(power > POWER_EPSILON_KW for power in self.power_kw[k:])
 
     def next_edge_s(self, seconds: float) -> float:
         """Where the planned power may next change after an instant; inf: never."""

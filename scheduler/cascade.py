@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from models.errors import InvalidValueError
 from scheduler.filling import clip_plan
+from scheduler.holdable import unholdable
 from scheduler.problem import Fleet, FloatArray, Problem
+from scheduler.repair import repaired
 from scheduler.solution import Solution, Solver
 from scheduler.verify import verify
 
@@ -127,17 +129,28 @@ def run_cascade(
             continue
         answer = _attempt(problem, name, solver, work_limit)
         if answer is not None:
-            return answer if general else _keep_running(problem, answer, running)
+            return answer if general else _keep_running(problem, _held(problem, answer), running)
     entries = int(problem.offsets[-1])
     if running is not None and running.shape == (entries,):
         shifted = Solution(clip_plan(problem, running), "feasible", "shifted", float("nan"), 0)
         if bool(running.any()) and verify(problem, shifted).ok:
-            return shifted
+            return _held(problem, shifted)
     greedy = load_solver("greedy")
     answer = _attempt(problem, "greedy", greedy, max(work_limit, problem.fleet.n))
     if answer is not None:
-        return answer
+        return _held(problem, answer)
     return Solution(np.zeros(entries), "feasible", "idle", float("nan"), 0)
+
+
+def _held(problem: Problem, answer: Solution) -> Solution:
+    """The answer as piles can hold it, where that keeps every bound."""
+    if problem.microgrid is not None:
+        return answer
+    try:
+        held = repaired(problem, answer)
+        return held if held is answer or verify(problem, held).ok else answer
+    except Exception:
+        return answer
 
 
 def _attempt(problem: Problem, name: str, solver: Solver, work_limit: int) -> Solution | None:
@@ -156,22 +169,28 @@ def _keep_running(problem: Problem, answer: Solution, running: FloatArray | None
     if running is None or running.shape != answer.energy_kwh.shape:
         return answer
     kept = dataclasses.replace(answer, energy_kwh=running)
-    as_good = _as_good(problem, running, answer.energy_kwh)
+    slack = 0.5 * answer.gap if answer.status == "gap" and answer.gap > 0 else 0.0
+    as_good = _as_good(problem, running, answer.energy_kwh, slack)
+    as_good = as_good and not unholdable(problem, running).any()
     return kept if as_good and verify(problem, kept).ok else answer
 
 
-def _as_good(problem: Problem, plan: FloatArray, best: FloatArray) -> bool:
-    """Whether a plan delivers as much at each level, as fairly, and costs no more."""
+def _as_good(problem: Problem, plan: FloatArray, best: FloatArray, slack: float) -> bool:
+    """Whether a plan delivers as much at each level, as fairly, and costs no more.
+
+    Where the best is itself only known to a gap, half of it is no reason to move anyone.
+    """
     fleet = problem.fleet
     given = [_given(problem, e) for e in (plan, best)]
     promised = [float(np.minimum(g, fleet.promised_kwh).sum()) for g in given]
-    if promised[0] < promised[1] - _SAME_KWH:
+    if promised[0] < promised[1] - _SAME_KWH - slack * promised[1]:
         return False
     for level in np.unique(fleet.priority):
         members = fleet.priority == level
-        if float(given[0][members].sum()) < float(given[1][members].sum()) - _SAME_KWH:
+        most = float(given[1][members].sum())
+        if float(given[0][members].sum()) < most - _SAME_KWH - 0.1 * slack * most:
             return False
-        if _less_fair(fleet, members, given[0], given[1]):
+        if _less_fair(fleet, members, given[0], given[1], _SAME_FRACTION + slack):
             return False
     early = fleet.earliest[problem.entry_session]
     if bool(early.any()):
@@ -180,7 +199,7 @@ def _as_good(problem: Problem, plan: FloatArray, best: FloatArray) -> bool:
             return False
     answers = [Solution(e, "feasible", "", 0.0, 0) for e in (plan, best)]
     costs = [a.cost(problem) + a.peak_cost(problem) for a in answers]
-    return costs[0] <= costs[1] + _SAME_COST * max(abs(costs[1]), 1.0)
+    return costs[0] <= costs[1] + max(_SAME_COST, slack) * max(abs(costs[1]), 1.0)
 
 
 def _given(problem: Problem, energy: FloatArray) -> FloatArray:
@@ -189,11 +208,13 @@ def _given(problem: Problem, energy: FloatArray) -> FloatArray:
     return np.asarray(sums, dtype=np.float64)
 
 
-def _less_fair(fleet: Fleet, members: Bools, plan: FloatArray, best: FloatArray) -> bool:
+def _less_fair(
+    fleet: Fleet, members: Bools, plan: FloatArray, best: FloatArray, same: float
+) -> bool:
     """Whether a plan's served fractions, sorted, are the smaller ones where they first differ."""
     asked = np.maximum(fleet.asked_kwh[members], _SAME_KWH)
     done = (fleet.asked_kwh - fleet.energy_kwh)[members]
     mine = np.sort((done + plan[members]) / asked)
     theirs = np.sort((done + best[members]) / asked)
-    apart = np.flatnonzero(np.abs(mine - theirs) > _SAME_FRACTION)
+    apart = np.flatnonzero(np.abs(mine - theirs) > same)
     return bool(apart.size and mine[apart[0]] < theirs[apart[0]])

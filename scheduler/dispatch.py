@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from models.horizon import epoch_s
@@ -17,6 +18,9 @@ from scheduler.unused import probe_kw
 
 FLOOR_KWH = 0.05
 """So close to its floor a vehicle gives nothing more."""
+
+STEP_SHARE = 1e-6
+"""Of a step: a plan so little above a whole number of steps means that number."""
 
 DEAD_BAND_SHARE = 0.01
 """Changes below this share of a pile's power are not worth a message."""
@@ -83,7 +87,12 @@ class Wishes:
                 # all; the kernel serves by priority and urgency.
                 want = nameplate.max_kw
             elif session in self._planned:
-                want = offered_kw(record, nameplate, self._planned[session].at(self._at))
+                ahead_of_it = self._planned[session]
+                want = offered_kw(record, nameplate, ahead_of_it.at(self._at))
+                if nameplate.step_kw > 0 and want > 0 and ahead_of_it.ends_after(self._at):
+                    # Rounded down it would not be done; rounded up it is done before the slot is.
+                    steps = math.ceil(want / nameplate.step_kw - STEP_SHARE)
+                    want = min(steps * nameplate.step_kw, nameplate.max_kw)
             if record.request.max_kw is not None:
                 want = min(want, record.request.max_kw)
         if want <= POWER_EPSILON_KW:

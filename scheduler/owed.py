@@ -180,6 +180,7 @@ def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
             ],
             dtype=np.float64,
         ),
+        step_kw=np.array([p.step_kw for p in piles], dtype=np.float64),
         energy_kwh=np.array([o.energy_kwh for o in owed], dtype=np.float64),
         asked_kwh=np.array(asked, dtype=np.float64),
         promised_kwh=np.array(promised, dtype=np.float64),

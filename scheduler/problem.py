@@ -43,6 +43,9 @@ class Fleet:
         Most power, kW > 0.
     min_kw : ndarray, shape (n,)
         Least power other than 0, kW (6 A for an AC pile). Solvers may relax it.
+    step_kw : ndarray, shape (n,)
+        Powers are multiples of it, kW (1 A of a pile that takes whole amps); 0: any power.
+        Solvers may relax it.
     energy_kwh : ndarray, shape (n,)
         Energy still owed, kWh >= 0. Soft: what does not fit is reported as short.
     asked_kwh : ndarray, shape (n,)
@@ -71,6 +74,7 @@ class Fleet:
     end_s: IntArray
     max_kw: FloatArray
     min_kw: FloatArray
+    step_kw: FloatArray
     energy_kwh: FloatArray
     asked_kwh: FloatArray
     promised_kwh: FloatArray
@@ -137,6 +141,7 @@ def plain_fleet(
         end_s=end_s,
         max_kw=max_kw,
         min_kw=np.zeros(n),
+        step_kw=np.zeros(n),
         energy_kwh=energy_kwh,
         asked_kwh=energy_kwh,
         promised_kwh=np.zeros(n),

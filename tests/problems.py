@@ -24,6 +24,7 @@ def session(
         "end_s": START_S + round(end_h * 3600),
         "max_kw": max_kw,
         "min_kw": 0.0,
+        "step_kw": 0.0,
         "energy_kwh": energy_kwh,
         "asked_kwh": energy_kwh,
         "promised_kwh": 0.0,

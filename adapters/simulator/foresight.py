@@ -200,6 +200,7 @@ def _fleet(site: Site, group: Sequence[Vehicle]) -> Fleet:
             [min(p.max_kw, v.battery.max_kw) for p, v in zip(piles, group, strict=True)]
         ),
         min_kw=np.zeros(n),
+        step_kw=np.zeros(n),
         energy_kwh=wants,
         asked_kwh=wants,
         promised_kwh=np.zeros(n),

@@ -49,7 +49,7 @@ def test_every_running_average_stays_at_what_the_plan_aims_at(slide_s: int) -> N
     w, over = over_the_aim(slide_s, breathing())
     assert over <= 0.01
     # Both went on charging: what was held back is planned for later, and short of nothing.
-    assert min(w.registers.values()) - 100.0 > 1.0
+    assert min(w.registers.values()) - 100.0 > 0.5
     assert sum(r.short_kwh for r in w.state.sessions.values()) == pytest.approx(0.0, abs=0.05)
 
 
