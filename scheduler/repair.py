@@ -154,7 +154,8 @@ class _Placing:
         load = subtree_sums(problem, self.energy * fleet.count_factor[session])
         with np.errstate(invalid="ignore"):
             self._left = np.where(np.isfinite(cap), cap - load, np.inf)
-        self._limited: list[bool] = np.isfinite(cap).any(axis=1).tolist()
+        limited = np.atleast_1d(np.isfinite(cap).any(axis=1))
+        self._limited: list[bool] = [bool(v) for v in limited]
         self._phases: list[tuple[int, int, FloatArray]] = []
         for limit in problem.phase_limits:
             on = ((fleet.phases >> limit.phase) & 1) == 1
