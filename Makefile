@@ -90,6 +90,11 @@ CHAOS_WORKERS ?= 2
 chaos: system install
 	$(BIN)/python -m tests.chaos --out artifacts/chaos.json
 
+# The table of docs/ from the last run's figures.
+.PHONY: chaos-page
+chaos-page:
+	$(BIN)/python -m tests.chaos.page artifacts/chaos.json docs/pages/faults.md
+
 chaos-quick: system install
 	$(BIN)/python -m tests.chaos --quick --workers $(CHAOS_WORKERS) --out artifacts/chaos-quick.json
 

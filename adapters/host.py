@@ -6,7 +6,6 @@ so does the acknowledgement of every message the engine wants kept.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,18 +14,18 @@ from adapters.asking import Answer, ask
 from adapters.clock import Clock
 from adapters.inbox import Message
 from adapters.journal import Journal
-from adapters.signatures import SECURITY, Keyring, security_alert
+from adapters.refusals import Refusals, fault
+from adapters.signatures import Keyring
 from adapters.store.readings import Sampler
 from adapters.store.writer import Batch
+from adapters.waiting import AnySetpoint, Waiting
 from adapters.wire import Publish, decode, encode
-from adapters.wire.encode import publish_of, rejected_body
-from models.events import Event, PileAcked, Received, Stamp
+from models.events import Event, PileAcked, Received
 from scheduler.effects import (
     AssetSetpointSent,
     Outbound,
     Persist,
     Rejected,
-    SessionStatus,
     SetpointSent,
     Solve,
 )
@@ -34,17 +33,8 @@ from scheduler.engine import Engine
 from scheduler.problem import Problem
 from scheduler.state import SiteState
 
-log = logging.getLogger("valleyfill.host")
-
-REJECTED_PER_S = 5.0
 KEPT_AT_LEAST_S = 10.0
 """A state older than this is never the newest on disk."""
-
-HELD_AT_MOST_S = 5.0
-"""An increase that has waited longer for the disk is let go; the next renewal says it again."""
-
-AnySetpoint = SetpointSent | AssetSetpointSent
-"""A pile's or an asset's: ids of both are one namespace."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +63,6 @@ class Outcome:
     solve: Problem | None
     due_mono_s: float
     made_mono_s: float
-
-
-@dataclass(frozen=True)
-class _Held:
-    """What waits for a commit."""
-
-    token: int
-    mono_s: float
-    acks: tuple[Message, ...]
 
 
 class Host:
@@ -117,20 +98,13 @@ class Host:
         self._count = count
         self.keyring = keyring or Keyring(self._site)
         self._token = 0
-        self._held_acks: list[_Held] = []
-        self._held_setpoints: dict[str, tuple[int, float, AnySetpoint]] = {}
+        self._waiting = Waiting()
+        self._refusals = Refusals(self._site, clock, count)
         self._retained: dict[str, Publish] = {}
-        self._unanswered: dict[str, Stamp] = {}
-        self._mute: set[str] = set()
         self._sampler = Sampler()
         self._journal = Journal()
-        self._store_broken = False
         self._kept_mono_s = clock.mono_s()
         self._kept = self._milestone()
-        self._rejected_budget = REJECTED_PER_S
-        self._rejected_mono_s = clock.mono_s()
-        self._suppressed = 0
-        self.rejected_count = 0
         self.setpoint_count = 0
 
     def take(self, messages: Sequence[Message] = (), facts: Sequence[Event] = ()) -> Outcome:
@@ -157,9 +131,9 @@ class Host:
             events.append(read)
             by_event[id(read)] = message
             if isinstance(read, PileAcked):
-                self._answered(read)
+                self._waiting.answered(read)
         answer = ask(self.engine, self.state, [*events, *facts], self._clock)
-        refused.extend(_fault(by_event[id(e)]) for e in answer.faulty if id(e) in by_event)
+        refused.extend(fault(by_event[id(e)]) for e in answer.faulty if id(e) in by_event)
         self.state = answer.state
         batch = Batch(
             token=self._token + 1,
@@ -200,8 +174,7 @@ class Host:
         sent: list[SetpointSent] = []
         solve: Problem | None = None
         for refusal in refused:
-            publish.extend(self._reject(refusal, mono_s))
-            publish.extend(self._answer_refused_request(refusal))
+            publish.extend(self._refusals.tell(refusal, self.state, mono_s))
         for effect in answer.effects:
             if isinstance(effect, Persist):
                 kept.append(effect.event)
@@ -211,11 +184,11 @@ class Host:
             elif isinstance(effect, Solve):
                 solve = effect.problem
             elif isinstance(effect, Rejected):
-                publish.extend(self._reject(effect, mono_s))
+                publish.extend(self._refusals.tell(effect, self.state, mono_s))
             elif isinstance(effect, SetpointSent | AssetSetpointSent):
                 if not effect.renewal and isinstance(effect, SetpointSent):
                     sent.append(effect)
-                if not self._hold(effect, mono_s):
+                if not self._waiting.hold(effect, self._token, mono_s):
                     publish.append(self._setpoint(effect))
             else:
                 publish.extend(self._remember(p) for p in encode(self._site, effect))
@@ -224,8 +197,7 @@ class Host:
         if kept or sent or told or self._worth_keeping(mono_s):
             self._kept_mono_s, self._kept = mono_s, self._milestone()
             batch = replace(found, events=tuple(kept), setpoints=tuple(sent))
-        if waiting:
-            self._held_acks.append(_Held(self._token, mono_s, tuple(waiting)))
+        self._waiting.acknowledge_after(self._token, tuple(waiting))
         acks = (*loose, *by_event.values())
         return Outcome(tuple(publish), acks, batch, solve, answer.due_mono_s, mono_s)
 
@@ -238,33 +210,13 @@ class Host:
         """Whether the state itself has to be written, though nothing was promised in this drain."""
         return mono_s - self._kept_mono_s > KEPT_AT_LEAST_S or self._milestone() != self._kept
 
-    def _hold(self, effect: AnySetpoint, mono_s: float) -> bool:
-        """Whether a setpoint waits for the disk; a newer word for a pile replaces a waiting one."""
-        about = effect.pile if isinstance(effect, SetpointSent) else effect.asset
-        waiting = self._held_setpoints.pop(about, None)
-        if effect.after_commit and not self._store_broken:
-            self._held_setpoints[about] = (self._token, mono_s, effect)
-            return True
-        if waiting is not None and effect.renewal:
-            token, since, _ = waiting
-            self._held_setpoints[about] = (token, since, effect)
-            return True
-        return False
-
     def _setpoint(self, effect: AnySetpoint) -> Publish:
         (publish,) = encode(self._site, effect)
         self.setpoint_count += not effect.renewal
         if not effect.renewal:
             self._count("setpoints_sent", "")
-        if isinstance(effect, SetpointSent) and effect.pile not in self._mute:
-            self._unanswered[effect.pile] = effect.stamp
+        self._waiting.said(effect)
         return publish
-
-    def _answered(self, ack: PileAcked) -> None:
-        self._mute.discard(ack.pile)
-        asked = self._unanswered.get(ack.pile)
-        if asked is not None and ack.setpoint >= asked:
-            del self._unanswered[ack.pile]
 
     def age_s(self, outcome: Outcome) -> float:
         """How long ago something was decided, s."""
@@ -272,9 +224,7 @@ class Host:
 
     def stored(self, token: int) -> tuple[tuple[Publish, ...], tuple[Message, ...]]:
         """Everything up to a token is on disk: what may be said and acknowledged now."""
-        self._store_broken = False
-        acks = tuple(m for h in self._held_acks if h.token <= token for m in h.acks)
-        self._held_acks = [h for h in self._held_acks if h.token > token]
+        acks = self._waiting.stored(token)
         return self._release(token), acks
 
     def store_failed(self) -> tuple[Publish, ...]:
@@ -283,51 +233,12 @@ class Host:
         Increases no longer wait. A restart meanwhile finds none of them in the store; it raises
         nothing for one lease, and by then every pile has said what it draws.
         """
-        self._store_broken = True
+        self._waiting.store_broken = True
         return self._release(self._token)
 
     def _release(self, token: int) -> tuple[Publish, ...]:
-        mono_s = self._clock.mono_s()
-        ready = [p for p, (t, _, _) in self._held_setpoints.items() if t <= token]
-        out = []
-        for pile in ready:
-            _, since, effect = self._held_setpoints.pop(pile)
-            if mono_s - since <= HELD_AT_MOST_S:
-                out.append(self._setpoint(effect))
-        return tuple(out)
-
-    def _reject(self, refusal: Rejected, mono_s: float) -> tuple[Publish, ...]:
-        self.rejected_count += 1
-        self._count("messages_rejected", refusal.code)
-        if refusal.code in SECURITY:
-            self._count("security_events", refusal.code)
-            log.warning("security event", extra={"code": refusal.code, "topic": refusal.topic})
-        passed = max(mono_s - self._rejected_mono_s, 0.0)
-        self._rejected_mono_s = mono_s
-        self._rejected_budget = min(
-            self._rejected_budget + passed * REJECTED_PER_S, 2 * REJECTED_PER_S
-        )
-        if self._rejected_budget < 1.0:
-            self._suppressed += 1
-            return ()
-        self._rejected_budget -= 1.0
-        body = rejected_body(self._site, refusal, self._suppressed)
-        self._suppressed = 0
-        told = (publish_of(self._site, body),)
-        if refusal.code not in SECURITY:
-            return told
-        return (*told, *encode(self._site, security_alert(refusal, self._clock.now())))
-
-    def _answer_refused_request(self, refusal: Rejected) -> tuple[Publish, ...]:
-        """A driver whose request contradicts itself is told on the session's own topic."""
-        parts = refusal.topic.split("/")
-        if refusal.code != "contradiction" or parts[3:4] != ["session"] or parts[-1] != "request":
-            return ()
-        session = parts[4]
-        if session in self.state.sessions:
-            return ()
-        why = f"{refusal.field}: {refusal.reason}"
-        return encode(self._site, SessionStatus(session=session, state="rejected", why=why))
+        ready = self._waiting.released(token, self._clock.mono_s())
+        return tuple(self._setpoint(effect) for effect in ready)
 
     def _remember(self, publish: Publish) -> Publish:
         if publish.retain:
@@ -343,7 +254,7 @@ class Host:
 
     def renew_all(self) -> None:
         """Every lease is due now: what was said while nobody listened is said again."""
-        self._held_setpoints.clear()
+        self._waiting.drop_setpoints()
         piles = {k: replace(p, renewed_mono_s=-1.0) for k, p in self.state.piles.items()}
         self.state = replace(self.state, piles=piles)
 
@@ -385,18 +296,13 @@ class Host:
     @property
     def settled(self) -> bool:
         """Whether nothing waits for the disk or for a pile's acknowledgement."""
-        return not (self._held_acks or self._held_setpoints or self._unanswered)
+        return self._waiting.nothing
+
+    @property
+    def rejected_count(self) -> int:
+        """Messages refused so far."""
+        return self._refusals.total
 
     def give_up_waiting(self) -> None:
         """Piles that have not answered are not waited for until they do."""
-        self._mute.update(self._unanswered)
-        self._unanswered.clear()
-
-
-def _fault(message: Message) -> Rejected:
-    return Rejected(
-        topic=message.topic,
-        code="program_fault",
-        field="",
-        reason="the program tripped over this message and set it aside; please report it",
-    )
+        self._waiting.give_up()

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 
 from models.site import Site
 from scheduler.draft import Draft
-from scheduler.fixed import fixed
+from scheduler.excess import KEPT_S
 from scheduler.report import clear_alert, raise_alert
 from scheduler.state import NodeState
 from scheduler.view import (
     MISSED_PERIODS,
-    SETTLED_S,
     Picture,
     export_now_kw,
     margin_of,
@@ -118,16 +117,12 @@ def _piles(draft: Draft, site: Site, picture: Picture, wrong: dict[str, set[str]
     mono_s: float = draft.get("mono_s")
     began: float = draft.get("started_mono_s")
     patience = MISSED_PERIODS * site.telemetry_period_s
-    piles, known = draft.piles, fixed(site).piles
+    piles = draft.piles
     if mono_s - began > patience:
         wrong["pile_silent"].update(picture.silent)
-    for name, drawn in picture.floors.items():
-        pile, one = piles[name], known[name]
-        if pile.measured_mono_s < pile.changed_mono_s + one.pile.response_s + SETTLED_S:
-            continue
-        near = pile.wanted_kw > 0 and drawn <= 1.25 * pile.wanted_kw
-        wrong["pile_exceeds" if near else "pile_ignores"].add(name)
     for name, pile in piles.items():
+        if pile.exceeded is not None and mono_s - pile.exceeded[0] < KEPT_S:
+            wrong[pile.exceeded[1]].add(name)
         if pile.fault is not None:
             wrong["pile_fault"].add(name)
         if pile.ignored >= REFUSED_TIMES:

@@ -13,6 +13,7 @@ from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
 from scheduler.demand_hold import hold, room_now_kw
 from scheduler.draft import Draft
+from scheduler.excess import note_excess
 from scheduler.island_control import islanding
 from scheduler.safety import enforce
 from scheduler.sending import send
@@ -56,6 +57,7 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
         powers = enforce(outlets, [*order, *range(len(names), len(outlets))], budget)
         if shown is not None:
             powers = settle_assets(draft, site, names, powers, shown, order_kw)
+    note_excess(draft, picture)
     send(draft, site, names, powers, picture.silent)
     return picture
 

@@ -62,7 +62,8 @@ class PileState:
     ``below_since_mono_s``: since when the vehicle draws less than its setpoint; ``learned_kw``
     what it was then seen to take, until it is probed again at ``probe_mono_s``; ``probing``
     while more is offered.
-    ``ignored``: setpoints refused in a row.
+    ``ignored``: setpoints refused in a row; ``exceeded``: when it was last seen to draw more than
+    it was told, and which alert that is.
     """
 
     born: bool = False
@@ -87,6 +88,7 @@ class PileState:
     probing: bool = False
     ignored: int = 0
     sent: bool = False
+    exceeded: tuple[float, str] | None = None
 
 
 @dataclass(frozen=True)

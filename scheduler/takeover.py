@@ -102,5 +102,6 @@ def _pile(old: PileState | None, site: Site, mono_s: float) -> PileState:
         renewed_mono_s=-1.0,
         below_since_mono_s=-1.0,
         probing=False,
+        exceeded=None,
         probe_mono_s=mono_s + PROBE_AFTER_S if old.learned_kw is not None else -1.0,
     )

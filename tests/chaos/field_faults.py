@@ -123,7 +123,7 @@ def give_back(t: Trial) -> None:
     rig.command("P-2", "plug")
     rig.request("s2-P-2", "P-2", 900.0)
     rig.limit("no-export", None, revoked=True)
-    t.note("no discharge is planned by this version, so no floor can be crossed")
+    t.note("this site's piles give nothing back, whatever a vehicle consents to")
     t.over()
     rig.wait_serving()
     time.sleep(6.0)

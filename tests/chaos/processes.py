@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import resource
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +20,7 @@ from tests.chaos.inject import POINTS
 from tests.chaos.plant import SITE
 from tests.chaos.rig import LEASE_S, ChaosDaemon
 from tests.chaos.trial import Fault, Trial
-from tests.integration.field import free_port, until
+from tests.integration.field import until
 from tests.integration.kill_loop import kill_loop
 
 Script = Callable[[Trial], None]
@@ -288,39 +286,6 @@ def two_daemons(t: Trial) -> None:
     t.over()
 
 
-def wrong_password_storm(t: Trial) -> None:
-    """TLS to a port that speaks none: it backs off, and nothing is sent in the clear."""
-    rig = t.rig
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen(64)
-        taken: list[bytes] = []
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    end, _ = server.accept()
-                    end.settimeout(0.5)
-                    with contextlib.suppress(OSError):
-                        taken.append(end.recv(16))
-                    end.close()
-
-        threading.Thread(target=accept, daemon=True).start()
-        other = rig.folder / "tls.toml"
-        text = rig.config.read_text().replace("tls = false", "tls = true")
-        text = text.replace(f"port = {rig.daemon_port}", f"port = {server.getsockname()[1]}")
-        other.write_text(text.replace(str(rig.store), str(rig.folder / f"tls-{free_port()}.db")))
-        lonely = ChaosDaemon(other, rig.folder, name="tls")
-        lonely.start()
-        time.sleep(14.0)
-        lonely.kill()
-    per_link = len(taken) / 3
-    t.note(f"{len(taken)} attempts of three connections in 14 s")
-    t.check(0 < per_link <= 20, f"{per_link:.0f} attempts for each connection")
-    t.check(all(b[:1] == b"\x16" for b in taken if b), "something was said in the clear")
-    t.over()
-
-
 def reload_files(t: Trial) -> None:
     """A bad file, then a lower one, read again while cars charge."""
     rig = t.rig
@@ -400,6 +365,5 @@ FAULTS = (
     Fault(22, "daemon frozen 4 s", frozen(4.0), quick=True),
     Fault(22, "daemon frozen 60 s", frozen(60.0), energy=False, because="leases run out"),
     Fault(26, "poison messages in the callbacks", poison),
-    Fault(28, "TLS where none is spoken", wrong_password_storm),
     Fault(29, "a bad and a lower configuration read again", reload_files, quick=True),
 )

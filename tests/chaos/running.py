@@ -14,14 +14,20 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.chaos import field_faults, messages, processes, simulated
+from tests.chaos import field_faults, messages, processes, simulated, strangers
 from tests.chaos.rig import Rig, rig
 from tests.chaos.trial import Fault, Row, try_alone, try_fault
 from tests.integration.field import MOSQUITTO
 
 FAULTS: tuple[Fault, ...] = tuple(
     sorted(
-        (*messages.FAULTS, *processes.FAULTS, *field_faults.FAULTS, *simulated.FAULTS),
+        (
+            *messages.FAULTS,
+            *processes.FAULTS,
+            *field_faults.FAULTS,
+            *strangers.FAULTS,
+            *simulated.FAULTS,
+        ),
         key=lambda f: f.number,
     )
 )

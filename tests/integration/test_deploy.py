@@ -280,6 +280,34 @@ def test_a_viewer_hears_everything_and_says_nothing(connect: Any) -> None:
     assert not viewer.may_write(f"{SITE}/override/A-01")
 
 
+def said_from_outside(broker: Any, user: str | None, topic: str) -> str:
+    """What Mosquitto's own command says to an attempt; empty: it was taken."""
+    words = ["mosquitto_pub", "-V", "5", "-h", "localhost", "-p", str(broker.port), "-q", "1"]
+    words += ["--cafile", str(broker.ca), "-t", topic, "-m", "{}"]
+    if user is not None:
+        words += ["-u", user, "-P", f"secret of {user}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 or said, "refused without a word"
+    return said
+
+
+@pytest.mark.broker
+@pytest.mark.skipif(not shutil.which("mosquitto_pub"), reason="mosquitto-clients not installed")
+def test_tried_with_mosquitto_pub_nobody_speaks_for_another(broker: Any, connect: Any) -> None:
+    viewer = connect("depot-1/viewer")
+    viewer.listen(f"{SITE}/#")
+    user = f"depot-1/{PILE}"
+    for topic in ("pile/A-02/telemetry", "grid/limit/transformer/x", "emergency/depot-1"):
+        assert "Not authorized" in said_from_outside(broker, user, f"{SITE}/{topic}"), topic
+    other = "depot-2/pile/A-01"
+    assert "Not authorized" in said_from_outside(broker, other, f"{SITE}/{PILE}/telemetry")
+    assert "ot authori" in said_from_outside(broker, None, f"{SITE}/{PILE}/telemetry")
+    assert said_from_outside(broker, user, f"{SITE}/{PILE}/telemetry") == ""
+    viewer.wait_for(f"{SITE}/{PILE}/telemetry")
+    assert viewer.heard == [f"{SITE}/{PILE}/telemetry"]
+
+
 @pytest.mark.broker
 def test_a_wrong_password_an_unknown_authority_and_plain_text_are_refused(broker: Any) -> None:
     wrong = Client(broker, "depot-1/operator", password="guess")

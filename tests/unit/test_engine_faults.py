@@ -55,6 +55,23 @@ def test_a_pile_that_does_not_obey_counts_as_measured_and_the_others_give_way() 
     assert not alerts(w.wait(60))["pile_ignores"]
 
 
+def test_a_pile_that_takes_what_it_was_not_given_is_named_though_it_is_given_it_from_then_on() -> (
+    None
+):
+    w = busy("A", "B", "C", limit_kw=14.5)
+    idle = min("ABC", key=w.power_kw)
+    assert w.power_kw(idle) == 0.0
+    said: list[Effect] = []
+    for _ in range(6):
+        w.now += timedelta(seconds=2)
+        w.mono_s += 2
+        takes = {"power_kw": 7.0}
+        said += w.say(*[w.telemetry(n, **(takes if n == idle else {})) for n in "ABC"])
+    assert any(isinstance(e, Alert) and e.where == idle and not e.cleared for e in said)
+    assert 7.0 + sum(w.power_kw(n) for n in "ABC" if n != idle) <= 14.5
+    assert not alerts(w.wait(60))["pile_ignores"]
+
+
 def test_a_pile_that_draws_more_than_its_setpoint_counts_as_measured() -> None:
     w = busy("A", "B", limit_kw=10.0)
     said: list[Effect] = []

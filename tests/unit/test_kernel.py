@@ -1,0 +1,170 @@
+"""The safety kernel against a slow one that adds every sum up anew, on a few thousand scenes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+
+import pytest
+
+from models.units import POWER_EPSILON_KW
+from scheduler.safety import Budget, Outlet, alone_kw, enforce, possible_kw
+
+Scene = tuple[list[Outlet], list[int], Budget]
+
+
+def scene(chance: random.Random) -> Scene:
+    m, n = chance.randint(1, 4), chance.randint(0, 6)
+    parents = [-1, *(chance.randrange(k) for k in range(1, m))]
+    outlets = []
+    for _ in range(n):
+        path, v = [], chance.randrange(m)
+        while v >= 0:
+            path.append(v)
+            v = parents[v]
+        phases = chance.choice([(0,), (1,), (2,), (0, 1, 2)])
+        powers = [0.0, 1e-12, 1.0, 3.3, 6.6, 7.04, chance.uniform(0, 12)]
+        outlets.append(
+            Outlet(
+                path=tuple(path),
+                want_kw=chance.choice(powers),
+                held_kw=chance.choice(powers),
+                sent_kw=chance.choice(powers),
+                min_kw=chance.choice([0.0, 1.32, 3.3]),
+                max_kw=chance.choice([3.3, 7.04, 11.0]),
+                step_kw=chance.choice([0.0, 0.22, 0.5]),
+                factor=chance.choice([1.0, 1.07]),
+                phases=phases,
+                amps_per_kw=chance.choice([0.0, 1000 / (220 * len(phases))]),
+                may_rise=chance.random() < 0.7,
+                floor_kw=chance.choice([0.0, 0.0, 3.0, 6.6]),
+            )
+        )
+    kw = [chance.choice([-2.0, 0.0, chance.uniform(0, 40)]) for _ in range(m)]
+    amps: list[list[float] | None] = [
+        None if chance.random() < 0.5 else [chance.uniform(0, 80) for _ in range(3)]
+        for _ in range(m)
+    ]
+    return outlets, chance.sample(range(n), n), Budget(kw, amps)
+
+
+def possible(o: Outlet, kw: float) -> float:
+    """The largest multiple of the step up to ``kw``; 0 below the minimum."""
+    top = min(kw, o.max_kw)
+    if o.step_kw and top > 0:
+        count = 0
+        while (count + 1) * o.step_kw <= top + 1e-9 * o.step_kw:
+            count += 1
+        top = min(top, count * o.step_kw)
+    return top if top >= POWER_EPSILON_KW and top >= o.min_kw - POWER_EPSILON_KW else 0.0
+
+
+def room(outlets: list[Outlet], drawn: list[float], budget: Budget, i: int) -> float:
+    """What fits at pile ``i`` beside what all draw."""
+    rooms = []
+    for v in outlets[i].path:
+        below = [(o, kw) for o, kw in zip(outlets, drawn, strict=True) if v in o.path]
+        rooms.append((budget.kw[v] - sum(kw * o.factor for o, kw in below)) / outlets[i].factor)
+        limit = budget.amps[v]
+        if limit is not None and outlets[i].amps_per_kw > 0:
+            for phase in outlets[i].phases:
+                used = sum(kw * o.amps_per_kw for o, kw in below if phase in o.phases)
+                rooms.append((limit[phase] - used) / outlets[i].amps_per_kw)
+    return min(rooms)
+
+
+def slow(outlets: list[Outlet], order: list[int], budget: Budget) -> list[float]:
+    """Who is first takes what fits beside what all draw against orders; then rises wait."""
+    end = [o.floor_kw for o in outlets]
+    granted = [0.0] * len(outlets)
+    for i in order:
+        o = outlets[i]
+        fits = room(outlets, end, budget, i) + o.floor_kw
+        granted[i] = possible(o, min(o.want_kw, fits)) if o.want_kw > 0 else 0.0
+        end[i] = max(granted[i], o.floor_kw)
+    drawn = [o.held_kw for o in outlets]
+    out = list(granted)
+    for i in order:
+        o = outlets[i]
+        if granted[i] <= o.held_kw + POWER_EPSILON_KW:
+            if granted[i] > o.sent_kw and not o.may_rise:
+                out[i] = possible(o, o.sent_kw)
+            continue
+        stays = min(granted[i], o.sent_kw, o.held_kw)
+        fits = max(room(outlets, drawn, budget, i), 0.0) if o.may_rise else 0.0
+        risen = possible(o, min(granted[i], o.held_kw + fits))
+        if risen <= stays or not o.may_rise:
+            out[i] = possible(o, stays)
+        else:
+            out[i] = risen
+            drawn[i] = max(risen, o.held_kw)
+    return out
+
+
+def test_the_kernel_does_what_a_slow_one_does_and_leaves_the_budget_as_it_was() -> None:
+    chance = random.Random(20261125)
+    for number in range(4000):
+        outlets, order, budget = scene(chance)
+        before = budget.copy()
+        found = enforce(outlets, order, budget)
+        assert found == pytest.approx(slow(outlets, order, budget), abs=1e-6), number
+        assert (budget.kw, budget.amps) == (before.kw, before.amps)
+
+
+def test_where_no_budget_binds_each_gets_what_it_gets_alone() -> None:
+    chance = random.Random(7)
+    for _ in range(3000):
+        outlets, order, budget = scene(chance)
+        plenty = Budget([1e6] * len(budget.kw), [None] * len(budget.kw))
+        found = enforce(outlets, order, plenty)
+        assert found == pytest.approx([alone_kw(o) for o in outlets], abs=1e-9)
+
+
+def plain(**changes: object) -> Outlet:
+    return dataclasses.replace(
+        Outlet((0,), 7.0, 0.0, 0.0, 1.32, 7.04, 0.0, 1.0, (0,), 1000 / 220, may_rise=True),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def test_a_pile_draws_against_orders_only_when_it_is_said_to() -> None:
+    assert plain().floor_kw == 0.0
+
+
+def test_the_smallest_power_that_counts_and_the_edges_of_minimum_and_step() -> None:
+    free = plain(min_kw=0.0)
+    assert possible_kw(free, POWER_EPSILON_KW) == POWER_EPSILON_KW
+    assert possible_kw(free, POWER_EPSILON_KW * 0.99) == 0.0
+    assert possible_kw(free, math.nan) == 0.0
+    assert possible_kw(free, -1.0) == 0.0
+    assert possible_kw(plain(), 1.32 - POWER_EPSILON_KW / 2) > 0.0
+    assert possible_kw(plain(), 1.32 - 2 * POWER_EPSILON_KW) == 0.0
+    stepped = plain(step_kw=0.22, min_kw=0.0)
+    assert possible_kw(stepped, 5 * 0.22) == pytest.approx(1.1)
+    assert possible_kw(stepped, 5 * 0.22 - 1e-11) == pytest.approx(1.1)
+    assert possible_kw(stepped, 5 * 0.22 - 1e-11) <= 5 * 0.22 - 1e-11
+    assert possible_kw(stepped, 5 * 0.22 - 1e-6) == pytest.approx(0.88)
+
+
+def test_using_up_a_budget_leaves_its_copy_alone() -> None:
+    budget = Budget([10.0, 10.0], [[50.0, 50.0, 50.0], None])
+    copy = budget.copy()
+    budget.take(plain(path=(1, 0), factor=1.07, phases=(1,)), 2.2)
+    assert budget.kw == pytest.approx([10.0 - 2.2 * 1.07] * 2)
+    assert budget.amps[0] == pytest.approx([50.0, 40.0, 50.0])
+    assert (copy.kw, copy.amps) == ([10.0, 10.0], [[50.0, 50.0, 50.0], None])
+    budget.take(plain(path=(1, 0)), 0.0)
+    assert budget.kw == pytest.approx([10.0 - 2.2 * 1.07] * 2)
+    # What one gives back another may have.
+    budget.take(plain(path=(0,)), -1.0)
+    assert budget.kw[0] == pytest.approx(11.0 - 2.2 * 1.07)
+
+
+def test_a_rise_of_less_than_counts_is_none() -> None:
+    holds = plain(want_kw=3.0, held_kw=3.0 - POWER_EPSILON_KW / 2, sent_kw=2.0)
+    assert enforce([holds], [0], Budget([-9.0], [None])) == [0.0]
+    assert enforce([holds], [0], Budget([3.0], [None])) == [3.0]
+    still = dataclasses.replace(holds, may_rise=False)
+    assert enforce([still], [0], Budget([9.0], [None])) == [2.0]
+    assert alone_kw(still) == 2.0
