@@ -62,13 +62,15 @@ Basis = tuple[IntArray, IntArray]
 class _Warm:
     """What the last solve leaves to the next: owners' numbers, its program and its basis.
 
-    ``began`` is the basis that the last solve began with, ``told`` the one that the next is to
+    ``began`` is the basis that the last solve began with and ``digest`` its problem: the same
+    problem again begins as it did, and ends the same. ``told`` is the basis that the next is to
     begin with instead of its own; empty bytes: none.
     """
 
     owners: dict[str, int] = field(default_factory=dict)
     program: GeneralProgram | None = None
     began: bytes = b""
+    digest: str = ""
     told: bytes | None = None
 
     def owner(self, name: str) -> int:
@@ -139,6 +141,10 @@ class _Run:
         before = self._warm.program
         self._warm.program = None
         told, self._warm.told = self._warm.told, None
+        digest = self._problem.digest
+        if told is None and digest == self._warm.digest:
+            told = self._warm.began
+        self._warm.digest = digest
         basis = self._carried(before) if told is None else self._unpacked(told)
         self._warm.began = b"" if basis is None else _packed(basis)
         # Always passed afresh: what HiGHS keeps beside the basis would decide among equal plans.
