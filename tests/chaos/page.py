@@ -19,7 +19,9 @@ two minutes runs in the simulator, with the same engine and time that jumps.
 Columns: seconds judged; node-seconds above the limit in force (*raw*), after the slowest pile's
 response time counted from the limit's arrival (*judged*: must be 0), and with base load alone above
 it (*base*); the energy delivered of what the limits allow; seconds until full use after the fault;
-limits that the broker had taken and the store does not hold (*lost*: must be 0).
+limits that the broker had taken and the store does not hold (*lost*: must be 0); and the runnable
+threads of the whole machine, which has two processors (*load*: far above two, times say more about
+the neighbours than about the daemon).
 
 """
 
@@ -35,8 +37,8 @@ def page(found: dict[str, Any]) -> str:
         f"{found['faults']} faults, {found['real_s']} real and {found['simulated_s']:,.0f} "
         f"simulated seconds: {found['over_node_s']:g} node-seconds above the limit, "
         f"{found['fall_short']} fall short of their mark.\n",
-        "| | fault | s | raw | judged | base | energy kept | back after | lost | result |",
-        "|--:|---|--:|--:|--:|--:|--:|--:|--:|---|",
+        "| | fault | s | raw | judged | base | energy kept | back after | lost | load | result |",
+        "|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     for row in found["rows"]:
         kept = "-" if row["energy_kept"] is None else f"{row['energy_kept']:.1%}"
@@ -46,7 +48,8 @@ def page(found: dict[str, Any]) -> str:
         lines.append(
             f"| {row['fault']} | {row['title']} | {row['seconds'] + row['simulated_s']:,.0f} | "
             f"{row['raw_s']} | {row['judged_s'] + row['simulated_over_s']:g} | "
-            f"{row['base_alone_s']} | {kept} | {back} | {row['lost']} | {'; '.join(words)} |"
+            f"{row['base_alone_s']} | {kept} | {back} | {row['lost']} | {row['load']:g} | "
+            f"{'; '.join(words)} |"
         )
     return HEAD + "\n".join(lines) + "\n" + TAIL
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -98,7 +99,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table."""
+    """A line of the table. ``load``: runnable threads on the machine when it was told."""
 
     number: int
     title: str
@@ -110,6 +111,7 @@ class Row:
     simulated_over_s: float
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
 
     @property
     def passed(self) -> bool:
@@ -138,6 +140,7 @@ class Row:
             "lost": self.lost,
             "simulated_s": self.simulated_s,
             "simulated_over_s": self.simulated_over_s,
+            "load": self.load,
             "passed": self.passed,
             "problems": list(self.problems),
             "notes": list(self.notes),
