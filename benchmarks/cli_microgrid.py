@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +47,9 @@ def add_to(app: typer.Typer, report: Report) -> None:
         days: Annotated[int, typer.Option(help="From 1 May 2019 on, at most 92.")] = 92,
         book: Annotated[str, typer.Option(help="One tariff alone.")] = "",
         plots: Annotated[Path | None, typer.Option(help="Folder for the plots.")] = None,
+        step_minutes: Annotated[
+            float, typer.Option(help="Close the loop so often alone; 0: at every event.")
+        ] = 0.0,
         rows: Annotated[
             Path | None, typer.Option(help="Folder of rows done already, to go on from.")
         ] = None,
@@ -63,6 +67,7 @@ def add_to(app: typer.Typer, report: Report) -> None:
                 tell=tell,
                 keep=kept if plots is not None else None,
                 rows_in=rows,
+                step_s=60.0 * step_minutes or None,
             )
             if plots is not None:
                 microgrid_plot.write(kept, plots)
@@ -94,10 +99,17 @@ def add_to(app: typer.Typer, report: Report) -> None:
     def flexibility(
         data: Data,
         times: Annotated[int, typer.Option(help="Instants at which an offer is taken.")] = 100,
+        first_day: Annotated[str, typer.Option(help="The first of three days.")] = "2019-05-14",
+        seed: Annotated[int, typer.Option(help="Of the instants and what is taken.")] = 7,
         as_json: Json = False,
     ) -> None:
         """Published flexibility taken at its word at random instants of real days."""
-        _tell(lambda data, tell: flexible.trial(data, times=times, tell=tell), data, as_json)
+        day = datetime.fromisoformat(first_day).replace(tzinfo=microgrid_bench.ZONE)
+
+        def drill(data: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+            return flexible.trial(data, times=times, first_day=day, seed=seed, tell=tell)
+
+        _tell(drill, data, as_json)
 
     @app.command("island")
     def islanding(data: Data, as_json: Json = False) -> None:

@@ -58,7 +58,12 @@ class Moment:
 
 
 def trial(
-    data: Path, *, times: int = 100, tell: Callable[[str], None] = lambda _: None
+    data: Path,
+    *,
+    times: int = 100,
+    first_day: datetime = FIRST_DAY,
+    seed: int = SEED,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Take what was published, so many times.
 
@@ -68,12 +73,16 @@ def trial(
         Folder of the real data.
     times : int
         Instants.
+    first_day : datetime
+        The first of three days.
+    seed : int
+        Of the instants and of what is taken.
     tell : callable
         Told what is being done.
     """
-    case = read_case(data, CASES[0], FIRST_DAY, FIRST_DAY + timedelta(days=DAYS))
+    case = read_case(data, CASES[0], first_day, first_day + timedelta(days=DAYS))
     case = replace(case, site=replace(case.site, response=ResponseRule()))
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     span = case.end.timestamp() - case.start.timestamp()
     wanted = np.sort(case.start.timestamp() + rng.uniform(0.05, 0.93, times) * span)
     tell(f"{DAYS} days, {times} instants")
@@ -88,7 +97,8 @@ def trial(
     attainable = sum(r["attainable_kw"] for r in rows)
     failed = [r for r in rows if not r["kept"]]
     return {
-        "seed": SEED,
+        "first_day": f"{first_day:%Y-%m-%d}",
+        "seed": seed,
         "taken": len(rows),
         "delivered": len(rows) - len(failed),
         "offered_kwh": round(offered / 4.0, 1),

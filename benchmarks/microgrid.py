@@ -235,13 +235,15 @@ def depot_of(case: Case, vehicles: tuple[Vehicle, ...], said: list[Any]) -> Virt
 
 
 BAND_DAYS = 21
-"""The band is as wide as the errors at the same hour of so many days before."""
+"""The band is as wide as errors were on so many days before."""
 
 _PAST: dict[tuple[str, int], FloatArray] = {}
 
 
 def _band(method: Method, measured: Measured, k: int, n: int) -> tuple[FloatArray, FloatArray]:
-    """Lowest and highest error at the same hour of the days before, kW; each from its own past."""
+    """Errors at about the same hour of the days before, kW: 5 % lie below and above; each from
+    its own past.
+    """
     errors = []
     for back in range(1, BAND_DAYS + 1):
         then = k - back * measured.per_day
@@ -253,7 +255,10 @@ def _band(method: Method, measured: Measured, k: int, n: int) -> tuple[FloatArra
         full[: known.size] = known - _PAST[key][: known.size]
         errors.append(full)
     table = np.array(errors)
-    return np.minimum(np.nanmin(table, axis=0), 0.0), np.maximum(np.nanmax(table, axis=0), 0.0)
+    wide = np.pad(table, ((0, 0), (2, 2)), constant_values=np.nan)
+    near = np.concatenate([wide[:, d : d + n] for d in range(5)])
+    low, high = np.nanquantile(near, [0.05, 0.95], axis=0)
+    return np.minimum(low, 0.0), np.maximum(high, 0.0)
 
 
 def forecasts(
@@ -300,7 +305,10 @@ CONTROLLERS: tuple[Controller, ...] = ("uncontrolled", "rule-based", "ours", "ou
 
 
 def run_one(
-    case: Case, controller: Controller, tell: Callable[[float], None] | None = None
+    case: Case,
+    controller: Controller,
+    tell: Callable[[float], None] | None = None,
+    step_s: float | None = None,
 ) -> tuple[Trace, VirtualDepot]:
     """One controller through all the days."""
     vehicles = case.told if controller == "ours" else case.vehicles
@@ -319,6 +327,7 @@ def run_one(
         until_s=until,
         solve=cascade_of(*RUNGS),
         progress=tell,
+        every_s=step_s,
     )
     return trace, depot
 
@@ -393,6 +402,7 @@ def summer(
     tell: Callable[[str], None] = lambda _: None,
     keep: dict[str, Trace] | None = None,
     rows_in: Path | None = None,
+    step_s: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """All controllers on all tariffs.
 
@@ -410,6 +420,8 @@ def summer(
         Takes the traces, for plots.
     rows_in : Path, optional
         Folder that takes each row as it is done; a row that is there already is not made again.
+    step_s : float, optional
+        The loop of ours is closed at whole multiples of it alone; else at every event.
     """
     began = time.perf_counter()
     start = datetime(2019, 5, 1, tzinfo=ZONE)
@@ -428,10 +440,12 @@ def summer(
                 rows.append(json.loads(done.read_text(encoding="utf-8")))
                 continue
             tell(f"{money.book}: {controller}")
-            trace, depot = run_one(case, controller)
+            cpu_s = time.process_time()
+            trace, depot = run_one(case, controller, step_s=step_s)
+            cpu_s = time.process_time() - cpu_s
             if keep is not None:
                 keep[f"{money.book}/{controller}"] = trace
-            row = {"tariff": money.book, "controller": controller}
+            row = {"tariff": money.book, "controller": controller, "cpu_s": round(cpu_s, 1)}
             rows.append(row | figures_of(case, trace, depot))
             if done is not None:
                 done.parent.mkdir(parents=True, exist_ok=True)

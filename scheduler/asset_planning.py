@@ -16,7 +16,7 @@ from scheduler.asset_state import asset_talks, pv_now_kw
 from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
-from scheduler.microgrid import Giving, Microgrid, Sources, Stores
+from scheduler.microgrid import Bands, Giving, Microgrid, Sources, Stores
 from scheduler.owed import Owed, may_give
 from scheduler.problem import Problem
 from scheduler.state import AssetState, NodeState
@@ -77,7 +77,7 @@ def with_microgrid(
         giving=_giving(site, owed),
         calls=terms_of(draft.get("calls"), horizon),
         energy=site.energy,
-        **_bands(draft, site, horizon, base[0], sun),
+        bands=_bands(draft, site, horizon, base[0], sun),
     )
     beside = base[0] - sun.sum(axis=0) - sum(s.max_kw for s in site.storages)
     peaks = peak_prices(draft, problem, np.maximum(beside, 0.0), terms, beside=False)
@@ -190,16 +190,17 @@ LOAD_BAND_SHARE, PV_BAND_SHARE = 0.15, 0.4
 
 def _bands(
     draft: Draft, site: Site, horizon: Horizon, base_kw: FloatArray, sun_kw: FloatArray
-) -> dict[str, FloatArray]:
-    """How much more and less load and PV may draw than foreseen, kW."""
+) -> Bands:
+    """How far load and PV may come otherwise than foreseen, kW."""
     sent = draft.get("forecasts").get(f"base-{site.network.ids[0]}")
-    less, more = _band(sent, horizon, np.abs(base_kw), LOAD_BAND_SHARE)
+    below, above = _band(sent, horizon, np.abs(base_kw), LOAD_BAND_SHARE)
+    more, less = above, below
     for k, plant in enumerate(site.pv):
         low, high = _band(
             draft.get("forecasts").get(f"pv-{plant.id}"), horizon, sun_kw[k], PV_BAND_SHARE
         )
-        more, less = more + low, less + high
-    return {"more_kw": more, "less_kw": less}
+        more, less = np.hypot(more, low), np.hypot(less, high)
+    return Bands(more, less, below)
 
 
 def _band(

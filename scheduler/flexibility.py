@@ -14,9 +14,12 @@ import numpy as np
 
 from models.horizon import instant_of
 from scheduler.effects import FlexibilityOffered, FlexibleSlot
-from scheduler.microgrid import Microgrid
+from scheduler.microgrid import Bands, Microgrid
 from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution
+
+KEPT_SHARE, KEPT_KW = 0.04, 3.0
+"""Of each offer, and at least: what bands do not know of, meters and vehicles among it."""
 
 LEAVING_SHARE = 0.3
 """Of what vehicles are planned to draw: some leave, or take less."""
@@ -51,14 +54,15 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
     down = np.minimum(np.minimum((off + give) * hours, later) / hours, np.maximum(fed, 0.0))
     down = _under_nodes(problem, grid, down)
     base = grid.base_kw[0] - grid.sources.available_kw.sum(axis=0)
+    bands = grid.bands or _no_bands(hours.size)
     # The kernel counts the highest of the last readings: a load that has just fallen stands yet.
-    stands = np.maximum(np.append(0.0, base[:-1] - base[1:]), 0.0)
+    stands = np.maximum(np.append(0.0, base[:-1] - base[1:]), 0.0) + bands.less_kw
     up = np.minimum(more + take, np.maximum(room / hours - stands, 0.0))
     drawn = np.bincount(
         problem.entry_slot, weights=np.maximum(answer.energy_kwh, 0.0), minlength=hours.size
     )
-    down = down - _kept_kw(grid.more_kw, hours)
-    up = up - _kept_kw(grid.less_kw, hours) - LEAVING_SHARE * drawn / hours
+    down = (1.0 - KEPT_SHARE) * down - bands.more_kw - KEPT_KW
+    up = (1.0 - KEPT_SHARE) * up - bands.less_load_kw - KEPT_KW - LEAVING_SHARE * drawn / hours
     down, up = np.maximum(down, 0.0), np.maximum(up, 0.0)
     # What an event has bought is not offered again.
     sold = np.zeros(problem.horizon.n, dtype=bool)
@@ -86,15 +90,9 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
     return FlexibilityOffered(computed_at=now, slot_minutes=minutes, slots=tuple(slots))
 
 
-def _kept_kw(band_kw: FloatArray | None, hours: FloatArray) -> FloatArray:
-    """What is kept back for load and sun that come otherwise than foreseen, kW.
-
-    The band of the neighbouring slots counts too: weather comes early or late.
-    """
-    if band_kw is None:
-        return np.zeros(hours.size)
-    wide = np.concatenate([band_kw[:1], band_kw, band_kw[-1:]])
-    return np.asarray(np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:]))
+def _no_bands(n: int) -> Bands:
+    none = np.zeros(n)
+    return Bands(none, none, none)
 
 
 def _sessions(problem: Problem, answer: Solution) -> tuple[FloatArray, FloatArray, FloatArray]:

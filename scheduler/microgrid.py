@@ -159,6 +159,23 @@ class Giving:
 
 
 @dataclass(frozen=True, eq=False)
+class Bands:
+    """How far load and PV may come otherwise than foreseen, by slot, kW >= 0, shape (T,).
+
+    Parameters
+    ----------
+    more_kw, less_kw : ndarray
+        Load less PV, above and below what is foreseen; their errors are taken as independent.
+    less_load_kw : ndarray
+        The load alone, below: PV that comes unforeseen can be curtailed.
+    """
+
+    more_kw: FloatArray
+    less_kw: FloatArray
+    less_load_kw: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Microgrid:
     """Storage, PV and what may flow at each node in both directions.
 
@@ -176,9 +193,9 @@ class Microgrid:
         What demand response events make of the exchange at the root.
     energy : EnergyRule
         Whose energy is used first.
-    more_kw, less_kw : ndarray, shape (T,), optional
-        How much more, and less, load and PV together may draw than foreseen, by the forecasts'
-        bands, kW >= 0. Plans are made for what is expected; what is published leaves this out.
+    bands : Bands or None
+        How far load and sun may come otherwise than foreseen. Plans are made for what is
+        expected; what is published keeps this back.
     """
 
     stores: Stores
@@ -189,8 +206,7 @@ class Microgrid:
     giving: Giving | None = None
     calls: tuple[CallTerm, ...] = ()
     energy: EnergyRule = field(default_factory=EnergyRule)
-    more_kw: FloatArray | None = None
-    less_kw: FloatArray | None = None
+    bands: Bands | None = None
 
     def __post_init__(self) -> None:
         shape = self.base_kw.shape

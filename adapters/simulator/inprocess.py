@@ -6,6 +6,7 @@ message arrives at once and none is lost; what channels do to messages is tested
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -77,6 +78,7 @@ def run(
     watch: Callable[[float, Effect], None] | None = None,
     state: SiteState | None = None,
     after: Callable[[float, SiteState], None] | None = None,
+    every_s: float | None = None,
 ) -> Trace:
     """Let an engine steer a depot until an instant, or until the last vehicle has left.
 
@@ -98,6 +100,9 @@ def run(
         Where the engine goes on from; else it starts afresh.
     after : callable, optional
         Told the state at the end of every instant.
+    every_s : float, optional
+        The loop is closed on whole multiples of so many seconds alone, and what happens between
+        them is heard then; else at every event.
 
     Returns
     -------
@@ -112,6 +117,8 @@ def run(
     at = due = depot.at_s
     while at < until_s:
         at = min(max(min(due, depot.next_event_s()), at), until_s)
+        if every_s is not None:
+            at = min(max(math.ceil(at / every_s) * every_s, at), until_s)
         events = depot.advance(at)
         state, due_mono = _drain(engine, depot, state, events, at, solve, log, watch)
         due = max(origin + due_mono, at + 1e-3)
