@@ -43,6 +43,7 @@ _OPTIONS: dict[str, str | int | float] = {
     "primal_feasibility_tolerance": 1e-8,
     "dual_feasibility_tolerance": 1e-7,
 }
+_DUAL, _PRIMAL = 1, 4
 _LOWER, _BASIC, _UPPER, _ZERO = 0, 1, 2, 3
 _STATUS = np.array(
     [
@@ -152,7 +153,11 @@ class _Run:
         started = basis is not None and self._start(basis)
         if not started:
             highs.setOptionValue("presolve", "on")
+        # Near the end already the primal simplex has few steps to go; the dual one takes many
+        # among equal plans. Closing a pair leaves the basis dual feasible.
+        highs.setOptionValue("simplex_strategy", _PRIMAL if started else _DUAL)
         value = self._run()
+        highs.setOptionValue("simplex_strategy", _DUAL)
         highs.setOptionValue("presolve", "off")
         bound = highs.getInfo().objective_function_value
         closed = first_closed = self._open_pairs(value)
