@@ -64,6 +64,7 @@ bench-table: install
 	if [ -d $(DATA) ]; then $(BIN)/valleyfill bench closed-loop --data $(DATA) --json $(QUICK) \
 		> artifacts/bench/closed-loop.json; fi
 	$(BIN)/python -m benchmarks.table artifacts/bench README.md
+	$(BIN)/python -m benchmarks.plot artifacts/bench
 
 # Ten rounds of hang, crash and memory blow-up in every solver of the supervised process.
 .PHONY: resilience fuzz-flow

@@ -9,18 +9,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+SIZES = (200, 1_000, 20_000)
 BEGIN, END = "<!-- bench-table -->", "<!-- /bench-table -->"
-Row = tuple[str, str, str]
+Row = tuple[str, ...]
 
 
 def table(folder: Path) -> str:
     """The table of what stands in a folder of documents."""
     rows = list(_rows(folder))
-    lines = ["| what | 1,000 sessions | 20,000 sessions |", "|---|---|---|"]
+    heads = [f"{n:,} sessions" for n in SIZES]
+    lines = [f"| what | {' | '.join(heads)} |", "|---" * (1 + len(SIZES)) + "|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(lines)
 
@@ -41,38 +43,64 @@ def insert(text: str, made: str) -> str:
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
     file = folder / f"{name}.json"
-    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    body = file.read_text() if file.exists() else ""
+    found: dict[str, Any] = json.loads(body) if body.strip() else {}
     return found
 
 
 def _rows(folder: Path) -> Iterator[Row]:
     latency = _read(folder, "latency").get("rows", [])
     yield from _latency(latency)
-    for row in _read(folder, "peers").get("rows", []):
-        if row["sessions"] == 1_000:
-            yield (f"{row['hand']}, CPU", _ms(row["cpu_ms"]), "")
-    for row in _read(folder, "churn").get("rows", []):
-        if row["sessions"] == 1_000:
-            changed = f"{row['changed_without_news']} / {row['changed_per_event_p50']:g}"
-            yield (f"sessions changed without news / by one event, {row['solver']}", changed, "")
+    peers = _read(folder, "peers").get("rows", [])
+    yield from _by_size(peers, lambda r: f"{r['hand']}, CPU", _peer)
+    churn = _read(folder, "churn").get("rows", [])
+    yield from _by_size(
+        churn,
+        lambda r: f"sessions changed without news / by one event, {r['solver']}",
+        lambda r: f"{r['changed_without_news']} / {r['changed_per_event_p50']:g}",
+    )
     for row in _read(folder, "optimality").get("rows", []):
         told = f"{row['different']} of {row['problems']:,} ({row['refused']} no flow)"
-        yield (f"random problems that differ from {row['against']} beyond 1e-9", told, "")
+        yield (f"random problems that differ from {row['against']} beyond 1e-9", told, "", "")
     for row in _read(folder, "closed-loop").get("rows", []):
         name = f"{row['site']}, {row['limit_kw']:g} kW, {row['policy']}"
-        yield (name, f"{row['cost_per_kwh']:.4f} a kWh, {row['delivered_kwh']:,.0f} kWh", "")
+        money = f"{row['cost_per_kwh']:.4f} a kWh, {row['delivered_kwh']:,.0f} kWh"
+        yield (name, money, f"{row['setpoints_per_session_hour']:.2f} setpoints a session hour", "")
 
 
 def _latency(rows: list[dict[str, Any]]) -> Iterator[Row]:
-    names: dict[tuple[str, str], dict[int, float]] = {}
+    usual = [r for r in rows if (r["load"], r["shape"]) == ("congested", "five-level")]
+    yield from _by_size(
+        usual,
+        lambda r: f"{r['solver']}, {r['feature']}, CPU",
+        lambda r: _ms(r["solve_cpu_ms_p50"]),
+    )
+    short = [r for r in rows if r["load"] == "short" and r["solver"].startswith("flow")]
+    yield from _by_size(
+        short,
+        lambda r: f"{r['solver']}, too little for all, CPU",
+        lambda r: _ms(r["solve_cpu_ms_p50"]),
+    )
+
+
+def _by_size(
+    rows: list[dict[str, Any]],
+    name: Callable[[dict[str, Any]], str],
+    cell: Callable[[dict[str, Any]], str],
+) -> Iterator[Row]:
+    """A row for each name, its sizes beside each other."""
+    cells: dict[str, dict[int, str]] = {}
     for row in rows:
-        if (row["load"], row["shape"]) == ("congested", "five-level"):
-            key = (row["solver"], row["feature"])
-            names.setdefault(key, {})[row["sessions"]] = row["solve_cpu_ms_p50"]
-    for (solver, feature), by_size in names.items():
-        if 1_000 in by_size or 20_000 in by_size:
-            cells = [_ms(by_size[n]) if n in by_size else "" for n in (1_000, 20_000)]
-            yield (f"{solver}, {feature}, CPU", cells[0], cells[1])
+        cells.setdefault(name(row), {})[row["sessions"]] = cell(row)
+    for told, by_size in cells.items():
+        if any(n in by_size for n in SIZES):
+            yield (told, *(by_size.get(n, "") for n in SIZES))
+
+
+def _peer(row: dict[str, Any]) -> str:
+    if row.get("cut_off_s"):
+        return f"over {row['cut_off_s']:g} s"
+    return "not installed" if row.get("missing") else _ms(row["cpu_ms"])
 
 
 def _ms(value: float) -> str:
