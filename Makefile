@@ -51,6 +51,11 @@ docs: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file docs/mkdocs.yml
 
+# Every view of the page, whole, on three staged sites, in artifacts/page (wants Chromium).
+.PHONY: screenshots
+screenshots: system install
+	$(BIN)/python -m tests.web.shots $(SITES)
+
 # Every benchmark as JSON in artifacts/bench, and their table in README.md. QUICK=--quick for a
 # short one; the closed loop only where the real data stands.
 .PHONY: bench-table

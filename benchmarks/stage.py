@@ -31,13 +31,14 @@ from models.network import Network, Node
 from models.pile import ac_pile
 from models.session import Request
 from models.site import Site
+from scheduler.cascade import started_from
 from scheduler.engine import Engine
 from scheduler.solution import answered
 
 SHANGHAI = "Asia/Shanghai"
 AT = datetime(2026, 9, 1, 10, 15, tzinfo=UTC)
 """18:15 in Shanghai: two hours of the evening peak, before the valley at midnight."""
-RUNGS = ("flow", "highs")
+RUNGS = ("flow", "general", "highs")
 
 
 def site_of(piles: int) -> Site:
@@ -96,16 +97,29 @@ class Stage:
     piles : int
     seed : int
         Of arrivals, stays and energies.
+    site : Site, optional
+        Another than :func:`site_of` makes.
+    at : datetime
+        The beginning.
     """
 
-    def __init__(self, folder: Path, piles: int, *, seed: int = 7) -> None:
-        self.site = site_of(piles)
+    def __init__(
+        self,
+        folder: Path,
+        piles: int,
+        *,
+        seed: int = 7,
+        site: Site | None = None,
+        at: datetime = AT,
+    ) -> None:
+        self.site = site or site_of(piles)
+        self._began = at
         self.count = piles
         self.path = folder / f"stage-{piles}.db"
         self.file = SiteFile(site=self.site, store_path=self.path)
-        self.clock = SteppedClock(AT, 1_000.0)
+        self.clock = SteppedClock(at, 1_000.0)
         engine = Engine(self.site, load_book("zhejiang-2026"))
-        state = engine.start(now=AT, mono_s=1_000.0, epoch=1)
+        state = engine.start(now=at, mono_s=1_000.0, epoch=1)
         self.host = Host(engine, state, self.clock)
         self._rng = np.random.default_rng(seed)
         self._seq = 0
@@ -158,6 +172,7 @@ class Stage:
                     solve_ms=1.0,
                 ),
                 rungs=RUNGS,
+                start=started_from(problem, RUNGS),
             )
             outcome = self.host.take(facts=[solved])
         assert self._written.wait(20.0)
@@ -260,7 +275,7 @@ class Stage:
         self.play([*told, self.meter(base_kw, told)])
 
     def _hours(self) -> float:
-        return (self.clock.now() - AT).total_seconds() / 3600
+        return (self.clock.now() - self._began).total_seconds() / 3600
 
     def step(self, seconds: float) -> None:
         """Let time pass; piles draw what they last said."""

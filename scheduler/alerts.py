@@ -34,48 +34,48 @@ FORECAST_MISSED = timedelta(days=7)
 TEXTS: dict[str, tuple[str, str]] = {
     "heartbeat_lost": (
         "the grid company is silent; the failsafe limit holds until a heartbeat and a new limit",
-        "电网侧心跳中断,执行安全限值,直至恢复心跳并收到新限值",
+        "电网侧心跳中断，执行安全限值，直至恢复心跳并收到新限值",
     ),
     "pile_silent": (
         "no telemetry; it counts with what it may draw unseen; check its power and its network",
-        "充电桩失联,按其可能功率计入;请检查供电与网络",
+        "充电桩失联，按其可能功率计入；请检查供电与网络",
     ),
     "pile_ignores": (
         "draws power against its setpoint; others give way; take it out of service",
-        "充电桩不执行功率设定,其他桩已让出功率;请停用检修",
+        "充电桩不执行功率设定，其他桩已让出功率；请停用检修",
     ),
     "pile_exceeds": (
         "draws more than its setpoint; it counts as measured; check its calibration",
-        "充电桩实际功率超过设定,按实测计入;请校准",
+        "充电桩实际功率超过设定，按实测计入；请校准",
     ),
     "pile_refuses": (
         "refuses its setpoints; see its reason in the journal",
-        "充电桩拒绝功率设定;请查看日志中的原因",
+        "充电桩拒绝功率设定；请查看日志中的原因",
     ),
-    "pile_fault": ("reports a fault and gets no power", "充电桩报告故障,已停止供电"),
+    "pile_fault": ("reports a fault and gets no power", "充电桩报告故障，已停止供电"),
     "meter_lost": (
         "the meter is silent; the highest base load seen counts; check the meter",
-        "电表失联,按已知最高基础负荷计入;请检查电表",
+        "电表失联，按已知最高基础负荷计入；请检查电表",
     ),
     "forecast_missing": (
         "the forecast has run out; plans go on with what the meter shows now; send a new one",
-        "预测已过期,暂按实测值编制计划;请重新发送预测",
+        "预测已过期，暂按实测值编制计划；请重新发送预测",
     ),
     "meter_implausible": (
         "the meter shows more fed back than can be generated; its sign is likely wrong",
-        "电表读数反向功率超过可发电功率,方向可能接反",
+        "电表读数反向功率超过可发电功率，方向可能接反",
     ),
     "unregistered_load": (
         "the meter shows load that the site does not state; it counts; register it",
-        "电表显示未登记负荷,已计入;请登记",
+        "电表显示未登记负荷，已计入；请登记",
     ),
     "limit_exceeded": (
         "the meter shows more than the limit; piles have been lowered",
-        "实测功率超过限值,已降低充电功率",
+        "实测功率超过限值，已降低充电功率",
     ),
     "export_exceeded": (
         "more is fed back than may be; curtail generation",
-        "反送功率超过限值;请限制发电",
+        "反送功率超过限值；请限制发电",
     ),
 }
 

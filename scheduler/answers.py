@@ -60,7 +60,7 @@ def _alerts(draft: Draft, out_of_reach: dict[str, float]) -> None:
             node,
             f"what cannot be steered is above the limit alone, for {seconds:.0f} s more; shed "
             "other load or ask the grid company",
-            f"不可控负荷已超过限值,还将持续 {seconds:.0f} 秒;请切除其他负荷或联系电网公司",
+            f"不可控负荷已超过限值，还将持续 {seconds:.0f} 秒；请切除其他负荷或联系电网公司",
         )
     for key in [k for k in draft.get("alerts") if k.startswith(f"{kind}/")]:
         node = key.partition("/")[2]

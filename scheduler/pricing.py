@@ -270,7 +270,7 @@ class Pricing:
             "tariff_missing",
             self._site.name,
             f"{wrong}; plans go on by {rule}; send the missing prices",
-            f"缺少电价:{wrong};暂按{RULES_ZH[rule]}编制计划,请补发电价",
+            f"缺少电价：{wrong}；暂按{RULES_ZH[rule]}编制计划，请补发电价",
         )
 
     def _tell_calendar(self, draft: Draft, tariff: Tariff, now: datetime, end: datetime) -> None:
@@ -291,7 +291,7 @@ class Pricing:
             "calendar_missing",
             site.name,
             f"{self._unpublished}; give the days in an override file",
-            f"节假日安排尚未公布,暂按备用规则执行:{self._unpublished};请提供节假日文件",
+            f"节假日安排尚未公布，暂按备用规则执行：{self._unpublished}；请提供节假日文件",
         )
 
     def terms(self, draft: Draft) -> tuple[DemandTerm, ...]:

@@ -181,7 +181,7 @@ def _starving(draft: Draft, record: SessionRecord) -> None:
         session,
         f"{record.short_kwh:.1f} of {asked:.1f} kWh cannot be given before it leaves; raise its "
         "priority, lengthen its stay or move it",
-        f"离开前有 {record.short_kwh:.1f}/{asked:.1f} kWh 无法满足;请提高优先级、延长停留或换桩",
+        f"离开前有 {record.short_kwh:.1f}/{asked:.1f} kWh 无法满足；请提高优先级、延长停留或换桩",
     )
 
 

@@ -93,7 +93,7 @@ def plan_failed(draft: Draft, site: Site, reason: str) -> None:
         "solver_lost",
         site.name,
         f"the solving process gave no answer ({reason}); the last plan goes on",
-        f"求解进程无结果({reason}),继续执行上一计划",
+        f"求解进程无结果（{reason}），继续执行上一计划",
     )
 
 
@@ -145,7 +145,7 @@ def _by_rule(draft: Draft, site: Site, reason: str) -> None:
         "solver_lost",
         site.name,
         f"{reason}; the last plan shifted, or least laxity, serves until a solver answers",
-        f"{reason};在求解恢复前按上一计划顺延或最小松弛度充电",
+        f"{reason}；在求解恢复前按上一计划顺延或最小松弛度充电",
     )
 
 

@@ -7,8 +7,10 @@ from html import escape
 
 import numpy as np
 
+from adapters.curve_plot import CurvePlot
 from adapters.health import own_version
-from adapters.plots import COLOURS, STYLE, Area, Band, CurvePlot, Line, TimePlot, legend
+from adapters.plot_style import COLOURS, STYLE, legend
+from adapters.plots import Area, Band, Line, TimePlot
 from adapters.report.figure import Figure
 from adapters.report.figures import Result
 from adapters.report.gather import Stretch

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from adapters.plots import COLOURS, STYLE, CurvePlot, Line, legend
+from adapters.curve_plot import CurvePlot
+from adapters.plot_style import COLOURS, STYLE, legend
+from adapters.plots import Line
 from adapters.study.hosting import Hosting
 
 

@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from adapters.health import own_version
-from adapters.plots import COLOURS
+from adapters.plot_style import COLOURS
 from adapters.web import page as pages
 from adapters.web.dispatcher import Show, Sort, chosen, table_rows
 from adapters.web.feed import Feed
@@ -33,6 +33,7 @@ from adapters.web.models import (
     Savings,
     Series,
     StepRow,
+    Today,
 )
 from adapters.web.page import Theme, View
 from adapters.web.parts import Frame
@@ -239,6 +240,11 @@ def _api(app: FastAPI, feed: Feed) -> None:
     def savings() -> Savings:
         """Today and this month against charging at once."""
         return feed.savings
+
+    @app.get("/api/v1/today", responses=_GONE)
+    def today() -> Today:
+        """What flowed since midnight, or since the page began."""
+        return _seen(feed).today
 
     @app.get("/api/v1/plan", responses=_UNKNOWN)
     def plan() -> PlanOut:

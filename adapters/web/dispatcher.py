@@ -142,6 +142,8 @@ def _row(f: Frame, lane: Lane, r: PileRow, index: int) -> str:
     session = f'<span class="where">{escape(r.session)}</span>' if r.session else ""
     power = f"{r.power_kw:.1f} kW" if r.power_kw > 0.05 else ""
     outlook = "" if r.outlook in ("none", "done") else f.say(r.outlook)
+    if r.outlook in ("ok", "tight") and r.ready_at is not None:
+        outlook = f.say("ready_at", f.clock(r.ready_at))
     return (
         f'<tr aria-rowindex="{index + 2}" class="{r.look}">'
         f'<th scope="row"><strong>{escape(r.pile)}</strong>{session}</th>'
@@ -180,9 +182,10 @@ class Lane:
             lo, hi = self._x(b.start_s), self._x(b.end_s)
             if hi <= lo:
                 continue
-            high = LANE_H * max(min(b.power_kw / r.max_kw, 1.0), 0.2)
+            high = LANE_H * max(min(abs(b.power_kw) / r.max_kw, 1.0), 0.2)
+            css = r.outlook if b.power_kw > 0 else "give"
             out.append(
-                f'<rect class="block {r.outlook}" x="{lo:.0f}" y="{LANE_H - high:.1f}" '
+                f'<rect class="block {css}" x="{lo:.0f}" y="{LANE_H - high:.1f}" '
                 f'width="{max(hi - lo, 2):.0f}" height="{high:.1f}"/>'
             )
         if r.departure is not None and r.departure.timestamp() < self._hi:

@@ -18,6 +18,7 @@ from adapters.web.money import savings_of
 from adapters.web.picture import Picture
 from adapters.web.series import SeriesMaker
 from adapters.web.snapshot import Reader, StoreFault
+from adapters.web.today import TodayMaker
 from adapters.web.tree import root_load_kw
 from models.errors import ValleyfillError
 from scheduler.draft import Draft
@@ -60,6 +61,7 @@ class Feed:
         pricing = Pricing(file.site, self._tariff, load_book)
         reading_store(file.store_path).close()
         self._series = SeriesMaker(file.site, pricing)
+        self._today = TodayMaker(file.site)
         self._picture: Picture | None = None
         self._savings = Savings(file.site.currency, None, None, None)
         self._stopping = threading.Event()
@@ -133,7 +135,9 @@ class Feed:
         self._series.know(seen)
         version = 1 if self._picture is None else self._picture.version + 1
         sums = look(Draft(seen), self.file.site)
-        self._series.hear(seen, root_load_kw(self.file.site, seen, sums))
+        load_kw = root_load_kw(self.file.site, seen, sums)
+        self._series.hear(seen, load_kw)
+        self._today.hear(seen, load_kw)
         planned = reader.planned()
         series = self._series.series(seen, planned)
         self._picture = Picture(
@@ -147,6 +151,7 @@ class Feed:
             told=reader.events,
             price=self._series.price_ahead(series),
             series=series,
+            today=self._today.today(),
         )
         self.built += 1
         self.cpu_s += time.thread_time() - began

@@ -151,7 +151,10 @@ class Series:
     """Power at the point of connection, measured and planned, by slot.
 
     ``edges_s`` has one more than the others; slots before ``now_s`` are measured. ``parts`` are
-    named groups of piles, kW; ``limit_kw`` null where nothing limits.
+    named groups of piles, then ``v2g``, ``storage`` and ``pv`` where the site has them, kW,
+    negative while they give; ``limit_kw`` null where nothing limits. ``low_kw`` and ``high_kw``:
+    between them the whole may lie, by the base load's forecast or the margin kept for its rise;
+    null where that is not known, and before now.
     """
 
     now_s: int
@@ -159,6 +162,8 @@ class Series:
     base_kw: tuple[float, ...]
     parts: dict[str, tuple[float, ...]]
     limit_kw: tuple[float | None, ...]
+    low_kw: tuple[float | None, ...]
+    high_kw: tuple[float | None, ...]
     buy_per_kwh: tuple[float | None, ...]
     period: tuple[str, ...]
 
@@ -186,6 +191,23 @@ class Savings:
     today: Money | None
     month: Money | None
     peak_kw: float | None
+
+
+@dataclass(frozen=True)
+class Today:
+    """What flowed since midnight, or since the page began where that was later, kWh.
+
+    ``green_share``: own PV used on site as a share of all that the site drew, 0 to 1; null without
+    PV. ``interval_kw``: mean power of the quarter hour that runs, as far as it was seen.
+    """
+
+    since: datetime | None
+    pv_kwh: float
+    import_kwh: float
+    export_kwh: float
+    given_back_kwh: float
+    green_share: float | None
+    interval_kw: float | None
 
 
 @dataclass(frozen=True)

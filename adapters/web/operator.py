@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from adapters.web.models import Money
-from adapters.web.parts import Frame, card, event_list, power_chart
+from adapters.web.parts import GIVERS, Frame, card, event_list, power_chart
 from adapters.web.words import say
 from models.horizon import instant_of
 
@@ -28,7 +28,7 @@ def cards(f: Frame) -> str:
                 if s.today is None
                 else f.say("cost_sub", s.today.cost, s.currency, s.today.sessions),
             ),
-            card(f.say("peak_month"), peak, "kW", f.say("peak_sub")),
+            card(f.say("peak_month"), peak, "kW", _interval(f)),
             card(
                 f.say("planned"),
                 f"{planned_kwh:.0f}",
@@ -41,27 +41,49 @@ def cards(f: Frame) -> str:
                 "%",
                 f.say("vehicles_sub", o.charging, o.waiting),
             ),
+            *_given(f),
         ]
     )
+
+
+def _interval(f: Frame) -> str:
+    """The demand of the quarter hour that runs, beside the month's."""
+    now_kw = f.picture.today.interval_kw
+    return f.say("peak_sub") if now_kw is None else f.say("peak_now", now_kw)
+
+
+def _given(f: Frame) -> list[str]:
+    """Sun and vehicles, where the site has them."""
+    today, found = f.picture.today, []
+    since = f.clock(today.since)
+    if f.picture.site.pv:
+        share = "–" if today.green_share is None else f"{100 * today.green_share:.0f}"
+        found.append(card(f.say("green"), share, "%", f.say("green_sub", today.pv_kwh, since)))
+    if "v2g" in f.picture.series.parts:
+        kwh = f"{today.given_back_kwh:.1f}"
+        found.append(card(f.say("given_back"), kwh, "kWh", f.say("given_sub", since)))
+    return found
 
 
 def _saved(f: Frame, key: str, money: Money | None) -> str:
     if money is None or money.saved is None:
         return card(f.say(key), "–", escape(f.savings.currency), f.say("unknown"))
-    tone = "good" if money.saved >= 0 else "bad"
+    saved = round(money.saved, 2) + 0.0
+    tone = "good" if saved > 0 else "bad" if saved < 0 else ""
     against = f.say("against", money.uncontrolled_cost)
-    return card(f.say(key), f"{money.saved:.2f}", escape(f.savings.currency), against, tone)
+    return card(f.say(key), f"{saved:.2f}", escape(f.savings.currency), against, tone)
 
 
 def _planned(f: Frame) -> tuple[float, float, float]:
-    """Energy, money and hours of what is planned in the window shown."""
+    """Energy, money and hours of the charging that is planned in the window shown."""
     series = f.picture.series
+    charging = [values for name, values in series.parts.items() if name not in GIVERS]
     energy = cost = hours = 0.0
     for k, start in enumerate(series.edges_s[:-1]):
         if start < series.now_s:
             continue
         h = (series.edges_s[k + 1] - start) / 3600
-        kwh = sum(values[k] for values in series.parts.values()) * h
+        kwh = sum(values[k] for values in charging) * h
         hours += h
         energy += kwh
         cost += kwh * (series.buy_per_kwh[k] or 0.0)

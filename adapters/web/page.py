@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Literal
 
-from adapters.plots import COLOURS, STYLE
+from adapters.plot_style import COLOURS, STYLE
 from adapters.web import dispatcher, grid, operator
 from adapters.web.dispatcher import SHOWS, SORTS, Lane
 from adapters.web.parts import Frame, head, section

@@ -8,12 +8,15 @@ from datetime import datetime
 from html import escape
 from itertools import groupby
 
-from adapters.plots import Area, Band, Line, TimePlot, legend
+from adapters.plot_style import legend
+from adapters.plots import Area, Band, Line, Span, TimePlot
 from adapters.web.models import EventRow, Overview, Savings, Series
 from adapters.web.picture import Picture
 from adapters.web.words import Lang, alert_word, say
 
 SHOWN_EVENTS = 40
+GIVERS = ("v2g", "storage", "pv")
+"""Parts of the series that may go below zero, each with a colour of its own."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,15 @@ def power_chart(f: Frame) -> str:
     series, o = f.picture.series, f.overview
     areas = [Area(say(f.lang, "base"), "c0", series.base_kw)]
     for k, (name, values) in enumerate(series.parts.items()):
-        areas.append(Area(_part(f, name), f"c{k % 7 + 1}", values))
+        css = name if name in GIVERS else f"c{k % 7 + 1}"
+        areas.append(Area(_part(f, name), css, values))
     totals = [sum(a.values[k] for a in areas) for k in range(len(series.base_kw))]
+    lines = [Line(say(f.lang, "limit"), "limit", series.limit_kw)]
+    if any(v < 0 for a in areas for v in a.values):
+        lines.append(Line(say(f.lang, "net"), "net", totals))
+    spans = []
+    if any(v is not None for v in series.high_kw):
+        spans.append(Span(say(f.lang, "span"), "span", series.low_kw, series.high_kw))
     ahead = [t for t, s in zip(totals, series.edges_s[:-1], strict=True) if s >= series.now_s]
     limit = "–" if o.limit_kw is None else f"{o.limit_kw:.0f} kW"
     title = say(f.lang, "power_sum", o.power_kw, limit, max(ahead, default=0.0))
@@ -94,19 +104,21 @@ def power_chart(f: Frame) -> str:
         edges_s=series.edges_s,
         zone=f.picture.site.zone,
         areas=areas,
-        lines=[Line(say(f.lang, "limit"), "limit", series.limit_kw)],
+        lines=lines,
+        spans=spans,
         bands=list(_bands(f, series)),
         now_s=series.now_s,
         width=max(min(f.width, 1600), 300),
         height=340 if f.width > 640 else 260,
     )
-    keys = [("limit", say(f.lang, "limit")), *((a.css, a.label) for a in areas)]
+    keys = [*((line.css, line.label) for line in lines), *((a.css, a.label) for a in areas)]
+    keys += [(s.css, s.label) for s in spans]
     keys += [(p, say(f.lang, p)) for p in dict.fromkeys(series.period) if p and p != "price"]
     return f"{plot.svg()}{legend(keys)}{_table(f, areas)}"
 
 
 def _part(f: Frame, name: str) -> str:
-    return say(f.lang, name) if name in ("charging", "storage", "pv") else name
+    return say(f.lang, name) if name in ("charging", *GIVERS) else name
 
 
 def _bands(f: Frame, series: Series) -> Iterable[Band]:

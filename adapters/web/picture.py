@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from adapters.store.steps import Step
-from adapters.web.models import AssetRow, EventRow, LimitRow, NodeRow, Overview, PileRow, Series
+from adapters.web.models import (
+    AssetRow,
+    EventRow,
+    LimitRow,
+    NodeRow,
+    Overview,
+    PileRow,
+    Series,
+    Today,
+)
 from adapters.web.piles import Glance, glances, whole
 from adapters.web.planned import Planned
 from adapters.web.snapshot import Event
@@ -59,6 +68,7 @@ class Picture:
         Newest first.
     price : PriceAhead
     series : Series
+    today : Today
     """
 
     version: int
@@ -71,6 +81,7 @@ class Picture:
     told: tuple[Event, ...]
     price: PriceAhead
     series: Series
+    today: Today
     _whys: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @cached_property

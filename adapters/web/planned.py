@@ -73,14 +73,26 @@ class Planned:
         power[self._session[here]] = self.power_kw[here]
         return dict(zip(self.index, power.tolist(), strict=True))
 
-    def by_group(self, group_of: dict[str, int], n: int) -> FloatArray:
-        """Mean power of groups of sessions in each slot, kW, shape (n, T); others are left out."""
+    def by_group(self, group_of: dict[str, int], n: int, *, gives: int | None = None) -> FloatArray:
+        """Mean power of groups of sessions in each slot, kW, shape (n, T).
+
+        Parameters
+        ----------
+        group_of : dict of str to int
+            The group of each session; others are left out.
+        n : int
+            Number of groups.
+        gives : int, optional
+            The group of what vehicles give back.
+        """
         t = self.edges_s.size - 1
         group = np.array([group_of.get(s, n) for s in self.index], dtype=np.int64)
-        at = np.repeat(group, np.diff(self.offsets)) * t + self.slot
+        of_entry = np.repeat(group, np.diff(self.offsets))
+        if gives is not None:
+            of_entry = np.where(self.power_kw < 0, gives, of_entry)
         energy = self.power_kw * (self.end_s - self.start_s)
-        sums = np.bincount(at, weights=energy, minlength=(n + 1) * t)[: n * t].reshape(n, t)
-        return np.asarray(sums / np.diff(self.edges_s), dtype=np.float64)
+        sums = np.bincount(of_entry * t + self.slot, weights=energy, minlength=(n + 1) * t)
+        return np.asarray(sums[: n * t].reshape(n, t) / np.diff(self.edges_s), dtype=np.float64)
 
     def blocks(self, session: str) -> Iterable[Block]:
         """A session's charging and giving back, neighbours of one power joined."""

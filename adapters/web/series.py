@@ -22,7 +22,7 @@ from scheduler.draft import Draft
 from scheduler.planning import base_ahead
 from scheduler.pricing import Pricing
 from scheduler.state import SiteState
-from scheduler.view import limit_now_kw
+from scheduler.view import limit_now_kw, margin_of
 
 PAST_S = 6 * 3600
 AHEAD_S = 18 * 3600
@@ -31,6 +31,9 @@ GROUPS_AT_MOST = 6
 """More feeders than this are shown as one."""
 
 ALL = "charging"
+
+BAND_KW = 0.5
+"""A band narrower than this everywhere is not worth a line."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ class SeriesMaker:
         self._site = site
         self._pricing = pricing
         piles, self._group_of = _groups(site)
-        self._asset_of = {a.id: len(piles) for a in site.storages}
-        after = len(piles) + bool(site.storages)
-        self._asset_of |= {a.id: after for a in site.pv}
-        kinds = (("storage", site.storages), ("pv", site.pv))
-        self.groups = (*piles, *(name for name, own in kinds if own))
+        gives = any(p.discharge_kw > 0 for p in site.piles)
+        kinds = (("v2g", gives), ("storage", bool(site.storages)), ("pv", bool(site.pv)))
+        self.groups = (*piles, *(name for name, there in kinds if there))
+        self._v2g = self.groups.index("v2g") if gives else None
+        named = (("storage", site.storages), ("pv", site.pv))
+        self._asset_of = {a.id: self.groups.index(kind) for kind, own in named for a in own}
         self._past: deque[Sample] = deque(maxlen=PAST_S // SAMPLE_S + 2)
         self._summed: tuple[Planned | None, FloatArray] = (None, np.zeros((0, 0)))
         self._pile_of: dict[str, int] = {}
@@ -103,6 +107,8 @@ class SeriesMaker:
         parts = [0.0] * len(self.groups)
         for name, pile in seen.piles.items():
             group = self._group_of.get(name)
+            if pile.power_kw < 0 and self._v2g is not None:
+                group = self._v2g
             if group is not None:
                 parts[group] += pile.power_kw
         for name, asset in seen.assets.items():
@@ -125,6 +131,8 @@ class SeriesMaker:
         base = np.where(np.isfinite(base), np.maximum(base, 0.0), 0.0)
         edges = [s.at_s for s in past if s.at_s < here] + horizon.edges_s.tolist()
         measured = past[: len(edges) - horizon.n - 1]
+        low, high = self._band(draft, horizon, base, base + ahead.sum(axis=0))
+        unknown = [None] * len(measured)
         before = self._prices_before(seen, [s.at_s for s in measured])
         return Series(
             now_s=here,
@@ -135,9 +143,33 @@ class SeriesMaker:
                 for g, name in enumerate(self.groups)
             },
             limit_kw=(*(_finite(s.limit_kw) for s in measured), *(_finite(x) for x in limits)),
+            low_kw=(*unknown, *low),
+            high_kw=(*unknown, *high),
             buy_per_kwh=(*before[0], *prices),
             period=(*before[1], *periods),
         )
+
+    def _band(
+        self, draft: Draft, horizon: Horizon, base: FloatArray, total: FloatArray
+    ) -> tuple[list[float | None], list[float | None]]:
+        """Where the whole may lie: by the forecast's own band, else by the margin kept free, kW."""
+        sent = draft.get("forecasts").get(f"base-{self._site.network.ids[0]}")
+        margin = margin_of(draft, self._site, 0)
+        found = []
+        for told, other in (
+            (() if sent is None else sent.low, base),
+            (() if sent is None else sent.high, base + margin),
+        ):
+            values = other
+            if sent is not None and told:
+                step, begin = sent.slot_minutes * 60, epoch_s(sent.start)
+                edges = begin + step * np.arange(len(told) + 1)
+                known = horizon.step_values(edges, np.append(np.asarray(told), np.nan), math.nan)
+                values = np.where(np.isnan(known), base, known)
+            found.append([float(x) for x in total - base + values])
+        known_band = any(h - lo > BAND_KW for lo, h in zip(*found, strict=True))
+        nothing: list[float | None] = [None] * horizon.n
+        return (list(found[0]), list(found[1])) if known_band else (nothing, list(nothing))
 
     def _window(self, seen: SiteState) -> tuple[Horizon, list[float | None], list[str]]:
         end = seen.now + timedelta(seconds=AHEAD_S)
@@ -175,7 +207,7 @@ class SeriesMaker:
 
     def _of_plan(self, planned: Planned) -> FloatArray:
         """The plan by group on its own slots, kW."""
-        power = planned.by_group(self._pile_of, len(self.groups))
+        power = planned.by_group(self._pile_of, len(self.groups), gives=self._v2g)
         for name, kw in planned.assets_kw.items():
             if name in self._asset_of:
                 power[self._asset_of[name]] += kw

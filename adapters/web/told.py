@@ -80,7 +80,7 @@ def _words_of(event: Event) -> tuple[str, str]:
     shed = body.get("shed_kw", 0.0)
     return (
         f"{text} {f'after {took}' if took else ''}, {shed:.1f} kW shed".replace(" ,", ","),
-        f"{text_zh}{f'(用时 {took}）' if took else ''}，削减 {shed:.1f} kW",
+        f"{text_zh}{f'（用时 {took}）' if took else ''}，削减 {shed:.1f} kW",
     )
 
 

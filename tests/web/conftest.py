@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.stage import staged
+from benchmarks.stage_microgrid import staged_microgrid
 from tests.web.browser import Served, chrome, served
 
 
@@ -23,6 +24,13 @@ def depot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def district(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """1,800 piles."""
     with staged(tmp_path_factory.mktemp("district"), 1800) as stage, served(stage) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def microgrid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Sun, a storage, and vehicles that give back."""
+    with staged_microgrid(tmp_path_factory.mktemp("micro")) as stage, served(stage) as page:
         yield page
 
 

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from base64 import b64encode
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,14 @@ from adapters.cli import main
 from adapters.config import parse_site
 from adapters.config_web import WebSettings
 from adapters.config_writer import site_to_toml
-from adapters.store.steps import list_steps, reading_store
+from adapters.replaying import replay
+from adapters.store.steps import list_steps, read_steps, reading_store
 from adapters.web.api import build_app
 from adapters.web.serve import check_reach
+from adapters.web.today import TodayMaker
+from benchmarks.stage_microgrid import microgrid_site
 from models.errors import ConfigurationError
+from scheduler.state import AssetState, PileState, SiteState
 from tests.web.browser import Served, until
 
 
@@ -118,6 +123,51 @@ def test_the_series_ends_its_measured_part_where_the_plan_begins(depot: Served) 
     assert plan is not None
     whole = sum(p.energy_between(now, edges[-1]) for p in plan.sessions.values())
     assert planned == pytest.approx(whole, rel=0.02)
+
+
+def test_a_microgrid_shows_its_sun_its_storage_and_what_vehicles_give(microgrid: Served) -> None:
+    api, stage = client(microgrid), microgrid.stage
+    series = api.get("/api/v1/series").json()
+    ahead = [k for k, s in enumerate(series["edges_s"][:-1]) if s >= series["now_s"]]
+    parts = series["parts"]
+    assert list(parts)[-3:] == ["v2g", "storage", "pv"]
+    for name in ("v2g", "storage", "pv"):
+        assert min(parts[name][k] for k in ahead) < -1.0
+    assert max(parts["v2g"]) <= 0.0
+    assert all(parts[n][k] >= 0 for n in parts if n.startswith("feeder") for k in ahead)
+    for k in ahead[:20]:
+        net = series["base_kw"][k] + sum(v[k] for v in parts.values())
+        assert series["low_kw"][k] <= net <= series["high_kw"][k]
+    assert series["high_kw"][ahead[3]] - series["low_kw"][ahead[3]] > 5.0
+    page = api.get("/operator?lang=en").text
+    for word in ("Green share", "Given back (V2G)", "Storage and PV", "Forecast band"):
+        assert word in page
+    base = reading_store(stage.path)
+    steps = list(read_steps(base, newest=50))
+    base.close()
+    assert any(s.start for s in steps)
+    assert all(s.rung == "general" and replay(s).identical for s in steps)
+
+
+def test_green_share_and_the_running_demand_are_summed_from_what_states_tell() -> None:
+    site = microgrid_site()
+    maker = TodayMaker(site)
+    begin = datetime(2026, 9, 1, 4, 0, tzinfo=UTC)
+    for k, (pv_kw, net_kw) in enumerate([(60.0, 20.0), (60.0, 20.0), (30.0, -10.0), (0.0, 50.0)]):
+        seen = SiteState(
+            now=begin + timedelta(minutes=9 * k), mono_s=0.0, epoch=1, seq=0, started_mono_s=0.0,
+            hold_until_mono_s=0.0, piles={"P-0001": PileState(power_kw=-6.0)},
+            assets={"roof": AssetState(power_kw=-pv_kw)},
+        )  # fmt: skip
+        maker.hear(seen, net_kw)
+    today = maker.today()
+    assert today.pv_kwh == pytest.approx((60 + 60 + 30) * 0.15)
+    assert today.import_kwh == pytest.approx((20 + 20) * 0.15)
+    assert today.export_kwh == pytest.approx(10 * 0.15)
+    assert today.given_back_kwh == pytest.approx(3 * 6 * 0.15)
+    assert today.green_share == pytest.approx((150 - 10) / (150 - 10 + 40))
+    # The quarter hour began three minutes before the third state.
+    assert today.interval_kw == pytest.approx((3 * 20 - 9 * 10) / 12)
 
 
 def test_what_is_not_there_is_refused_with_its_name(depot: Served) -> None:
@@ -218,4 +268,4 @@ def test_schemathesis_finds_no_fault(depot: Served) -> None:
 
         faultless()
         tried.append(operation.path)
-    assert len(tried) == 11
+    assert len(tried) == 12

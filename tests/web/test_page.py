@@ -42,7 +42,7 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize("size", ["depot", "district"])
+@pytest.mark.parametrize("size", ["depot", "district", "microgrid"])
 @pytest.mark.parametrize("view", ["dispatcher", "grid", "operator"])
 def test_each_view_in_both_languages_light_and_dark_and_on_a_phone(
     size: str, view: str, request: pytest.FixtureRequest, window: Any, phone: Any

@@ -13,7 +13,8 @@ import pytest
 
 from adapters.cli import main
 from adapters.config_writer import site_to_toml
-from adapters.plots import Area, Line, TimePlot, nice_ticks
+from adapters.plot_scale import nice_ticks
+from adapters.plots import Area, Line, TimePlot
 from adapters.study.hosting import Question, hosting
 from models.errors import InvalidValueError
 from tests.web.browser import Served
