@@ -31,6 +31,7 @@ def hosting(
     nights: Annotated[int, typer.Option(help="Nights drawn.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the nights.")] = 7,
     out: Annotated[Path | None, typer.Option(help="Also write an HTML page with curves.")] = None,
+    lang: Annotated[str, typer.Option(help="Of the page: en or zh.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """How many piles fit behind a transformer, with and without ordered charging."""
@@ -38,6 +39,8 @@ def hosting(
     from adapters.study.hosting import hosting as answer
     from adapters.study.page import hosting_page
 
+    if lang not in ("en", "zh"):
+        raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
     question = Question(
         transformer_kva=transformer,
         power_factor=power_factor,
@@ -52,7 +55,7 @@ def hosting(
     )
     found = answer(question, lambda line: say(line, style="dim"))
     if out is not None:
-        out.write_text(hosting_page(found), encoding="utf-8")
+        out.write_text(hosting_page(found, "zh" if lang == "zh" else "en"), encoding="utf-8")
         say(str(out))
     if as_json:
         print_document(found.document())

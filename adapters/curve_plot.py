@@ -66,12 +66,14 @@ class CurvePlot:
         if self.level is not None:
             at = y(self.level[0])
             out.append(f'<path class="level" d="M{LEFT} {at:.1f}H{self.width - RIGHT}"/>')
-            under = f'x="{LEFT + 4}" y="{at + 13:.1f}"'
-            out.append(f'<text class="mark" {under}>{escape(self.level[1])}</text>')
+            # Above the line, and below it where the line is the top.
+            word_at = at - 5 if at - 16 > TOP else at + 14
+            place = f'x="{self.width - RIGHT - 4}" y="{word_at:.1f}" text-anchor="end"'
+            out.append(f'<text class="mark" {place}>{escape(self.level[1])}</text>')
         for at, word in self.marks:
             out.append(f'<path class="now" d="M{x(at):.1f} {TOP}V{self.height - BOTTOM - 14}"/>')
             out.append(
-                f'<text class="mark" x="{x(at) + 4:.1f}" y="{TOP + 12}">{escape(word)}</text>'
+                f'<text class="mark" x="{x(at) + 4:.1f}" y="{TOP - 4}">{escape(word)}</text>'
             )
         for line in self.lines:
             dots = [(a, v) for a, v in zip(self.x, line.values, strict=True) if v is not None]

@@ -129,9 +129,14 @@ def _with_limit(problem: Problem, value: str) -> Problem:
         limit_kw = float("nan")
     if not limit_kw >= 0:
         raise ConfigurationError(f"'{number}' is no power in kW", where="--what-if limit")
+    v, grid = problem.node_ids.index(name), problem.microgrid
     cap = problem.cap_kw.copy()
-    cap[problem.node_ids.index(name)] = limit_kw
-    return replace(problem, cap_kw=cap)
+    cap[v] = limit_kw
+    if grid is not None:
+        most = grid.import_kw.copy()
+        most[v] = np.maximum(grid.base_kw[v] + limit_kw, 0.0)
+        grid = replace(grid, import_kw=most)
+    return replace(problem, cap_kw=cap, microgrid=grid)
 
 
 def _with_departure(problem: Problem, value: str) -> Problem:

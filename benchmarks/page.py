@@ -23,6 +23,7 @@ import psutil
 SETTLE_S = 5.0
 UP_S = 180.0
 PAINTS = 3
+CUT_KW = 77.0
 
 
 def run(sizes: tuple[int, ...], seconds: float) -> dict[str, Any]:
@@ -43,8 +44,9 @@ def run(sizes: tuple[int, ...], seconds: float) -> dict[str, Any]:
 
 def _one(folder: Path, piles: int, seconds: float) -> dict[str, Any]:
     context = multiprocessing.get_context("spawn")
-    ready, stop = context.Event(), context.Event()
-    writer = context.Process(target=_write, args=(str(folder), piles, ready, stop))
+    ready, stop, cut = context.Event(), context.Event(), context.Event()
+    began = context.Value("d", 0.0)
+    writer = context.Process(target=_write, args=(str(folder), piles, ready, stop, cut, began))
     writer.start()
     try:
         ready.wait(UP_S)
@@ -57,7 +59,9 @@ def _one(folder: Path, piles: int, seconds: float) -> dict[str, Any]:
             url = f"http://127.0.0.1:{port}"
             _await(url)
             paints = [_first_paint(url) for _ in range(PAINTS)]
-            return {"piles": piles, **_cost(page.pid, url, seconds), **_best(paints)}
+            cost = _cost(page.pid, url, seconds)
+            seen = {"cut_seen_s": _cut_seen_s(url, cut, began)}
+            return {"piles": piles, **cost, **_best(paints), **seen}
         finally:
             page.terminate()
             page.wait(10.0)
@@ -66,8 +70,8 @@ def _one(folder: Path, piles: int, seconds: float) -> dict[str, Any]:
         writer.join(20.0)
 
 
-def _write(folder: str, piles: int, ready: Any, stop: Any) -> None:
-    """A stage whose store changes every second."""
+def _write(folder: str, piles: int, ready: Any, stop: Any, cut: Any, began: Any) -> None:
+    """A stage whose store changes every second; when told to, the limit falls to CUT_KW."""
     from adapters.config_writer import site_to_toml
     from benchmarks.stage import staged
 
@@ -76,6 +80,11 @@ def _write(folder: str, piles: int, ready: Any, stop: Any) -> None:
         ready.set()
         while not stop.wait(1.0):
             stage.step(1.0)
+            if cut.is_set():
+                if not began.value:
+                    began.value = time.monotonic()
+                    stage.play([stage.limit(CUT_KW)])
+                continue
             some = [p.id for p in stage.site.piles[: max(piles // 10, 1)]]
             told = [stage.telemetry(p, vehicle=stage.has_vehicle(p)) for p in some]
             stage.play([*told, stage.limit(1e6), stage.meter(70.0, told)])
@@ -120,11 +129,34 @@ def _cost(pid: int, url: str, seconds: float) -> dict[str, float]:
     }
 
 
-def _first_paint(url: str) -> float:
-    """First contentful paint of a fresh browser, ms; nan without Chromium."""
+def _cut_seen_s(url: str, cut: Any, began: Any) -> float:
+    """From the limit's arrival at the daemon to its figure on an open page, s."""
+    window = _window()
+    if window is None:
+        return float("nan")
+    try:
+        window.get(f"{url}/grid?lang=en")
+        time.sleep(2.0)
+        cut.set()
+        end = time.monotonic() + UP_S
+        while time.monotonic() < end:
+            css = '[data-part="cards"] .card .value'
+            text = window.execute_script(
+                "return document.querySelector(arguments[0]).innerText", css
+            )
+            if str(text).startswith(f"{CUT_KW:.0f} "):
+                return float(time.monotonic() - began.value)
+            time.sleep(0.02)
+        return float("nan")
+    finally:
+        window.quit()
+
+
+def _window() -> Any:
+    """A fresh headless browser; None without Chromium."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
-        return float("nan")
+        return None
     from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
@@ -133,7 +165,14 @@ def _first_paint(url: str) -> float:
     options.binary_location = browser
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
         options.add_argument(word)
-    window = webdriver.Chrome(options=options, service=Service(driver))
+    return webdriver.Chrome(options=options, service=Service(driver))
+
+
+def _first_paint(url: str) -> float:
+    """First contentful paint of a fresh browser, ms; nan without Chromium."""
+    window = _window()
+    if window is None:
+        return float("nan")
     try:
         window.get(f"{url}/dispatcher?lang=en")
         time.sleep(1.0)

@@ -19,6 +19,8 @@ from tariffs.bill_lines import Bill
 from tariffs.savings import Saving
 from tariffs.tariff import Tariff
 
+_DOWN = ("alert/pile_fault", "alert/pile_silent")
+
 ON_TIME_SHARE = 0.98
 """A session is on time when it has got this share of its request by its departure."""
 
@@ -146,9 +148,7 @@ def _use(stretch: Stretch) -> list[Figure]:
     kwh = sum(s.delivered_kwh for s in stretch.sessions)
     could = sum(p.max_kw for p in site.piles) * hours
     faults = Counter(
-        t["about"]
-        for t in stretch.told
-        if t["kind"] in ("alert/pile_fault", "alert/pile_silent") and not t.get("cleared")
+        t["about"] for t in stretch.told if t["kind"] in _DOWN and not t.get("cleared")
     )
     used = {s.pile for s in stretch.sessions}
     return [
@@ -171,6 +171,43 @@ def _use(stretch: Stretch) -> list[Figure]:
             "%",
             "37",
         ),
+        Figure("piles", "Piles", "桩数", len(site.piles), "", "60"),
+        Figure(
+            "slow_piles",
+            "AC piles",
+            "交流（慢充）桩",
+            sum(p.current == "ac" for p in site.piles),
+            "",
+            "63",
+        ),
+        Figure(
+            "fast_piles",
+            "DC piles",
+            "直流（快充）桩",
+            sum(p.current == "dc" for p in site.piles),
+            "",
+            "63",
+        ),
+        Figure(
+            "available",
+            "Availability of the piles",
+            "桩可用率",
+            100.0 * (1.0 - _down_h(stretch) / (len(site.piles) * hours)),
+            "%",
+            "56, 69",
+            "without the time of faults and silence, by alerts",
+            "按告警统计，扣除故障与失联时间",
+        ),
+        Figure(
+            "idle",
+            "Plugged in without charging",
+            "插枪未充电时间占比",
+            _per(there - sum(s.charging_h for s in stretch.sessions), there, 100),
+            "%",
+            "70",
+            "waiting for the valley is in it",
+            "含等待谷段的时间",
+        ),
         Figure(
             "pile_faults",
             "Piles that were faulty or silent",
@@ -180,6 +217,26 @@ def _use(stretch: Stretch) -> list[Figure]:
             "37, 38",
         ),
     ]
+
+
+def _down_h(stretch: Stretch) -> float:
+    """Hours that piles were faulty or silent, each pile's hours counted once, h."""
+    told = [t for t in stretch.told if t["kind"] in _DOWN]
+    ends = {(t["kind"], t["about"], t["since"]): t["at"] for t in told if t.get("cleared")}
+    # What stands is down until the last that was told of anything.
+    last = max((t["at"] for t in stretch.told), default=stretch.end)
+    spans: dict[str, list[tuple[datetime, datetime]]] = {}
+    for kind, about, since in {(t["kind"], t["about"], t["since"]) for t in told}:
+        end = ends.get((kind, about, since), last)
+        begin = max(_at(since), stretch.start)
+        spans.setdefault(about, []).append((begin, min(end, stretch.end)))
+    total = 0.0
+    for own in spans.values():
+        until = stretch.start
+        for begin, end in sorted(own):
+            total += max((end - max(begin, until)).total_seconds(), 0.0)
+            until = max(until, end)
+    return total / 3600.0
 
 
 def _grid(stretch: Stretch) -> list[Figure]:
@@ -215,6 +272,16 @@ def _grid(stretch: Stretch) -> list[Figure]:
             "17",
             "by alerts",
             "按告警统计",
+        ),
+        Figure(
+            "solver_lost",
+            "Times that planning was lost",
+            "求解中断次数",
+            sum(t["kind"] == "alert/solver_lost" and not t.get("cleared") for t in stretch.told),
+            "",
+            "64",
+            "charging went on by the last plan, or by urgency",
+            "期间按上一计划或紧急程度充电",
         ),
         Figure(
             "demand_response",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
 
@@ -14,8 +15,9 @@ from adapters.plots import Area, Band, Line, TimePlot
 from adapters.report.figure import Figure
 from adapters.report.figures import Result
 from adapters.report.gather import Stretch
+from adapters.report.policy import policy_table
 from adapters.saved import stays_of
-from adapters.web.words import PERIOD_WORDS, Lang
+from adapters.web.words import PERIOD_WORDS, Lang, alert_word
 from models.horizon import FloatArray, IntArray, epoch_s
 from tariffs.metered import Metered
 from tariffs.savings import uncontrolled
@@ -52,6 +54,22 @@ _T = {
     "at_once": ("Charging at once", "即插即充"),
     "served": ("Served share of each session", "各会话满足率"),
     "sessions": ("Sessions", "会话"),
+    "indicators": ("The policy's own indicators (part E)", "政策指标（E 部分）"),
+    "limit": ("Limit", "限值"),
+    "session": ("Session", "会话"),
+    "pile": ("Pile", "桩"),
+    "arrival": ("Arrival", "到达"),
+    "departure": ("Departure", "离开"),
+    "asked": ("Asked, kWh", "需求 kWh"),
+    "got": ("Got, kWh", "充入 kWh"),
+    "share_got": ("Served", "满足率"),
+    "period": ("Period", "时段"),
+    "energy": ("Energy", "电量"),
+    "share_of": ("Share", "占比"),
+    "money": ("Money", "金额"),
+    "when": ("When", "时间"),
+    "what": ("What", "告警"),
+    "where": ("Where", "对象"),
     "periods": ("Energy by tariff period", "分时段电量"),
     "told": ("Alerts", "告警"),
     "unknown": ("not known", "暂无"),
@@ -80,10 +98,11 @@ def report_page(stretch: Stretch, result: Result, tariff: Tariff, lang: Lang) ->
         f"<section><h2>{word('figures')}</h2>{_figures(result.figures, lang)}</section>",
         f"<section><h2>{word('power')}</h2>{_power(stretch, tariff, lang)}</section>",
         f"<section><h2>{word('periods')}</h2>{_periods(result, lang)}</section>",
+        f"<section><h2>{word('indicators')}</h2>{policy_table(result.figures, lang)}</section>",
     ]
     if any(s.served is not None for s in stretch.sessions):
         body.append(f"<section><h2>{word('served')}</h2>{_served(stretch, lang)}</section>")
-    body.append(f"<section><h2>{word('sessions')}</h2>{_sessions(stretch)}</section>")
+    body.append(f"<section><h2>{word('sessions')}</h2>{_sessions(stretch, lang)}</section>")
     alerts = [t for t in stretch.told if t["kind"].startswith("alert/") and not t.get("cleared")]
     if alerts:
         body.append(f"<section><h2>{word('told')}</h2>{_alerts(stretch, alerts, lang)}</section>")
@@ -129,8 +148,9 @@ def _power(stretch: Stretch, tariff: Tariff, lang: Lang) -> str:
     lines = [Line(words[1], "c4", [float(x) for x in at_once])]
     keys = [("c1", words[0]), ("c4", words[1])]
     if limits:
-        lines.append(Line("limit", "limit", [min(limits)] * (edges.size - 1)))
-        keys.append(("limit", {"en": "Limit", "zh": "限值"}[lang]))
+        name = _T["limit"][lang == "zh"]
+        lines.append(Line(name, "limit", [min(limits)] * (edges.size - 1)))
+        keys.append(("limit", name))
     bands = []
     if hi - lo <= 8 * 86_400:
         steps = tariff.steps(lo, hi, site.zone)
@@ -182,7 +202,7 @@ def _periods(result: Result, lang: Lang) -> str:
         f'<td class="n">{money:,.2f}</td></tr>'
         for p, (kwh, money) in sorted(totals.items(), key=lambda t: -t[1][0])
     )
-    return f'<div class="wide"><table><tbody>{rows}</tbody></table></div>'
+    return _table(("period", "energy", "share_of", "money"), rows, lang, figures=3)
 
 
 def _served(stretch: Stretch, lang: Lang) -> str:
@@ -199,7 +219,7 @@ def _served(stretch: Stretch, lang: Lang) -> str:
     ).svg()
 
 
-def _sessions(stretch: Stretch) -> str:
+def _sessions(stretch: Stretch, lang: Lang) -> str:
     zone = stretch.file.site.zone
 
     def clock(at: datetime | None) -> str:
@@ -213,7 +233,19 @@ def _sessions(stretch: Stretch) -> str:
         f'<td class="n">{"–" if s.served is None else f"{100 * s.served:.0f} %"}</td></tr>'
         for s in sorted(stretch.sessions, key=lambda s: int(s.metered.starts_s[0]))
     )
-    return f'<div class="wide"><table><tbody>{rows}</tbody></table></div>'
+    heads = ("session", "pile", "arrival", "departure", "asked", "got", "share_got")
+    return _table(heads, rows, lang, figures=3)
+
+
+def _table(heads: Sequence[str], rows: str, lang: Lang, *, figures: int = 0) -> str:
+    """Rows under their heads; the last ``figures`` columns are numbers."""
+    cells = "".join(
+        f'<th scope="col"{" class=n" if k >= len(heads) - figures else ""}>'
+        f"{escape(_T[h][lang == 'zh'])}</th>"
+        for k, h in enumerate(heads)
+    )
+    head = f"<thead><tr>{cells}</tr></thead>"
+    return f'<div class="wide"><table>{head}<tbody>{rows}</tbody></table></div>'
 
 
 def _alerts(stretch: Stretch, alerts: list[dict[str, object]], lang: Lang) -> str:
@@ -224,7 +256,8 @@ def _alerts(stretch: Stretch, alerts: list[dict[str, object]], lang: Lang) -> st
         assert isinstance(at, datetime)
         text = str(t["text_zh" if lang == "zh" else "text"])
         rows.append(
-            f"<tr><td>{at.astimezone(zone):%m-%d %H:%M}</td><td>{escape(str(t['kind'])[6:])}</td>"
+            f"<tr><td>{at.astimezone(zone):%m-%d %H:%M}</td>"
+            f"<td>{escape(alert_word(lang, str(t['kind'])[6:]))}</td>"
             f"<td>{escape(str(t['about']))}</td><td>{escape(text)}</td></tr>"
         )
-    return f'<div class="wide"><table><tbody>{"".join(rows)}</tbody></table></div>'
+    return _table(("when", "what", "where", "note"), "".join(rows), lang)

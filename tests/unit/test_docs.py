@@ -18,9 +18,8 @@ import typer
 from adapters.cli import COMMANDS, build_app, main
 from adapters.config import parse_site
 from adapters.web.words import ALERTS
-from adapters.wire import decode
 from adapters.wire.topics import INBOUND, OUTBOUND
-from models.events import PileMeasured, SessionRequested
+from models.events import PileMeasured
 from scheduler.alerts import TEXTS
 from scheduler.solution import Solution
 from scheduler.verify import verify
@@ -39,17 +38,10 @@ def block(page: str, title: str) -> str:
 
 
 @pytest.mark.parametrize("page", ["first-site.md", "first-site.zh.md"])
-def test_the_first_site_is_one_and_takes_its_first_request(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_site_is_one(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = block(page, "site.toml")
     file = parse_site(text)
     assert file.web is not None
-    body = block(page, "session request").encode()
-    topic = "valleyfill/v1/depot-1/session/s1/request"
-    now = datetime(2026, 8, 3, 10, 0, tzinfo=UTC)
-    read = decode("depot-1", topic, body, now=now, mono_s=1.0)
-    assert isinstance(read, SessionRequested)
     monkeypatch.chdir(tmp_path)
     Path("site.toml").write_text(text, encoding="utf-8")
     assert main(["check", "site.toml"]) == 0

@@ -78,6 +78,18 @@ def test_without_what_it_began_with_some_step_would_come_out_otherwise(chain: li
     assert not all(replay(replace(s, start=b"")).identical for s in chain)
 
 
+def test_a_lower_limit_leaves_less_for_charging_beside_base_load_too(chain: list[Step]) -> None:
+    step = chain[0]
+    other = what_if(step.problem, "limit=30")
+    answer = solve(step, other)
+    assert answer.rung == "general"
+    assert answer.short_kwh(other).sum() > answer.short_kwh(step.problem).sum() - 1e-6
+    grid = other.microgrid
+    assert grid is not None
+    assert (answer.root_kw(other) - grid.base_kw[0]).max() <= 30.0 + 1e-6
+    assert (solve(step, step.problem).root_kw(step.problem) - grid.base_kw[0]).max() > 30.1
+
+
 def test_what_if_on_another_shape_begins_with_nothing(chain: list[Step]) -> None:
     step = chain[-1]
     other = what_if(step.problem, f"departure={step.problem.fleet.ids[0]}:23:00")

@@ -15,6 +15,7 @@ from adapters.cli import main
 from adapters.config_writer import site_to_toml
 from adapters.plot_scale import nice_ticks
 from adapters.plots import Area, Line, TimePlot
+from adapters.report.policy import INDICATORS
 from adapters.study.hosting import Question, hosting
 from models.errors import InvalidValueError
 from tests.web.browser import Served
@@ -38,6 +39,9 @@ def test_a_report_tells_what_the_registers_tell(
     assert figures["energy"] == pytest.approx(drawn, rel=0.1)
     assert figures["sessions"] == 45
     assert figures["pile_faults"] == 1
+    assert (figures["piles"], figures["slow_piles"], figures["fast_piles"]) == (54, 54, 0)
+    # One pile of 54 is faulty when the stretch ends; it has been for no more than minutes.
+    assert 99.0 < figures["available"] <= 100.0
     assert figures["cost"] == pytest.approx(figures["energy"] * figures["price"], rel=1e-6)
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") >= 1
@@ -58,6 +62,12 @@ def test_a_report_in_chinese_with_parquet_tables(
     assert main(["report", str(site_file), *days, *out]) == 0
     page = (tmp_path / "zh" / "report.html").read_text(encoding="utf-8")
     assert "准时率" in page
+    # Each item of the policy's part E stands there with its number, or with why it has none.
+    for item in range(56, 71):
+        assert f'<th scope="row">{item}</th>' in page
+    for one in INDICATORS:
+        assert one.keys or one.apart[0].startswith("missing: ")
+        assert set(one.keys) <= set(pd.read_parquet(tmp_path / "zh" / "figures.parquet")["key"])
     assert 'lang="zh-CN"' in page
     piles = pd.read_parquet(tmp_path / "zh" / "piles.parquet")
     assert len(piles) == 54

@@ -1,0 +1,69 @@
+"""The first site in ten minutes, as it is written: the same file, the same commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from adapters.cli import main
+from tests.integration.field import Broker, DaemonProcess, free_port, needs_broker, until
+from tests.unit.test_docs import block
+
+CLIENTS = shutil.which("mosquitto_pub") and shutil.which("mosquitto_sub")
+
+pytestmark = [
+    needs_broker,
+    pytest.mark.broker,
+    pytest.mark.skipif(not CLIENTS, reason="mosquitto-clients is not installed"),
+]
+
+
+@pytest.mark.parametrize("page", ["first-site.md", "first-site.zh.md"])
+def test_the_first_vehicle_is_told_its_setpoint_and_why(
+    page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker = Broker(tmp_path)
+    broker.start()
+    text = block(page, "site.toml").replace("1883", str(broker.port))
+    site = tmp_path / "site.toml"
+    site.write_text(
+        text.replace("8080", str(free_port())) + f'\n[store]\npath = "{tmp_path / "depot-1.db"}"\n',
+        encoding="utf-8",
+    )
+    daemon = DaemonProcess(site, tmp_path)
+    heard = tmp_path / "heard.txt"
+    said = block(page, "a vehicle").replace("mosquitto_pub", f"mosquitto_pub -p {broker.port}")
+    said = said.replace("mosquitto_sub -v -W 15", f"mosquitto_sub -v -W 120 -p {broker.port}")
+    listening = None
+    try:
+        daemon.start()
+        until(lambda: "runs under epoch" in daemon.log.read_text(), "the daemon runs")
+        with heard.open("w") as file:
+            listening = subprocess.Popen(
+                ["bash", "-c", f"exec 2>&1\n{said}"], stdout=file, start_new_session=True
+            )
+
+        def told(word: str) -> bool:
+            return word in heard.read_text(encoding="utf-8")
+
+        until(lambda: told('/session/s1/status {"state":"'), "the session is told where it stands")
+        until(lambda: told('"why":"') and not told('"why":""'), "and why")
+        until(lambda: told("/pile/A-01/setpoint {"), "the pile is told its setpoint")
+        assert not told('"state":"rejected"')
+        assert main(["explain", "s1", "--site", str(site), "--lang", "en"]) == 0
+        assert capsys.readouterr().out.strip()
+        asked = ["replay", "0", "--site", str(site), "--what-if", "limit=100"]
+        assert main(asked) == 0
+        assert "byte for byte" in capsys.readouterr().err
+    finally:
+        if listening is not None:
+            os.killpg(listening.pid, signal.SIGKILL)
+            listening.wait()
+        if daemon.process is not None:
+            daemon.kill()
+        broker.kill()
