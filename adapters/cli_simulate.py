@@ -53,6 +53,9 @@ def simulate(
     battery_kwh: Annotated[
         float, typer.Option(min=1, help="Usable battery of each bus, where it holds blocks.")
     ] = 400.0,
+    store: Annotated[
+        bool, typer.Option("--store", help="Keep the run in the site's store, for page and report.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Simulate the sessions that arrive in [from, to), until the last has left."""
@@ -81,6 +84,7 @@ def simulate(
             requests=requests.value,
             losses=losses,
             progress=bar.tell,
+            store=file.store_path if store else None,
         )
     document = {
         "site": file.site.name,

@@ -108,15 +108,28 @@ def _service(stretch: Stretch) -> list[Figure]:
     served = np.array([s.served for s in known], dtype=np.float64)
     asked = sum(s.asked_kwh or 0.0 for s in known)
     got = sum(min(s.delivered_kwh, s.asked_kwh or 0.0) for s in known)
-    lost = lost_zh = ""
+    # The store does not keep when a vehicle was full: what it did not take counts as not given.
+    lost, lost_zh = (
+        "by what was asked, also where the vehicle took less",
+        "按需求计，含车辆少取的电量",
+    )
     if len(known) < len(sessions):
-        lost = f"of {len(known)} sessions that are over and whose request is kept"
-        lost_zh = f"按 {len(known)} 个已结束且留有请求的会话"
+        lost += f"; of {len(known)} sessions that are over and whose request is kept"
+        lost_zh += f"；按 {len(known)} 个已结束且留有请求的会话"
     jain = None
     if known and float((served**2).sum()) > 0:
         jain = float(served.sum() ** 2 / (served.size * (served**2).sum()))
     return [
-        Figure("of_asked", "Delivered of asked", "满足率", _per(got, asked, 100), "%", "56", lost),
+        Figure(
+            "of_asked",
+            "Delivered of asked",
+            "满足率",
+            _per(got, asked, 100),
+            "%",
+            "56",
+            lost,
+            lost_zh,
+        ),
         Figure(
             "on_time",
             "On time",

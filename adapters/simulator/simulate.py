@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ from adapters.simulator.baselines import first_come, uncontrolled
 from adapters.simulator.costs import PriceSum
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.foresight import least_cost_of, perfect_foresight
-from adapters.simulator.inprocess import cascade_of, run
+from adapters.simulator.inprocess import EngineLike, cascade_of, run
+from adapters.simulator.recording import Recording
 from adapters.simulator.replay import Replay, Words, prepare
 from adapters.simulator.trace import Piece, Trace
 from adapters.simulator.vehicle import Quirk
@@ -71,6 +74,7 @@ def simulate(
     losses: bool = False,
     rungs: Sequence[str] = RUNGS,
     progress: Progress | None = None,
+    store: Path | None = None,
 ) -> dict[str, Any]:
     """The sessions that arrive in [start, end), until the last has left.
 
@@ -93,6 +97,8 @@ def simulate(
         Solvers by file name, in the order of the ladder.
     progress : callable, optional
         See :data:`Progress`.
+    store : Path, optional
+        Where to keep what a daemon would have written; there must be none yet.
 
     Returns
     -------
@@ -101,7 +107,15 @@ def simulate(
     """
     began = time.perf_counter()
     outcome = closed_loop(
-        site, tariff, sessions, start, end, requests=requests, rungs=rungs, progress=progress
+        site,
+        tariff,
+        sessions,
+        start,
+        end,
+        requests=requests,
+        rungs=rungs,
+        progress=progress,
+        store=store,
     )
     figures = figures_of(outcome)
     figures |= baselines_of(site, tariff, outcome, progress)
@@ -131,6 +145,7 @@ def closed_loop(
     requests: Words,
     rungs: Sequence[str] = RUNGS,
     progress: Progress | None = None,
+    store: Path | None = None,
 ) -> Outcome:
     """The run alone; parameters as for :func:`simulate`.
 
@@ -148,13 +163,17 @@ def closed_loop(
             fix="choose --from and --to inside the file",
         )
     begin, until = start.timestamp(), last_s(replay)
-    trace = run(
-        Engine(site, tariff),
-        VirtualDepot(site, replay.vehicles, start_s=begin),
-        until_s=until,
-        solve=cascade_of(*rungs),
-        progress=lambda at: tell(f"run, {requests}", (at - begin) / (until - begin)),
-    )
+    engine: EngineLike = Engine(site, tariff)
+    with ExitStack() as stack:
+        if store is not None:
+            engine = stack.enter_context(closing(Recording(engine, store)))
+        trace = run(
+            engine,
+            VirtualDepot(site, replay.vehicles, start_s=begin),
+            until_s=until,
+            solve=cascade_of(*rungs),
+            progress=lambda at: tell(f"run, {requests}", (at - begin) / (until - begin)),
+        )
     return outcome_of(replay, trace, prices_of(site, tariff, replay))
 
 
