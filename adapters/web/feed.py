@@ -12,7 +12,7 @@ from typing import Literal
 
 from adapters.books import load_book
 from adapters.config import SiteFile
-from adapters.store.steps import StepHead, list_steps, reading_store
+from adapters.store.steps import Step, StepHead, list_steps, reading_store
 from adapters.web.models import Overview, Savings
 from adapters.web.money import savings_of
 from adapters.web.picture import Picture
@@ -20,6 +20,7 @@ from adapters.web.series import SeriesMaker
 from adapters.web.snapshot import Reader, StoreFault
 from adapters.web.today import TodayMaker
 from adapters.web.tree import root_load_kw
+from adapters.web.whys import Whys
 from models.errors import ValleyfillError
 from scheduler.draft import Draft
 from scheduler.pricing import Pricing
@@ -147,7 +148,7 @@ class Feed:
             sums=sums,
             planned=planned,
             packed_plan=reader.packed_plan,
-            step=reader.step,
+            whys=self._whys_of(reader.step),
             told=reader.events,
             price=self._series.price_ahead(series),
             series=series,
@@ -156,6 +157,12 @@ class Feed:
         self.built += 1
         self.cpu_s += time.thread_time() - began
         return True
+
+    def _whys_of(self, step: Step | None) -> Whys | None:
+        before = None if self._picture is None else self._picture.whys
+        if step is None or (before is not None and before.step is step):
+            return before
+        return Whys(step, self.file.site.zone)
 
     def _count(self) -> None:
         while True:

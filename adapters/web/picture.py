@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from adapters.store.steps import Step
 from adapters.web.models import (
     AssetRow,
     EventRow,
@@ -23,15 +22,14 @@ from adapters.web.planned import Planned
 from adapters.web.snapshot import Event
 from adapters.web.told import event_rows, in_force, limit_rows
 from adapters.web.tree import node_rows
+from adapters.web.whys import Whys
 from models.horizon import epoch_s
 from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.draft import Draft
-from scheduler.reasons import SHORT_KWH, Reasons
 from scheduler.state import SiteState
 from scheduler.view import Picture as Sums
 from scheduler.view import limit_now_kw
-from scheduler.why import why
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ class Picture:
         The running plan.
     packed_plan : bytes
         The same as it is stored.
-    step : Step or None
-        The newest step record.
+    whys : Whys or None
+        The sentences of the newest step record.
     told : tuple of Event
         Newest first.
     price : PriceAhead
@@ -77,12 +75,11 @@ class Picture:
     sums: Sums
     planned: Planned | None
     packed_plan: bytes
-    step: Step | None
+    whys: Whys | None
     told: tuple[Event, ...]
     price: PriceAhead
     series: Series
     today: Today
-    _whys: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> tuple[NodeRow, ...]:
@@ -100,38 +97,12 @@ class Picture:
         said = self.why(glance.session) if glance.session else ("", "")
         return whole(glance, self.site, self.seen, self.planned, said)
 
-    @cached_property
-    def _reasons(self) -> Reasons | None:
-        step = self.step
-        if step is None:
-            return None
-        return Reasons(
-            step.problem, step.energy_kwh, periods=step.periods, assets_kw=step.assets_kw
-        )
-
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        step = self.step
-        return {} if step is None else {s: i for i, s in enumerate(step.problem.fleet.ids)}
-
     def why(self, session: str) -> tuple[str, str]:
         """The sentence of a session in both languages, empty where no plan is kept for it."""
-        if session not in self._whys:
-            self._whys[session] = self._why(session)
-        return self._whys[session]
-
-    def _why(self, session: str) -> tuple[str, str]:
-        step, reasons, i = self.step, self._reasons, self._index.get(session)
-        if step is None or reasons is None or i is None:
-            return "", ""
         record = self.seen.sessions.get(session)
-        short = None if record is None else record.short_kwh
-        cut = None
-        if short is None or short > SHORT_KWH:
-            cut = reasons.cuts.of(i)
-        reason = reasons.of(i, cut, short_kwh=short)
-        said = why(reason, zone=self.site.zone, currency=step.currency)
-        return said.text, said.text_zh
+        if self.whys is None:
+            return "", ""
+        return self.whys.of(session, None if record is None else record.short_kwh)
 
     @cached_property
     def overview(self) -> Overview:

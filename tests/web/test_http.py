@@ -69,7 +69,8 @@ def test_status_page_and_explain_say_the_same(
 
     def seen() -> bool:
         picture = own_depot.feed.picture
-        return picture is not None and picture.step is not None and picture.step.number == newest
+        whys = None if picture is None else picture.whys
+        return whys is not None and whys.step.number == newest
 
     until(seen, "the page knows the newest plan")
     asked = {"limit": 500, "show": "short"}
