@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from adapters.report.figures import Figure
+from adapters.report.figure import Figure
 from adapters.web.words import Lang
 
 
