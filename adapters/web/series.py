@@ -6,7 +6,7 @@ import math
 import sqlite3
 from collections import deque
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -96,7 +96,21 @@ class SeriesMaker:
             parts = tuple(float(x) for x in power[:, k])
             base_kw = max(float(total[k]) - sum(parts), 0.0)
             if base_kw or any(parts):
-                self._past.append(Sample(int(edges[k]), base_kw, parts, math.nan))
+                limit = self._limit_then(seen, instant_of(int(edges[k])))
+                self._past.append(Sample(int(edges[k]), base_kw, parts, limit))
+
+    def _limit_then(self, seen: SiteState, at: datetime) -> float:
+        """The root's limit at an instant gone by, of the limits that had come and are still known.
+
+        nan in the grid company's silence: since when the failsafe holds is not in the state.
+        """
+        if seen.stale:
+            return math.nan
+        root = self._site.network.ids[0]
+        had = {n: r for n, r in seen.limits.get(root, {}).items() if r.received_at <= at}
+        draft = Draft(seen)
+        draft.put("limits", {root: had})
+        return limit_now_kw(draft, self._site, 0, at)
 
     def hear(self, seen: SiteState, load_kw: float) -> None:
         """Take in a state; one sample a minute is kept."""
