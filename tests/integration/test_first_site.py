@@ -55,7 +55,9 @@ def test_the_first_vehicle_is_told_its_setpoint_and_why(
         until(lambda: told(r'/session/s1/status {.*"why":"[^"]'), "the session is told why")
         until(lambda: told("/pile/A-01/setpoint {"), "the pile is told its setpoint")
         assert not told('"state":"rejected"')
-        assert main(["explain", "s1", "--site", str(site), "--lang", "en"]) == 0
+        # The status is said before its plan is on disk.
+        explain = ["explain", "s1", "--site", str(site), "--lang", "en"]
+        until(lambda: main(explain) == 0, "the plan is in the store")
         assert capsys.readouterr().out.strip()
         asked = ["replay", "0", "--site", str(site), "--what-if", "limit=100"]
         assert main(asked) == 0
