@@ -78,6 +78,8 @@ _NODE = [
     "failsafe_kw",
     "export_kw",
     "heartbeat",
+    "volts_low",
+    "volts_high",
 ]
 
 
@@ -299,6 +301,8 @@ def _network(top: Table) -> Network:
                 failsafe_kw=table.number("failsafe_kw", None),
                 export_kw=table.number("export_kw", 0.0),
                 heartbeat=table.choice("heartbeat", ("required", "none"), None),
+                volts_low=table.number("volts_low", None),
+                volts_high=table.number("volts_high", None),
             )
         )
     return Network(tuple(nodes))

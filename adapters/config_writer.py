@@ -23,6 +23,8 @@ _NODE_KEYS = [
     "contract_kw",
     "failsafe_kw",
     "heartbeat",
+    "volts_low",
+    "volts_high",
 ]
 
 

@@ -153,6 +153,7 @@ class NodeMeasured(Received):
     export_kwh: float | None = None
     reactive_kvar: float | None = None
     currents_a: tuple[float, float, float] | None = None
+    voltages_v: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,9 @@ class Node:
     heartbeat : {"required", "none"}, optional
         Whether the grid company's heartbeat must live for limits to hold. Said for the root;
         other nodes take their parent's word.
+    volts_low, volts_high : float, optional
+        Band of the voltage between phase and neutral that its meter tells, V > 0: below it less is
+        drawn, above it less is fed back. None: voltage limits nothing.
     """
 
     id: str
@@ -58,6 +61,8 @@ class Node:
     failsafe_kw: float | None = None
     export_kw: float = 0.0
     heartbeat: Heartbeat | None = None
+    volts_low: float | None = None
+    volts_high: float | None = None
 
     def __post_init__(self) -> None:
         where = f"nodes.{self.id}"
@@ -96,6 +101,16 @@ class Node:
         ):
             raise ConfigurationError(
                 f"{self.limit_a} is not a current for each of 3 phases", where=f"{where}.limit_a"
+            )
+        low, high = self.volts_low, self.volts_high
+        for key, volts in (("volts_low", low), ("volts_high", high)):
+            if volts is not None and not (math.isfinite(volts) and volts > 0):
+                raise ConfigurationError(f"{volts} is no voltage", where=f"{where}.{key}")
+        if low is not None and high is not None and low >= high:
+            raise ConfigurationError(
+                f"{low:g} V is not below {high:g} V",
+                where=f"{where}.volts_low",
+                fix="volts_low = 198 and volts_high = 235 are usual at 220 V",
             )
         if self.parent is None and self.heartbeat is None:
             raise ConfigurationError(

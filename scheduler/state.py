@@ -127,6 +127,7 @@ class NodeState:
     ``above_mono_s``: since when it shows more than the limit. ``load_kw``: the last reading
     without piles, storage and PV as they were told then, ``switched_kw`` what of it switchable
     feeders drew.
+    ``import_cap_kw`` and ``export_cap_kw``: what voltage allows.
     """
 
     heard_mono_s: float
@@ -148,6 +149,8 @@ class NodeState:
     above_mono_s: float = -1.0
     load_kw: float | None = None
     switched_kw: float = 0.0
+    import_cap_kw: float = math.inf
+    export_cap_kw: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -208,6 +208,9 @@ def limit_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
         if calls:
             limit = min(limit, called_kw((c.called for c in calls.values()), instant))
             limit = min(limit, ceiling_kw(calls.values(), instant))
+    known: NodeState | None = draft.get("nodes").get(node.id)
+    if known is not None and node.volts_low is not None:
+        limit = min(limit, known.import_cap_kw)
     override = draft.get("overrides").get(node.id)
     if override is not None and (override.until is None or at < override.until):
         if override.kind == "hold_kw":
@@ -239,7 +242,11 @@ def export_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
     stale = draft.get("stale") and site.network.heartbeat_of(v) == "required"
     pushed = [r.pushed for r in records.values()] if records else []
     instants = _instants(draft, at) if pushed else (at,)
-    return min(effective_export_kw(node, pushed, i, stale=stale) for i in instants)
+    allowed = min(effective_export_kw(node, pushed, i, stale=stale) for i in instants)
+    known: NodeState | None = draft.get("nodes").get(node.id)
+    if known is not None and node.volts_high is not None:
+        allowed = min(allowed, known.export_cap_kw)
+    return allowed
 
 
 def in_emergency(draft: Draft, site: Site, path: tuple[int, ...]) -> bool:

@@ -229,6 +229,7 @@ def _node_telemetry(body: w.NodeTelemetry, ids: tuple[str, ...], base: dict[str,
         export_kwh=body.export_kwh,
         reactive_kvar=body.reactive_kvar,
         currents_a=_phases(body.currents_a),
+        voltages_v=_phases(body.voltages_v),
     )
 
 
