@@ -133,7 +133,11 @@ class Host:
             if isinstance(read, PileAcked):
                 self._waiting.answered(read)
         answer = ask(self.engine, self.state, [*events, *facts], self._clock)
-        refused.extend(fault(by_event[id(e)]) for e in answer.faulty if id(e) in by_event)
+        for event in answer.faulty:
+            message = by_event.pop(id(event), None)
+            if message is not None:
+                refused.append(fault(message))
+                loose.append(message)
         self.state = answer.state
         batch = Batch(
             token=self._token + 1,
@@ -198,7 +202,7 @@ class Host:
             self._kept_mono_s, self._kept = mono_s, self._milestone()
             batch = replace(found, events=tuple(kept), setpoints=tuple(sent))
         self._waiting.acknowledge_after(self._token, tuple(waiting))
-        acks = (*loose, *by_event.values())
+        acks = (*loose, *self._waiting.superseded(by_event.values()))
         return Outcome(tuple(publish), acks, batch, solve, answer.due_mono_s, mono_s)
 
     def _milestone(self) -> tuple[object, ...]:

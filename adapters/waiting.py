@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adapters.inbox import Message
@@ -40,6 +41,22 @@ class Waiting:
         """Acknowledge these once a batch is on disk."""
         if messages:
             self._acks.append(_Held(token, messages))
+
+    def superseded(self, messages: Iterable[Message]) -> tuple[Message, ...]:
+        """Of messages that changed nothing, those that may be acknowledged now.
+
+        What is older than a word that is not on disk yet waits for that word: were we killed
+        before, the older one would be gone, and nothing in the store would be newer.
+        """
+        pending = self._acks[-1].token if self._acks else None
+        if pending is None:
+            return tuple(messages)
+        now, later = [], []
+        for message in messages:
+            promised = message.lane == "control" or "/session/" in message.topic
+            (later if promised else now).append(message)
+        self.acknowledge_after(pending, tuple(later))
+        return tuple(now)
 
     def hold(self, effect: AnySetpoint, token: int, mono_s: float) -> bool:
         """Whether a setpoint waits for the disk; a newer word for a pile replaces a waiting one."""

@@ -57,7 +57,7 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
         powers = enforce(outlets, [*order, *range(len(names), len(outlets))], budget)
         if shown is not None:
             powers = settle_assets(draft, site, names, powers, shown, order_kw)
-    note_excess(draft, picture)
+    note_excess(draft, site, picture)
     send(draft, site, names, powers, picture.silent)
     return picture
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from models.site import Site
 from scheduler.draft import Draft
-from scheduler.view import Picture
+from scheduler.fixed import fixed
+from scheduler.view import SETTLED_S, Picture
 
 KEPT_S = 30.0
 """So long after it was last seen to draw too much, a pile counts as one that does."""
@@ -20,13 +22,14 @@ NEAR_SHARE = 1.25
 _FRESH_S = 1.0
 
 
-def note_excess(draft: Draft, picture: Picture) -> None:
-    """Remember who draws above what it was told, and above what it was told before while it still
-    has the time to follow.
-    """
+def note_excess(draft: Draft, site: Site, picture: Picture) -> None:
+    """Remember who draws above its setpoint though it has had the time to follow."""
     mono_s: float = draft.get("mono_s")
+    known = fixed(site).piles
     for name, drawn_kw in picture.floors.items():
         pile = draft.piles[name]
+        if pile.measured_mono_s < pile.changed_mono_s + known[name].pile.response_s + SETTLED_S:
+            continue
         near = pile.wanted_kw > 0 and drawn_kw <= NEAR_SHARE * pile.wanted_kw
         kind = "pile_exceeds" if near else "pile_ignores"
         before = pile.exceeded

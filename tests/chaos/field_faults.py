@@ -51,7 +51,7 @@ def misbehaving(word: str, alert: str, seconds: float = 16.0) -> Callable[[Trial
 
     def run(t: Trial) -> None:
         rig = t.rig
-        before = rig.alerts()
+        before = rig.heard
         began = time.monotonic()
         pile = "P-0"
         if word in ("ignore", "lie"):
@@ -77,7 +77,7 @@ def misbehaving(word: str, alert: str, seconds: float = 16.0) -> Callable[[Trial
         else:
             time.sleep(seconds)
         if alert:
-            fresh = {a for a in rig.alerts() - before if a.endswith(f"/{pile}")}
+            fresh = {a for a in rig.alerts(before) if a.endswith(f"/{pile}")}
             kinds = {a.split("/")[0] for a in fresh}
             t.check(kinds & set(alert.split("|")), f"no alert names {pile}: {sorted(kinds)}")
         calm = time.monotonic()
@@ -165,10 +165,10 @@ def meter_missing(t: Trial) -> None:
 
 def meter_backwards(t: Trial) -> None:
     rig = t.rig
-    before = rig.alerts()
+    before = rig.heard
     rig.meter_sign = -1.0
     time.sleep(10.0)
-    fresh = {a.split("/")[0] for a in rig.alerts() - before}
+    fresh = {a.split("/")[0] for a in rig.alerts(before)}
     t.check("meter_implausible" in fresh, f"no alert: {sorted(fresh)}")
     rig.meter_sign = 1.0
     t.over()

@@ -48,7 +48,7 @@ def page(found: dict[str, Any]) -> str:
         lines.append(
             f"| {row['fault']} | {row['title']} | {row['seconds'] + row['simulated_s']:,.0f} | "
             f"{row['raw_s']} | {row['judged_s'] + row['simulated_over_s']:g} | "
-            f"{row['base_alone_s']} | {kept} | {back} | {row['lost']} | {row['load']:g} | "
+            f"{row['base_alone_s']} | {kept} | {back} | {row['lost']} | {row.get('load', '-')} | "
             f"{'; '.join(words)} |"
         )
     return HEAD + "\n".join(lines) + "\n" + TAIL

@@ -293,10 +293,15 @@ class Rig:
         said = self.voices.viewer.bodies(o.Status)
         return said[-1] if said else None
 
-    def alerts(self) -> set[str]:
-        """Kind and place of every alert raised so far."""
+    @property
+    def heard(self) -> int:
+        """How many messages the viewer has heard so far."""
+        return len(self.voices.viewer.heard)
+
+    def alerts(self, since: int = 0) -> set[str]:
+        """Kind and place of every alert raised, after so many messages to the viewer."""
         out = set()
-        for topic, payload in list(self.voices.viewer.heard):
+        for topic, payload in list(self.voices.viewer.heard)[since:]:
             if "/alert/" in topic and b'"cleared":false' in payload:
                 where = payload.split(b'"where":"')[1].split(b'"')[0].decode()
                 out.add(f"{topic.rsplit('/', 1)[1]}/{where}")

@@ -61,6 +61,7 @@ def test_a_pile_that_takes_what_it_was_not_given_is_named_though_it_is_given_it_
     w = busy("A", "B", "C", limit_kw=14.5)
     idle = min("ABC", key=w.power_kw)
     assert w.power_kw(idle) == 0.0
+    w.wait(30)
     said: list[Effect] = []
     for _ in range(6):
         w.now += timedelta(seconds=2)
