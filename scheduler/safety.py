@@ -121,11 +121,11 @@ def possible_kw(outlet: Outlet, power_kw: float) -> float:
 def alone_kw(outlet: Outlet) -> float:
     """What :func:`enforce` gives an outlet where no budget binds, kW."""
     granted = possible_kw(outlet, outlet.want_kw)
-    if outlet.may_rise or granted <= min(outlet.sent_kw, outlet.held_kw):
+    if outlet.may_rise:
         return granted
-    if granted - outlet.held_kw <= POWER_EPSILON_KW:
-        return possible_kw(outlet, outlet.sent_kw) if granted > outlet.sent_kw else granted
-    return possible_kw(outlet, min(granted, outlet.sent_kw, outlet.held_kw))
+    if granted - outlet.held_kw > POWER_EPSILON_KW:
+        return possible_kw(outlet, min(outlet.sent_kw, outlet.held_kw))
+    return possible_kw(outlet, outlet.sent_kw) if granted > outlet.sent_kw else granted
 
 
 def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> list[float]:
@@ -168,7 +168,7 @@ def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> 
             if not outlet.may_rise and granted[i] > outlet.sent_kw:
                 result[i] = possible_kw(outlet, outlet.sent_kw)
             continue
-        stay = min(granted[i], outlet.sent_kw, outlet.held_kw)
+        stay = min(outlet.sent_kw, outlet.held_kw)
         if not outlet.may_rise:
             result[i] = possible_kw(outlet, stay)
             continue

@@ -140,6 +140,8 @@ def test_the_smallest_power_that_counts_and_the_edges_of_minimum_and_step() -> N
     assert possible_kw(free, -1.0) == 0.0
     assert possible_kw(plain(), 1.32 - POWER_EPSILON_KW / 2) > 0.0
     assert possible_kw(plain(), 1.32 - 2 * POWER_EPSILON_KW) == 0.0
+    edge = 1.32 - POWER_EPSILON_KW
+    assert possible_kw(plain(), edge) == edge
     stepped = plain(step_kw=0.22, min_kw=0.0)
     assert possible_kw(stepped, 5 * 0.22) == pytest.approx(1.1)
     assert possible_kw(stepped, 5 * 0.22 - 1e-11) == pytest.approx(1.1)
@@ -168,3 +170,16 @@ def test_a_rise_of_less_than_counts_is_none() -> None:
     still = dataclasses.replace(holds, may_rise=False)
     assert enforce([still], [0], Budget([9.0], [None])) == [2.0]
     assert alone_kw(still) == 2.0
+    least = plain(min_kw=0.0, want_kw=POWER_EPSILON_KW)
+    falling = plain(want_kw=0.0, held_kw=5.0, sent_kw=5.0)
+    assert enforce([least, falling], [0, 1], Budget([1.0], [None])) == [POWER_EPSILON_KW, 0.0]
+    told = dataclasses.replace(least, sent_kw=2.0, may_rise=False)
+    assert alone_kw(told) == POWER_EPSILON_KW
+
+
+def test_small_rises_use_up_no_more_than_they_are_and_few_amps_count_too() -> None:
+    small = plain(want_kw=2.5, held_kw=2.0, sent_kw=2.0)
+    assert enforce([small, small], [0, 1], Budget([5.0], [None])) == [2.5, 2.5]
+    # A DC pile at 1,250 V draws less than an ampere for each kW.
+    high = plain(amps_per_kw=0.8, min_kw=0.0)
+    assert Budget([50.0], [[4.0, 9.0, 9.0]]).room_kw(high) == pytest.approx(5.0)
