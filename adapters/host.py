@@ -134,8 +134,8 @@ class Host:
                 self._waiting.answered(read)
         answer = ask(self.engine, self.state, [*events, *facts], self._clock)
         for event in answer.faulty:
-            message = by_event.pop(id(event), None)
-            if message is not None:
+            if id(event) in by_event:
+                message = by_event.pop(id(event))
                 refused.append(fault(message))
                 loose.append(message)
         self.state = answer.state

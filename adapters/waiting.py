@@ -51,7 +51,8 @@ class Waiting:
         pending = self._acks[-1].token if self._acks else None
         if pending is None:
             return tuple(messages)
-        now, later = [], []
+        now: list[Message] = []
+        later: list[Message] = []
         for message in messages:
             promised = message.lane == "control" or "/session/" in message.topic
             (later if promised else now).append(message)
