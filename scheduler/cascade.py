@@ -29,6 +29,14 @@ _SAME_FRACTION = 1e-4
 MICROGRID_RUNGS = ("general",)
 """Rungs that know storage, PV and giving vehicles; the others would plan as if there were none."""
 
+FAIR = {"flow": "flow_fair"}
+"""Who shares a shortage fairly, by who finds that there is one; both must be in the ladder."""
+
+FAIR_SESSIONS = 5_000
+"""Above it a shortage is split as the flow leaves it: sharing it would take longer than a plan."""
+
+_SHORT_KWH = 0.01
+
 Bools = NDArray[np.bool_]
 
 
@@ -110,7 +118,8 @@ def run_cascade(
     rungs : sequence of (name, solver)
         Tried in this order. After them come ``shifted`` (the running plan, clipped to the
         problem's bounds), ``greedy``, and ``idle`` (nothing charges). A problem with a
-        microgrid goes to :data:`MICROGRID_RUNGS` alone, any other to the rest.
+        microgrid goes to :data:`MICROGRID_RUNGS` alone, any other to the rest; one of
+        :data:`FAIR` is asked where the rung it belongs to ends short.
     work_limit : int
         Units of work that each rung may spend.
     running : ndarray, shape (offsets[-1],), optional
@@ -125,10 +134,11 @@ def run_cascade(
         running = problem.running_kwh
     general = problem.microgrid is not None
     for name, solver in rungs:
-        if (name in MICROGRID_RUNGS) != general:
+        if (name in MICROGRID_RUNGS) != general or _waits_for_another(name, rungs):
             continue
         answer = _attempt(problem, name, solver, work_limit)
         if answer is not None:
+            answer = _shared(problem, answer, rungs, work_limit)
             return answer if general else _keep_running(problem, _held(problem, answer), running)
     entries = int(problem.offsets[-1])
     if running is not None and running.shape == (entries,):
@@ -140,6 +150,24 @@ def run_cascade(
     if answer is not None:
         return _held(problem, answer)
     return Solution(np.zeros(entries), "feasible", "idle", float("nan"), 0)
+
+
+def _waits_for_another(name: str, rungs: Sequence[tuple[str, Solver]]) -> bool:
+    """Whether a rung is asked only when another of the ladder has found a shortage."""
+    return any(FAIR.get(other) == name for other, _ in rungs)
+
+
+def _shared(
+    problem: Problem, answer: Solution, rungs: Sequence[tuple[str, Solver]], work_limit: int
+) -> Solution:
+    """Under a shortage as much energy by priority, shared by max-min of the served fraction."""
+    fair = dict(rungs).get(FAIR.get(answer.rung, ""))
+    if fair is None or problem.fleet.n > FAIR_SESSIONS:
+        return answer
+    if float(answer.short_kwh(problem).sum()) <= _SHORT_KWH:
+        return answer
+    found = _attempt(problem, FAIR[answer.rung], fair, work_limit)
+    return answer if found is None else found
 
 
 def _held(problem: Problem, answer: Solution) -> Solution:

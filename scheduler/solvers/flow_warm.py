@@ -14,7 +14,7 @@ import numpy as np
 
 from models.horizon import Horizon
 from scheduler.problem import Problem, plain_fleet
-from scheduler.solvers import flow, flow_kernel
+from scheduler.solvers import flow, flow_fair, flow_kernel
 from scheduler.solvers.flow_kernel.run import BLOCK_SESSIONS
 
 
@@ -59,6 +59,7 @@ def warm() -> float:
     )
     _, memory = flow.solve_again(problem, None, work_limit=10**6)
     flow.solve_again(_neighbour(problem), memory, work_limit=10**6)
+    flow_fair.solve(problem, work_limit=10**6)
     tapering = dataclasses.replace(
         fleet, taper_per_h=np.full(n, 1.0), taper_room_kwh=np.full(n, 5.0)
     )

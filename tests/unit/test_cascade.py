@@ -106,3 +106,19 @@ def test_a_less_fair_running_plan_goes_and_a_fairer_one_stays():
     rungs = [("highs", load_solver("highs"))]
     answer = run_cascade(scarce, rungs, 10**6, np.array([5.0, 5.0]))
     assert answer.energy_kwh == pytest.approx([5.0, 5.0])
+
+
+def test_a_shortage_that_the_flow_finds_is_shared_fairly_and_otherwise_the_flow_answers():
+    rungs = [(name, load_solver(name)) for name in ("flow", "flow_fair", "highs")]
+    enough = problem_of([session(0, 3, 10.0, 9.0), session(0, 3, 10.0, 9.0)], price=[3.0, 1.0, 2.0])
+    assert run_cascade(enough, rungs, 10**6).rung == "flow"
+    short = problem_of(
+        [session(0, 1, 10.0, 8.0), session(0, 2, 10.0, 8.0), session(0, 2, 10.0, 4.0)],
+        price=[1.0, 2.0],
+        cap_kw=5.0,
+    )
+    answer = run_cascade(short, rungs, 10**6)
+    assert answer.rung == "flow_fair"
+    given = answer.given_kwh(short)
+    assert given.sum() == pytest.approx(10.0)
+    assert given / short.fleet.energy_kwh == pytest.approx(0.5, abs=1e-6)
