@@ -75,15 +75,15 @@ def _order(draft: Draft, names: list[str], now: datetime) -> list[int]:
             continue
         record = sessions[session]
         request = record.request
-        charging = piles[name].wanted_kw > 0.0
+        given_kw = max(piles[name].wanted_kw, 0.0)
         owed_kwh = request.energy_kwh - record.delivered_kwh
         if owed_kwh <= ENERGY_EPSILON_KWH:
             # More than was asked for comes after everybody's request.
-            keys.append((1, 0.0 if charging else 1.0, k))
+            keys.append((1, 0.0 if given_kw > 0.0 else 1.0, k))
             continue
         left_h = (request.departure_s - at) / 3600.0
         laxity_h = left_h - owed_kwh / TYPICAL_KW
-        keys.append((-request.priority, turn_h(laxity_h, charging=charging), k))
+        keys.append((-request.priority, turn_h(laxity_h, given_share=given_kw / TYPICAL_KW), k))
     keys.sort()
     return [key[2] for key in keys]
 

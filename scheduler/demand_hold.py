@@ -107,7 +107,8 @@ def hold(draft: Draft, site: Site, wanted: dict[str, float], room: float) -> dic
         if record.request.mode == "now" or name in overrides or laxity_h < CANNOT_WAIT_H:
             left -= want
         else:
-            turn = turn_h(laxity_h, charging=draft.piles[name].wanted_kw > 0.0)
+            given = max(draft.piles[name].wanted_kw, 0.0) / _most_kw(record, nameplates[name])
+            turn = turn_h(laxity_h, given_share=given)
             waiting.append((-record.request.priority, turn, record.order, name))
     for *_, name in sorted(waiting):
         pile, nameplate = draft.piles[name], nameplates[name]
@@ -124,6 +125,11 @@ def hold(draft: Draft, site: Site, wanted: dict[str, float], room: float) -> dic
 def _laxity_h(record: SessionRecord, nameplate: Pile, at_s: float) -> float:
     """Time to departure minus time still needed at full power, h."""
     request = record.request
-    most = nameplate.max_kw if request.max_kw is None else min(nameplate.max_kw, request.max_kw)
     owed = max(request.energy_kwh - record.delivered_kwh, 0.0)
-    return (request.departure_s - at_s) / SECONDS_PER_HOUR - owed / max(most, 1e-9)
+    left_h = (request.departure_s - at_s) / SECONDS_PER_HOUR
+    return left_h - owed / _most_kw(record, nameplate)
+
+
+def _most_kw(record: SessionRecord, nameplate: Pile) -> float:
+    asked = record.request.max_kw
+    return max(nameplate.max_kw if asked is None else min(nameplate.max_kw, asked), 1e-9)

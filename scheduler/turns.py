@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 TURN_KEPT_H = 0.25
-"""A vehicle that charges gives its place up only to one whose laxity is so much less.
+"""A vehicle that charges is ordered as if it had not had the energy of its last so many hours.
 
 Charging raises laxity and waiting lowers it, so without this two vehicles next to each other
 would change places every few seconds; with it each keeps its turn for many minutes, and pauses
-are few (I6).
+are few (I6). It goes by the power given: of two that charge, the one with more keeps more.
 """
 
 
-def turn_h(laxity_h: float, *, charging: bool) -> float:
+def turn_h(laxity_h: float, *, given_share: float) -> float:
     """By what vehicles are put in order, the lowest first, h.
 
     Parameters
     ----------
     laxity_h : float
         Time to departure minus time still needed, h; negative: it will not be met.
-    charging : bool
-        Whether it has been given power.
+    given_share : float
+        Power it has been given, as a share of that by which its need in hours is told; >= 0.
     """
-    return laxity_h - TURN_KEPT_H if charging else laxity_h
+    return laxity_h - TURN_KEPT_H * given_share
