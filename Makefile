@@ -92,7 +92,7 @@ N ?= 100
 PILES ?= 500
 CHAOS_WORKERS ?= 2
 .PHONY: kill-test fuzz limit-cuts chaos chaos-quick
-# Fault by fault, all 32 of them: half an hour. The quick third is part of `make test`.
+# Fault by fault, all 32 of them and the page: half an hour. The quick third is part of `make test`.
 chaos: system install
 	$(BIN)/python -m tests.chaos --out artifacts/chaos.json
 

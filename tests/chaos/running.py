@@ -14,7 +14,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.chaos import field_faults, messages, processes, simulated, strangers
+from tests.chaos import field_faults, messages, processes, readers, simulated, strangers
 from tests.chaos.rig import Rig, rig
 from tests.chaos.trial import Fault, Row, try_alone, try_fault
 from tests.integration.field import MOSQUITTO
@@ -25,6 +25,7 @@ FAULTS: tuple[Fault, ...] = tuple(
             *messages.FAULTS,
             *processes.FAULTS,
             *field_faults.FAULTS,
+            *readers.FAULTS,
             *strangers.FAULTS,
             *simulated.FAULTS,
         ),
