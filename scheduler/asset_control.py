@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from models.site import Site
 from models.units import POWER_EPSILON_KW
+from scheduler.asset_sending import asset_told
 from scheduler.asset_state import asset_talks, held_band_kw, pv_now_kw, reach_kw, sun_kw
 from scheduler.calls import runs
 from scheduler.draft import Draft
@@ -26,9 +27,9 @@ from scheduler.fixed import fixed
 from scheduler.island import IslandOrder
 from scheduler.island_control import forming
 from scheduler.safety import Budget, Outlet
-from scheduler.state import AssetState, NodeState, SentSetpoint
+from scheduler.state import AssetState, NodeState
 from scheduler.timers import renewal_due_s
-from scheduler.view import MESSAGE_EXPIRY_S, base_now_kw, export_now_kw, in_emergency
+from scheduler.view import base_now_kw, export_now_kw, in_emergency
 
 FADE_H = 0.05
 """Energy above a storage's floor must last so long: three minutes, many times the response."""
@@ -300,30 +301,18 @@ def _send(draft: Draft, site: Site, stores: dict[str, float], limits: dict[str, 
         if not changed and not due:
             continue
         value = power if changed else state.wanted_kw
-        seq = draft.get("seq") + 1
-        draft.put("seq", seq)
         rises = value > (state.wanted_kw if state.sent else 0.0) + POWER_EPSILON_KW
-        effect = AssetSetpointSent(
-            asset=name,
-            stamp=(draft.get("epoch"), seq),
-            power_kw=value,
-            lease_s=site.lease_s,
+        effect = asset_told(
+            draft,
+            site,
+            name,
+            value,
             fallback_kw=export.get(name, 0.0),
             reason="plan" if planned_kw(draft, name) is not None else "no_plan",
-            after_commit=rises,
-            renewal=not changed,
+            rises=rises,
+            changed=changed,
         )
         (rising if rises else falling).append(effect)
-        sent = SentSetpoint(effect.stamp, value, mono_s, mono_s + MESSAGE_EXPIRY_S + site.lease_s)
-        kept = tuple(s for s in state.in_force if s.holds_until_mono_s > mono_s)
-        draft.own("assets")[name] = replace(
-            state,
-            in_force=(*kept, sent),
-            wanted_kw=value,
-            sent=True,
-            renewed_mono_s=mono_s,
-            changed_mono_s=mono_s if changed else state.changed_mono_s,
-        )
     for effect in (*falling, *rising):
         draft.emit(effect)
 

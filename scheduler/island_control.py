@@ -13,15 +13,15 @@ from dataclasses import replace
 from models.horizon import epoch_s
 from models.island import Feeder, IslandRule
 from models.site import Site
+from scheduler.asset_sending import asset_told
 from scheduler.asset_state import pv_now_kw
 from scheduler.draft import Draft
-from scheduler.effects import AssetSetpointSent
 from scheduler.island import FeederNow, IslandNow, IslandOrder, steer
 from scheduler.report import clear_alert, raise_alert
 from scheduler.safety import Budget, Outlet
-from scheduler.state import AssetState, IslandState, NodeState, SentSetpoint
+from scheduler.state import AssetState, IslandState, NodeState
 from scheduler.timers import renewal_due_s
-from scheduler.view import MESSAGE_EXPIRY_S, base_now_kw, limit_now_kw
+from scheduler.view import base_now_kw, limit_now_kw
 
 SEEN_S = 5.0
 """After a telemetry period and so much the meter has seen what a switched feeder draws."""
@@ -249,30 +249,15 @@ def _switch(draft: Draft, site: Site, feeder: Feeder, *, closed: bool) -> None:
 
 
 def _send(draft: Draft, site: Site, asset: str, power_kw: float, *, fallback_kw: float) -> None:
-    mono_s: float = draft.get("mono_s")
     state: AssetState = draft.get("assets").get(asset, AssetState())
-    changed = not state.sent or state.wanted_kw != power_kw
-    seq = draft.get("seq") + 1
-    draft.put("seq", seq)
-    rises = power_kw > state.wanted_kw if state.sent else False
-    effect = AssetSetpointSent(
-        asset=asset,
-        stamp=(draft.get("epoch"), seq),
-        power_kw=power_kw,
-        lease_s=site.lease_s,
+    effect = asset_told(
+        draft,
+        site,
+        asset,
+        power_kw,
         fallback_kw=fallback_kw,
         reason="limit",
-        after_commit=rises,
-        renewal=not changed,
-    )
-    sent = SentSetpoint(effect.stamp, power_kw, mono_s, mono_s + MESSAGE_EXPIRY_S + site.lease_s)
-    kept = tuple(s for s in state.in_force if s.holds_until_mono_s > mono_s)
-    draft.own("assets")[asset] = replace(
-        state,
-        in_force=(*kept, sent),
-        wanted_kw=power_kw,
-        sent=True,
-        renewed_mono_s=mono_s,
-        changed_mono_s=mono_s if changed else state.changed_mono_s,
+        rises=state.sent and power_kw > state.wanted_kw,
+        changed=not state.sent or state.wanted_kw != power_kw,
     )
     draft.emit(effect)
