@@ -26,7 +26,13 @@ def explained(step: Step, session: str, *, short_kwh: float | None = None) -> di
     """
     problem = step.problem
     i = problem.fleet.ids.index(session)
-    reasons = Reasons(problem, step.energy_kwh, periods=step.periods, assets_kw=step.assets_kw)
+    reasons = Reasons(
+        problem,
+        step.energy_kwh,
+        periods=step.periods,
+        assets_kw=step.assets_kw,
+        relaxed_kwh=step.relaxed_kwh,
+    )
     short = reasons.of(i).short_kwh if short_kwh is None else short_kwh
     cut = reasons.cuts.of(i) if short > SHORT_KWH else None
     reason = reasons.of(i, cut, short_kwh=short)

@@ -73,4 +73,5 @@ def _step(problem: Problem, answer: Solved, plan: PlanSummary) -> Step:
         currency=plan.currency,
         assets_kw=None if answer.assets_kw is None else np.array(answer.assets_kw),
         start=answer.start,
+        relaxed_kwh=None if answer.relaxed_kwh is None else np.array(answer.relaxed_kwh),
     )

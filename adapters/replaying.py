@@ -69,6 +69,7 @@ def replay(step: Step) -> Replayed:
         answer,
         answer.energy_kwh.tobytes() == step.energy_kwh.tobytes()
         and _bytes(answer.assets_kw) == _bytes(step.assets_kw)
+        and _bytes(answer.relaxed_kwh) == _bytes(step.relaxed_kwh)
         and answer.rung == step.rung
         and answer.work == step.work,
     )

@@ -222,6 +222,7 @@ class Solving:
             rungs=answer.rungs,
             assets_kw=answer.assets_kw,
             start=answer.start,
+            relaxed_kwh=answer.relaxed_kwh,
             lost=lost,
             **self._stamp(),
         )

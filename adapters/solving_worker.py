@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from scheduler.cascade import load_solver, run_cascade, started_from
 from scheduler.problem import Problem
-from scheduler.solution import Solution, Solver, assets_told
+from scheduler.solution import Solution, Solver, assets_told, relaxed_told
 
 NICENESS = 5
 """Control goes before solving where both want the processor."""
@@ -38,6 +38,7 @@ class Answer:
     rungs: tuple[str, ...] = ()
     assets_kw: tuple[tuple[float, ...], ...] | None = None
     start: bytes = b""
+    relaxed_kwh: tuple[float, ...] | None = None
 
 
 def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_bytes: int) -> None:
@@ -124,6 +125,7 @@ def _answer_all(
                 solve_ms=(time.perf_counter() - began) * 1000.0,
                 rungs=tuple(name for name, _ in ready),
                 assets_kw=assets_told(answer),
+                relaxed_kwh=relaxed_told(answer),
                 start=started_from(problem, [name for name, _ in ready]),
             )
         )

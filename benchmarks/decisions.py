@@ -33,9 +33,9 @@ from benchmarks.real_data import ACN, LOS_ANGELES, TARIFF
 from models.network import Network, Node
 from models.site import Site
 from scheduler.engine import Engine
-from scheduler.problem import Problem
-from scheduler.shortage import Cut, cut_of
-from scheduler.solution import Solution
+from scheduler.problem import FloatArray, Problem
+from scheduler.shortage import Cut, Cuts
+from scheduler.solution import Solution, given_kwh
 from tariffs.tariff import Tariff
 
 FEEDERS = 4
@@ -86,6 +86,7 @@ def _step(problem: Problem, answer: Solution, number: int) -> Step:
         work_limit=WORK_LIMIT,
         versions=versions(),
         assets_kw=answer.assets_kw,
+        relaxed_kwh=answer.relaxed_kwh,
         number=number,
     )
 
@@ -128,10 +129,12 @@ def replay_all(steps: Sequence[Step]) -> dict[str, Any]:
     began = time.perf_counter()
     same, sizes, apart = 0, [], []
     for step in steps:
-        body = pack([step.problem, step.energy_kwh])
-        problem, energy = unpack(body)
+        body = pack([step.problem, step.energy_kwh, step.relaxed_kwh])
+        problem, energy, relaxed = unpack(body)
         sizes.append(len(body))
-        again = replay(replace(step, problem=problem, energy_kwh=np.asarray(energy)))
+        again = replay(
+            replace(step, problem=problem, energy_kwh=np.asarray(energy), relaxed_kwh=relaxed)
+        )
         same += again.identical
         if not again.identical:
             apart.append(step.number)
@@ -147,7 +150,8 @@ def replay_all(steps: Sequence[Step]) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Tried:
     """One explanation, tried: what its cut's sessions lack as planned, with what it names lifted,
-    and with everything else lifted, kWh.
+    and with everything else lifted, kWh: as if piles held any power, and the first two as they
+    are held.
     """
 
     step: int
@@ -155,10 +159,14 @@ class Tried:
     short_kwh: float
     named_lifted_kwh: float
     rest_lifted_kwh: float
+    held_kwh: float
+    held_named_lifted_kwh: float
 
     @property
     def holds(self) -> bool:
         """Whether what it names, and nothing else, keeps them short."""
+        if self.cut.relaxed:
+            return self.short_kwh <= SAME_KWH and self.rest_lifted_kwh <= SAME_KWH
         helps = not self.cut.nodes or self.named_lifted_kwh < self.short_kwh - SAME_KWH
         return helps and abs(self.rest_lifted_kwh - self.short_kwh) <= SAME_KWH
 
@@ -179,19 +187,37 @@ def short_sessions(steps: Sequence[Step]) -> Iterator[tuple[Step, int]]:
 def tried(step: Step, i: int) -> Tried:
     """An explanation against two counterfactual plans."""
     problem = step.problem
-    cut = cut_of(problem, step.energy_kwh, i)
+    cut = Cuts(problem, step.energy_kwh, relaxed_kwh=step.relaxed_kwh).of(i)
     named = np.zeros(problem.cap_kw.shape, dtype=bool)
     for name, slots in cut.nodes:
         named[problem.node_ids.index(name), list(slots)] = True
     members = [problem.fleet.ids.index(s) for s in cut.sessions]
 
-    def short(lifted: np.ndarray[Any, Any]) -> float:
+    def short(lifted: np.ndarray[Any, Any]) -> tuple[float, float]:
         other = replace(problem, cap_kw=np.where(lifted, np.inf, problem.cap_kw))
-        return float(solve(step, other).short_kwh(other)[members].sum())
+        answer = solve(step, other)
+        return (
+            _owed(other, _relaxed(answer), members),
+            _owed(other, answer.energy_kwh, members),
+        )
 
-    given = np.bincount(problem.entry_session, weights=step.energy_kwh, minlength=problem.fleet.n)
-    owed = np.maximum(problem.fleet.energy_kwh - given, 0.0)
-    return Tried(step.number, cut, float(owed[members].sum()), short(named), short(~named))
+    now = _owed(problem, _relaxed(step), members)
+    held = _owed(problem, step.energy_kwh, members)
+    helped, held_helped = short(named)
+    return Tried(step.number, cut, now, helped, short(~named)[0], held, held_helped)
+
+
+def _relaxed(answer: Step | Solution) -> FloatArray:
+    """The plan as if piles held any power: what a pile cannot hold is no limit that can be lifted,
+    and the repair's own choice between equals would be taken for what lifting brings.
+    """
+    return answer.energy_kwh if answer.relaxed_kwh is None else answer.relaxed_kwh
+
+
+def _owed(problem: Problem, energy_kwh: FloatArray, sessions: list[int]) -> float:
+    """What a plan leaves these sessions short of, together, kWh."""
+    short = np.maximum(problem.fleet.energy_kwh - given_kwh(problem, energy_kwh), 0.0)
+    return float(short[sessions].sum())
 
 
 def explain_some(steps: Sequence[Step], n: int, seed: int) -> dict[str, Any]:
@@ -211,7 +237,11 @@ def explain_some(steps: Sequence[Step], n: int, seed: int) -> dict[str, Any]:
         "rest_lifted_helped": sum(t.rest_lifted_kwh < t.short_kwh - SAME_KWH for t in results),
         "rest_lifted_took": sum(t.rest_lifted_kwh > t.short_kwh + SAME_KWH for t in results),
         "named_a_node": sum(bool(t.cut.nodes) for t in results),
-        "stay_or_pile_alone": sum(not t.cut.nodes for t in results),
+        "stay_or_pile_alone": sum(not t.cut.nodes and not t.cut.relaxed for t in results),
+        "least_power_alone": sum(t.cut.relaxed for t in results),
+        "held_plan_helped": sum(
+            t.held_named_lifted_kwh < t.held_kwh - SAME_KWH for t in results if t.cut.nodes
+        ),
         "short_kwh": sum(t.short_kwh for t in results),
         "short_kwh_with_named_lifted": sum(t.named_lifted_kwh for t in results),
         "short_kwh_with_rest_lifted": sum(t.rest_lifted_kwh for t in results),

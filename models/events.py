@@ -233,7 +233,8 @@ class Solved(Event):
     ``rungs`` are the solvers that were ready to be tried, in order; ``assets_kw`` the power of
     each storage and PV plant by slot, None where the problem has none or none was planned.
     ``lost`` says why the solving process could not answer, where a small one did in its place.
-    ``start`` is what the solver began with beside the problem, in its own form.
+    ``start`` is what the solver began with beside the problem, in its own form. ``relaxed_kwh``
+    is the plan as if piles held any power, where they do not and somebody ends short.
     """
 
     digest: str
@@ -247,6 +248,7 @@ class Solved(Event):
     assets_kw: tuple[tuple[float, ...], ...] | None = field(default=None, repr=False)
     lost: str = ""
     start: bytes = field(default=b"", repr=False)
+    relaxed_kwh: tuple[float, ...] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

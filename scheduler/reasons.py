@@ -70,6 +70,9 @@ class Reason:
         A node on its path that is not what it waits for, empty if there is none.
     others : int
         Sessions beside it behind the same cut.
+    least_kw : float
+        Least power of its pile, or its step where that is all it has, kW, where the session is
+        short for it and for nothing else; else 0.
     later_s : int or None
         A departure at which the rest would fit beside everybody else's plan, epoch seconds;
         None where none inside the window would do.
@@ -92,6 +95,7 @@ class Reason:
     full: tuple[Span, ...]
     free: str
     others: int
+    least_kw: float
     later_s: int | None
 
 
@@ -108,6 +112,8 @@ class Reasons:
         Tariff period of each slot.
     assets_kw : ndarray, optional
         Planned powers of the microgrid's storage and PV.
+    relaxed_kwh : ndarray, optional
+        The plan as if piles held any power, where the plan is not that.
     """
 
     def __init__(
@@ -117,16 +123,18 @@ class Reasons:
         *,
         periods: Sequence[str] = (),
         assets_kw: FloatArray | None = None,
+        relaxed_kwh: FloatArray | None = None,
     ) -> None:
         self._problem = problem
         self._energy = energy_kwh
         self._periods = periods
         self._assets_kw = assets_kw
+        self._relaxed_kwh = relaxed_kwh
 
     @cached_property
     def cuts(self) -> Cuts:
         """What keeps sessions short, each cut looked for once."""
-        return Cuts(self._problem, self._energy, self._assets_kw)
+        return Cuts(self._problem, self._energy, self._assets_kw, self._relaxed_kwh)
 
     @cached_property
     def _loads(self) -> tuple[FloatArray, FloatArray]:
@@ -194,6 +202,7 @@ class Reasons:
             full=full,
             free=self._free(i, full),
             others=0 if cut is None else max(len(cut.sessions) - 1, 0),
+            least_kw=self._least_kw(i) if cut is not None and cut.relaxed else 0.0,
             later_s=self.later_s(i, short) if kind == "short" else None,
         )
 
@@ -203,6 +212,10 @@ class Reasons:
         if int(fleet.end_s[i]) >= self._problem.horizon.end_s:
             return 0.0
         return max(float(fleet.energy_kwh[i]) - planned, 0.0)
+
+    def _least_kw(self, i: int) -> float:
+        fleet = self._problem.fleet
+        return float(fleet.min_kw[i]) or float(fleet.step_kw[i])
 
     def _kind(self, i: int, energy: FloatArray, power: float, short: float) -> Kind:
         problem = self._problem

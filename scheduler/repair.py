@@ -51,6 +51,7 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
         The same where nothing is wrong with it. Else within the same bounds; no session has more
         than it is owed. ``gap``: what it costs more, as a share of the relaxed plan's cost, with
         each kWh that is lost counted at the dearest price; the relaxed plan's own gap is added.
+        ``relaxed_kwh``: what was changed, where somebody ends short.
     """
     if not steppy(problem).any():
         return relaxed
@@ -78,7 +79,10 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
     best = _topped_up(problem, relaxed, best)
     gap = gap_to(problem, best, relaxed)
     status: Status = "feasible" if math.isnan(gap) else "gap"
-    return dataclasses.replace(relaxed, energy_kwh=best, status=status, gap=gap)
+    held = dataclasses.replace(relaxed, energy_kwh=best, status=status, gap=gap)
+    if float(held.short_kwh(problem).max(initial=0.0)) <= ROUNDING_KWH:
+        return held
+    return dataclasses.replace(held, relaxed_kwh=relaxed.energy_kwh)
 
 
 def _topped_up(problem: Problem, relaxed: Solution, energy: FloatArray) -> FloatArray:

@@ -47,6 +47,9 @@ class Cut:
         Power by which the nodes named would have to be raised in all their slots to serve
         everyone behind the cut, kW, nan where no node binds. What a pile's own power forbids in
         the end is not looked into, so it may not be enough.
+    relaxed : bool
+        Whether piles that held any power would leave nobody behind the cut short: what is missing
+        is then lost to least powers and steps, and no node binds.
     """
 
     session: str
@@ -54,6 +57,7 @@ class Cut:
     nodes: tuple[tuple[str, tuple[int, ...]], ...]
     sessions: tuple[str, ...]
     more_kw: float
+    relaxed: bool = False
 
 
 def explain(problem: Problem, energy_kwh: FloatArray) -> tuple[Cut, ...]:
@@ -75,11 +79,6 @@ def explain(problem: Problem, energy_kwh: FloatArray) -> tuple[Cut, ...]:
     return tuple(cuts.of(int(i)) for i in np.flatnonzero(cuts.short_kwh > _LEAST_KWH))
 
 
-def cut_of(problem: Problem, energy_kwh: FloatArray, i: int) -> Cut:
-    """The cut of session i alone; parameters as in :func:`explain`."""
-    return Cuts(problem, energy_kwh).of(i)
-
-
 class Cuts:
     """The cuts of one plan, each looked for once: who can reach each other share theirs.
 
@@ -89,16 +88,27 @@ class Cuts:
         As in :func:`explain`.
     assets_kw : ndarray, optional
         Powers of the microgrid's storage and PV. What else they could do is not looked into.
+    relaxed_kwh : ndarray, optional
+        The plan as if piles held any power, where the plan is not that: cuts are looked for in
+        it, since only where no energy can be moved is everything that closes a cut full.
     """
 
     def __init__(
-        self, problem: Problem, energy_kwh: FloatArray, assets_kw: FloatArray | None = None
+        self,
+        problem: Problem,
+        energy_kwh: FloatArray,
+        assets_kw: FloatArray | None = None,
+        relaxed_kwh: FloatArray | None = None,
     ) -> None:
         self._problem = problem
         fleet = problem.fleet
         n, t = fleet.n, problem.horizon.n
         given = given_kwh(problem, energy_kwh)
         self.short_kwh: FloatArray = np.maximum(fleet.energy_kwh - given, 0.0)
+        self._missing_kwh = self.short_kwh
+        if relaxed_kwh is not None:
+            energy_kwh, given = relaxed_kwh, given_kwh(problem, relaxed_kwh)
+            self._missing_kwh = np.maximum(fleet.energy_kwh - given, 0.0)
         load, cap = node_loads(problem, energy_kwh, assets_kw)
         with np.errstate(invalid="ignore"):
             self._full: Bools = np.isfinite(cap) & (load >= cap - _FULL * (1.0 + cap))
@@ -140,6 +150,7 @@ class Cuts:
             nodes=found.nodes,
             sessions=found.ids,
             more_kw=found.more_kw,
+            relaxed=found.relaxed,
         )
 
     def _look(self, i: int) -> _Found:
@@ -150,6 +161,9 @@ class Cuts:
         """
         problem = self._problem
         reached, sessions = self._reach(i, self._full)
+        short = float(self._missing_kwh[sessions].sum())
+        if short <= _LEAST_KWH:
+            return _Found(sessions, (), (problem.fleet.ids[i],), float("nan"), relaxed=True)
         binding = reached & self._full
         fresh = binding
         while fresh.any():
@@ -163,10 +177,10 @@ class Cuts:
             (problem.node_ids[v], tuple(int(t) for t in np.flatnonzero(binding[v])))
             for v in np.flatnonzero(binding.any(axis=1))
         )
-        short = float(self.short_kwh[sessions].sum())
         hours = float(problem.horizon.slot_h[binding.any(axis=0)].sum())
         ids = tuple(problem.fleet.ids[int(j)] for j in np.flatnonzero(sessions))
-        return _Found(sessions, nodes, ids, short / hours if nodes else float("nan"))
+        more_kw = short / hours if nodes else float("nan")
+        return _Found(sessions, nodes, ids, more_kw, relaxed=False)
 
     def _reach(self, i: int, full: Bools, *, back: bool = False) -> tuple[Bools, Bools]:
         """Nodes and slots, and sessions, that energy of session i could be moved through.
@@ -228,3 +242,4 @@ class _Found:
     nodes: tuple[tuple[str, tuple[int, ...]], ...]
     ids: tuple[str, ...]
     more_kw: float
+    relaxed: bool

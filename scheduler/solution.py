@@ -55,6 +55,7 @@ def answered(
         work=answer.work,
         solve_ms=solve_ms,
         assets_kw=assets_told(answer),
+        relaxed_kwh=relaxed_told(answer),
     )
 
 
@@ -63,6 +64,11 @@ def assets_told(answer: Solution) -> tuple[tuple[float, ...], ...] | None:
     if answer.assets_kw is None:
         return None
     return tuple(tuple(row) for row in answer.assets_kw.tolist())
+
+
+def relaxed_told(answer: Solution) -> tuple[float, ...] | None:
+    """The plan before it was made holdable, as an event carries it."""
+    return None if answer.relaxed_kwh is None else tuple(answer.relaxed_kwh.tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +91,9 @@ class Solution:
         Power of each storage and PV plant of the problem's microgrid in each slot, kW: positive
         while charging, negative while discharging or generating. None: storage rests, and PV
         gives what it can. Energy of entries is negative where a vehicle gives back.
+    relaxed_kwh : ndarray, shape (offsets[-1],), or None
+        The plan before it was made holdable, as if any power were possible, where that changed
+        it and somebody ends short: what keeps them short is read off this one.
     """
 
     energy_kwh: FloatArray
@@ -93,6 +102,7 @@ class Solution:
     gap: float
     work: int
     assets_kw: FloatArray | None = None
+    relaxed_kwh: FloatArray | None = None
 
     def given_kwh(self, problem: Problem) -> FloatArray:
         """Energy that each session ends with more than it has now, kWh, shape (n,)."""

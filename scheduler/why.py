@@ -151,6 +151,9 @@ class _Words:
         r = self._r
         if r.full:
             cause, cause_zh = self._full()
+        elif r.least_kw > 0:
+            cause = f"the room left is less than the {r.least_kw:.1f} kW that its pile can hold"
+            cause_zh = f"剩余容量不足桩的最小可调功率 {r.least_kw:.1f} kW"
         else:
             cause = f"the stay is too short for {r.max_kw:.1f} kW"
             cause_zh = f"停留时间不足（最大 {r.max_kw:.1f} kW）"

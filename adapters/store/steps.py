@@ -71,6 +71,8 @@ class Step:
         Planned power of storage and PV, as the solver said.
     start : bytes
         What the solver began with beside the problem, in its own form; empty for nothing.
+    relaxed_kwh : ndarray or None
+        The plan as if piles held any power, where they do not and somebody ends short.
     number : int
         Of the step in its store; 0 before it is written.
     """
@@ -89,6 +91,7 @@ class Step:
     currency: str = ""
     assets_kw: FloatArray | None = None
     start: bytes = b""
+    relaxed_kwh: FloatArray | None = None
     number: int = 0
 
 
@@ -106,7 +109,7 @@ def write_steps(base: sqlite3.Connection, steps: Iterable[Step]) -> None:
     """Write step records inside a transaction, and let the oldest go."""
     rows = []
     for s in steps:
-        body = pack([s.problem, s.energy_kwh, s.assets_kw, s.start])
+        body = pack([s.problem, s.energy_kwh, s.assets_kw, s.start, s.relaxed_kwh])
         facts = {
             "status": s.status,
             "gap": s.gap if s.gap == s.gap else None,
@@ -219,8 +222,8 @@ def list_steps(base: sqlite3.Connection, newest: int) -> list[StepHead]:
 def _step(row: tuple[Any, ...]) -> Step:
     number, at, rung, facts, body = row
     told = json.loads(facts)
-    # Records of earlier versions hold no start.
-    problem, energy, assets, *start = unpack(body)
+    # Records of earlier versions hold no start, or no relaxed plan.
+    problem, energy, assets, *later = unpack(body)
     return Step(
         at=datetime.fromisoformat(at),
         problem=problem,
@@ -235,6 +238,7 @@ def _step(row: tuple[Any, ...]) -> Step:
         periods=tuple(told["periods"]),
         currency=told["currency"],
         assets_kw=assets,
-        start=start[0] if start else b"",
+        start=later[0] if later else b"",
+        relaxed_kwh=later[1] if len(later) > 1 else None,
         number=number,
     )

@@ -33,7 +33,11 @@ class Whys:
     def _reasons(self) -> Reasons:
         step = self.step
         return Reasons(
-            step.problem, step.energy_kwh, periods=step.periods, assets_kw=step.assets_kw
+            step.problem,
+            step.energy_kwh,
+            periods=step.periods,
+            assets_kw=step.assets_kw,
+            relaxed_kwh=step.relaxed_kwh,
         )
 
     def of(self, session: str, short_kwh: float | None) -> tuple[str, str]:

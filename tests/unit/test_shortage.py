@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks.instances import random_problem
-from scheduler.shortage import explain
-from scheduler.solution import SolverError
+from scheduler.cascade import run_cascade
+from scheduler.problem import Problem
+from scheduler.shortage import Cut, Cuts, explain
+from scheduler.solution import SolverError, given_kwh
 from scheduler.solvers import flow
 from tests.problems import problem_of, session
 
@@ -101,3 +103,48 @@ def test_raising_what_binds_helps_and_raising_the_rest_does_not():
         helped += flow.solve(better, work_limit=_ALL).short_kwh(better).sum() < short - 1e-4
     assert tried > 50
     assert helped == tried
+
+
+def holdable(seed: int) -> Problem:
+    """A random problem whose piles hold nothing or at least 40 % of their power."""
+    problem = dataclasses.replace(random_problem(seed), running_kwh=None, phase_limits=())
+    fleet = dataclasses.replace(problem.fleet, min_kw=0.4 * problem.fleet.max_kw)
+    return dataclasses.replace(problem, fleet=fleet)
+
+
+def owed(problem: Problem, energy_kwh: np.ndarray, cut: Cut) -> float:
+    """What those behind a cut are short of, kWh."""
+    short = np.maximum(problem.fleet.energy_kwh - given_kwh(problem, energy_kwh), 0.0)
+    return float(short[[problem.fleet.ids.index(s) for s in cut.sessions]].sum())
+
+
+def test_what_piles_cannot_hold_leaves_every_explanation_right():
+    """The plan told about is not the one in which nothing can be moved: a cut is still a cut."""
+    named = by_minimum = 0
+    for seed in range(610_000, 610_400):
+        problem = holdable(seed)
+        answer = run_cascade(problem, [("flow", flow.solve)], _ALL)
+        if answer.rung != "flow" or answer.relaxed_kwh is None:
+            continue
+        cuts = Cuts(problem, answer.energy_kwh, relaxed_kwh=answer.relaxed_kwh)
+        for i in np.flatnonzero(cuts.short_kwh > 0.1):
+            cut = cuts.of(int(i))
+            inside = np.zeros(problem.cap_kw.shape, dtype=bool)
+            for name, slots in cut.nodes:
+                inside[problem.node_ids.index(name), list(slots)] = True
+            short = owed(problem, answer.relaxed_kwh, cut)
+            by_minimum += cut.relaxed
+            assert cut.relaxed == (short <= 1e-6), seed
+            outside = np.where(inside, problem.cap_kw, problem.cap_kw + 50.0)
+            elsewhere = dataclasses.replace(problem, cap_kw=outside)
+            still = owed(elsewhere, flow.solve(elsewhere, work_limit=_ALL).energy_kwh, cut)
+            assert still >= short - 1e-5, seed
+            if not cut.nodes:
+                continue
+            named += 1
+            raised = np.where(inside, problem.cap_kw + 50.0, problem.cap_kw)
+            better = dataclasses.replace(problem, cap_kw=raised)
+            helped = owed(better, flow.solve(better, work_limit=_ALL).energy_kwh, cut)
+            assert helped < short - 1e-4, seed
+    assert named > 100
+    assert by_minimum > 5

@@ -81,3 +81,18 @@ def test_who_waits_for_room_is_told_what_is_full():
     answer = said(problem, 1, plan=[10.0, 0.0, 0.0, 10.0])
     assert answer.text.startswith("waits for room until ")
     assert "n0 full " in answer.text
+
+
+def test_who_is_short_for_the_least_power_of_its_pile_alone_is_told_so():
+    """4 kW of room for two hours hold 8 kWh, but not at a pile that starts at 6 kW."""
+    problem = problem_of(
+        [session(0, 2, 10, 8, min_kw=6.0), session(0, 2, 10, 12)], price=[1.0] * 3, cap_kw=10.0
+    )
+    relaxed = np.array([4.0, 4.0, 6.0, 6.0])
+    plan = np.array([0.0, 0.0, 6.0, 6.0])
+    reasons = Reasons(problem, plan, relaxed_kwh=relaxed)
+    answer = why(reasons.of(0, reasons.cuts.of(0)), zone=problem.horizon.zone, currency="CNY")
+    assert answer.text.startswith(
+        "8.0 kWh short: the room left is less than the 6.0 kW that its pile can hold"
+    )
+    assert answer.text_zh.startswith("缺 8.0 kWh：剩余容量不足桩的最小可调功率 6.0 kW")
