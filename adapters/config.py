@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from adapters.config_assets import give_back_rule, read_assets
+from adapters.config_assets import give_back_rule, read_assets, switching_rule
 from adapters.config_mqtt import MqttSettings, read_mqtt
 from adapters.config_rules import energy_rule, island_rule, response_rule
 from adapters.config_table import Table
@@ -64,6 +64,7 @@ _SITE = [
     "energy",
     "beyond_request",
     "departures",
+    "switching",
     "clock",
     "on_stop",
 ]
@@ -165,7 +166,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
     top = Table(data, "", _TOP)
     head = Table(top.get("site"), "site", _SITE)
     network = _network(top)
-    assets = read_assets(top, network)
+    assets = read_assets(top, network, switching_rule(head))
     name = head.text("name")
     horizon = Table(top.get("horizon", {}), "horizon", _HORIZON)
     solver = Table(top.get("solver", {}), "solver", ("deadline_s",))

@@ -13,8 +13,10 @@ from models.network import Network
 from models.pile import Pile, ac_pile
 from models.site import GiveBackRule
 from models.storage import PvPlant, Storage
+from models.switching import FREE, SwitchingRule
 
 _COMMON = ("id", "kind", "node")
+_SWITCHING = ("min_on_s", "min_off_s", "starts_per_day")
 _AC_PILE = [
     "current",
     "phases",
@@ -78,8 +80,8 @@ class Assets:
     assumed: tuple[str, ...]
 
 
-def read_assets(top: Table, network: Network) -> Assets:
-    """Every asset of a site file.
+def read_assets(top: Table, network: Network, switching: SwitchingRule = FREE) -> Assets:
+    """Every asset of a site file; ``switching`` is the rule of piles that have none of their own.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def read_assets(top: Table, network: Network) -> Assets:
             what = f"{kind!r} is no kind" if "kind" in body else "the key is missing"
             raise ConfigurationError(what, where=f"{where}.kind", fix=hint)
         if kind == "pile":
-            piles.append(_pile(body, where, network))
+            piles.append(_pile(body, where, network, switching))
             continue
         table = Table(body, where, (*_COMMON, *_KEYS[kind]))
         if kind == "storage":
@@ -123,13 +125,32 @@ def _place(body: Mapping[str, Any], position: int) -> str:
     return f"assets.{name}" if isinstance(name, str) and name else f"assets[{position}]"
 
 
-def _pile(body: Mapping[str, Any], where: str, network: Network) -> Pile:
+def switching_rule(head: Table) -> SwitchingRule:
+    """``[site.switching]``: what holds for every pile that says nothing else."""
+    if "switching" not in head:
+        return FREE
+    table = Table(head.get("switching"), "site.switching", _SWITCHING)
+    rule = _switching(table, FREE)
+    rule.check("site.switching")
+    return rule
+
+
+def _switching(table: Table, default: SwitchingRule) -> SwitchingRule:
+    return SwitchingRule(
+        table.number("min_on_s", default.min_on_s),
+        table.number("min_off_s", default.min_off_s),
+        table.integer("starts_per_day", default.starts_per_day),
+    )
+
+
+def _pile(body: Mapping[str, Any], where: str, network: Network, switching: SwitchingRule) -> Pile:
     current = body.get("current", "ac")
     if current not in ("ac", "dc"):
         raise ConfigurationError(
             f"{current!r} is none of its words", where=f"{where}.current", fix="ac or dc"
         )
-    table = Table(body, where, (*_COMMON, *(_AC_PILE if current == "ac" else _DC_PILE)))
+    keys = _AC_PILE if current == "ac" else _DC_PILE
+    table = Table(body, where, (*_COMMON, *keys, *_SWITCHING))
     common: dict[str, Any] = {
         "id": table.text("id"),
         "node": table.text("node"),
@@ -138,6 +159,7 @@ def _pile(body: Mapping[str, Any], where: str, network: Network) -> Pile:
         "response_s": table.number("response_s", fix="from a setpoint until it is obeyed, s"),
         "group": table.text("group", ""),
         "discharge_kw": table.number("discharge_kw", 0.0),
+        "switching": _switching(table, switching),
     }
     if current == "ac":
         return ac_pile(

@@ -13,6 +13,7 @@ from models.pile import Pile
 from models.site import HorizonRule, Site
 from models.site_rules import EnergyRule
 from models.storage import Storage
+from models.switching import FREE
 
 _NODE_KEYS = [
     "parent",
@@ -159,6 +160,8 @@ def _pile(pile: Pile) -> dict[str, Any]:
         out["group"] = pile.group
     if pile.discharge_kw:
         out["discharge_kw"] = _plain(pile.discharge_kw)
+    if pile.switching != FREE:
+        out |= _said(asdict(pile.switching))
     return out
 
 

@@ -114,7 +114,15 @@ def closed_loop(
     quick: Quick = False,
 ) -> None:
     """Recorded days at JPL: our money and energy beside simple rules' and perfect foresight's."""
-    columns = ("limit_kw", "policy", "delivered_kwh", "of_feasible", "cost_per_kwh")
+    columns = (
+        "limit_kw",
+        "policy",
+        "delivered_kwh",
+        "of_feasible",
+        "cost_per_kwh",
+        "changes_per_session_hour",
+        "starts_per_session_hour",
+    )
     _report(lambda q, tell: closed_loop_bench.run(data, q, tell), columns, as_json, quick)
 
 

@@ -65,7 +65,14 @@ def _rows(folder: Path) -> Iterator[Row]:
     for row in _read(folder, "closed-loop").get("rows", []):
         name = f"{row['site']}, {row['limit_kw']:g} kW, {row['policy']}"
         money = f"{row['cost_per_kwh']:.4f} a kWh, {row['delivered_kwh']:,.0f} kWh"
-        yield (name, money, f"{row['setpoints_per_session_hour']:.2f} setpoints a session hour", "")
+        yield (name, money, _restlessness(row), "")
+
+
+def _restlessness(row: dict[str, Any]) -> str:
+    if row["starts_per_session_hour"] is None:
+        return ""
+    changes, starts = row["changes_per_session_hour"], row["starts_per_session_hour"]
+    return f"{changes:.2f} changes of power, {starts:.2f} starts a session hour"
 
 
 def _latency(rows: list[dict[str, Any]]) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from models.errors import ConfigurationError
 from models.ids import check_id
+from models.switching import FREE, SwitchingRule
 from models.units import amps_to_kw
 
 Current = Literal["ac", "dc"]
@@ -45,6 +46,8 @@ class Pile:
         Free label for reports and the page.
     discharge_kw : float
         Most power it can feed back from a vehicle, a magnitude, kW >= 0; 0: it cannot.
+    switching : SwitchingRule
+        How often it may be switched on and off.
     """
 
     id: str
@@ -60,6 +63,7 @@ class Pile:
     step_kw: float = 0.0
     group: str = ""
     discharge_kw: float = 0.0
+    switching: SwitchingRule = FREE
 
     def __post_init__(self) -> None:
         where = f"assets.{self.id}"
@@ -96,6 +100,7 @@ class Pile:
                 f"{self.fallback_kw:g} kW is above the pile's {self.max_kw:g} kW",
                 where=f"{where}.fallback_kw",
             )
+        self.switching.check(where)
 
     @property
     def amps_per_kw(self) -> float:
@@ -121,6 +126,7 @@ def ac_pile(
     whole_amps: bool = False,
     group: str = "",
     discharge_kw: float = 0.0,
+    switching: SwitchingRule = FREE,
 ) -> Pile:
     """An AC pile from its amps: 6 A at least, by the pilot signal of IEC 61851-1 / GB/T 18487.1."""
     n = len(phases)
@@ -138,4 +144,5 @@ def ac_pile(
         step_kw=amps_to_kw(1.0, volts, n) if whole_amps else 0.0,
         group=group,
         discharge_kw=discharge_kw,
+        switching=switching,
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidValueError
+from scheduler.fewer_starts import restless, with_fewer_starts
 from scheduler.filling import clip_plan
 from scheduler.holdable import unholdable
 from scheduler.problem import Fleet, FloatArray, Problem
@@ -171,12 +172,14 @@ def _shared(
 
 
 def _held(problem: Problem, answer: Solution) -> Solution:
-    """The answer as piles can hold it, where that keeps every bound."""
+    """The answer as piles can hold and switch it, where that keeps every bound."""
     if problem.microgrid is not None:
         return answer
     try:
         held = repaired(problem, answer)
-        return held if held is answer or verify(problem, held).ok else answer
+        held = held if held is answer or verify(problem, held).ok else answer
+        calm = with_fewer_starts(problem, held)
+        return calm if calm is held or verify(problem, calm).ok else held
     except Exception:
         return answer
 
@@ -200,6 +203,7 @@ def _keep_running(problem: Problem, answer: Solution, running: FloatArray | None
     slack = 0.5 * answer.gap if answer.status == "gap" and answer.gap > 0 else 0.0
     as_good = _as_good(problem, running, answer.energy_kwh, slack)
     as_good = as_good and not unholdable(problem, running).any()
+    as_good = as_good and not restless(problem, running).size
     return kept if as_good and verify(problem, kept).ok else answer
 
 

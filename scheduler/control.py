@@ -18,6 +18,7 @@ from scheduler.island_control import islanding
 from scheduler.safety import enforce
 from scheduler.sending import send
 from scheduler.sights import Sights
+from scheduler.switching import on_for_h
 from scheduler.turns import turn_h
 from scheduler.unused import learn_unused
 from scheduler.view import Picture, budget_now
@@ -53,7 +54,7 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
             ]
         order_kw = islanding(draft, site, names, outlets, budget)
         shown = show_assets(draft, site, names, outlets, held, budget) if assets else None
-        order = _order(draft, names, draft.get("now"))
+        order = _order(draft, site, names, draft.get("now"))
         powers = enforce(outlets, [*order, *range(len(names), len(outlets))], budget)
         if shown is not None:
             powers = settle_assets(draft, site, names, powers, shown, order_kw)
@@ -62,10 +63,13 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
     return picture
 
 
-def _order(draft: Draft, names: list[str], now: datetime) -> list[int]:
-    """Who is served first under a shortage: priority, then least laxity, and who charges stays."""
+def _order(draft: Draft, site: Site, names: list[str], now: datetime) -> list[int]:
+    """Who is served first under a shortage: priority, then least laxity, and who charges stays,
+    the more so while its pile was only just switched on.
+    """
     pile_session: dict[str, str] = draft.get("pile_session")
-    sessions, piles = draft.sessions, draft.piles
+    sessions, piles, plates = draft.sessions, draft.piles, site.pile_by_id
+    mono_s: float = draft.get("mono_s")
     at = now.timestamp()
     keys: list[tuple[int, float, int]] = []
     for k, name in enumerate(names):
@@ -83,6 +87,7 @@ def _order(draft: Draft, names: list[str], now: datetime) -> list[int]:
             continue
         left_h = (request.departure_s - at) / 3600.0
         laxity_h = left_h - owed_kwh / TYPICAL_KW
+        laxity_h -= on_for_h(piles[name], plates[name].switching, mono_s)
         keys.append((-request.priority, turn_h(laxity_h, given_share=given_kw / TYPICAL_KW), k))
     keys.sort()
     return [key[2] for key in keys]

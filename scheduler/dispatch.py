@@ -9,10 +9,12 @@ from models.horizon import epoch_s
 from models.pile import Pile
 from models.session import GiveBack
 from models.site import Site
+from models.switching import FREE
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.owed import may_give
 from scheduler.state import PileState, SessionRecord
+from scheduler.switching import Clock, clock_of, steady_kw
 from scheduler.taper import offered_kw, stored_kwh
 from scheduler.unused import probe_kw
 
@@ -41,6 +43,14 @@ def _givable_kw(site: Site, record: SessionRecord, said: GiveBack, plate: Pile) 
     return min(said.max_discharge_kw, plate.discharge_kw)
 
 
+def _offered_at_most_kw(pile: PileState, record: SessionRecord, plate: Pile) -> float:
+    """What pile, driver and vehicle leave of the nameplate, kW."""
+    most = plate.max_kw
+    if record.request.max_kw is not None:
+        most = min(most, record.request.max_kw)
+    return most if pile.learned_kw is None else min(most, pile.learned_kw)
+
+
 class Wishes:
     """What piles with a vehicle want, by plan and by operators' orders, in one drain.
 
@@ -62,6 +72,7 @@ class Wishes:
         self._planned = {} if plan is None else plan.sessions
         self._nameplates = site.pile_by_id
         self._spare = site.beyond_request == "spare"
+        self.clock: Clock = clock_of(self._now, draft.get("mono_s"), site.zone)
 
     def of(self, name: str, pile: PileState, record: SessionRecord) -> float:
         """Power wanted at one pile, kW."""
@@ -106,6 +117,9 @@ class Wishes:
             want = probe_kw(nameplate, want)
         elif pile.learned_kw is not None:
             want = min(want, pile.learned_kw)
+        if nameplate.switching is not FREE and override is None:
+            most = _offered_at_most_kw(pile, record, nameplate)
+            want = steady_kw(want, pile, record, nameplate, self.clock, most)
         if override is not None:
             if override.kind == "hold_kw":
                 want = min(override.hold_kw or 0.0, nameplate.max_kw)

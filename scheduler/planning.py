@@ -15,11 +15,14 @@ from scheduler.asset_planning import has_assets, with_microgrid
 from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
-from scheduler.owed import fleet_of, owed_sessions
+from scheduler.owed import Owed, fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, PhaseLimit, Problem
+from scheduler.state import PileState
 from scheduler.stays import waited_for
+from scheduler.switching import clock_of, switching_terms
+from scheduler.switching_terms import SwitchingTerms
 from scheduler.view import base_now_kw, limit_now_kw, look, margin_of, phase_room_a
 
 
@@ -48,6 +51,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
         sell_per_kwh=np.asarray(prices.sell_per_kwh, dtype=np.float64),
         surplus_kw=np.zeros(horizon.n),
         phase_limits=_phase_limits(draft, site, horizon),
+        switching=_switching(draft, site, owed, horizon),
     )
     plan = draft.plan
     terms = pricing.window_terms(draft, window_end)
@@ -70,6 +74,17 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
         return problem
     object.__setattr__(problem, "running_kwh", running_kwh(problem, plan))
     return problem
+
+
+def _switching(
+    draft: Draft, site: Site, owed: list[Owed], horizon: Horizon
+) -> SwitchingTerms | None:
+    names = [o.record.request.pile for o in owed]
+    plates = [site.pile_by_id[name] for name in names]
+    piles = [draft.piles.get(name, PileState()) for name in names]
+    return switching_terms(
+        plates, piles, horizon, clock_of(draft.get("now"), draft.get("mono_s"), site.zone)
+    )
 
 
 def _left(limit: FloatArray, base: FloatArray) -> FloatArray:

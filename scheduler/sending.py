@@ -11,6 +11,7 @@ from scheduler.draft import Draft
 from scheduler.effects import SetpointSent
 from scheduler.fixed import FixedPile, fixed
 from scheduler.state import PileState, SentSetpoint
+from scheduler.switching import Clock, clock_of, switched
 from scheduler.timers import RETRIES_S, renewal_due_s
 from scheduler.view import MESSAGE_EXPIRY_S, SETTLED_S
 
@@ -20,6 +21,7 @@ def send(
 ) -> None:
     """Emit the setpoints that changed, decreases first, and renew the leases that are due."""
     mono_s: float = draft.get("mono_s")
+    clock = clock_of(draft.get("now"), mono_s, site.zone)
     known = fixed(site).piles
     falling: list[SetpointSent] = []
     rising: list[SetpointSent] = []
@@ -41,7 +43,7 @@ def send(
         rises = power > (pile.wanted_kw if pile.sent else 0.0) + POWER_EPSILON_KW
         effect = _setpoint(draft, site, name, power, rises, renewal=not changed and not reborn)
         (rising if rises else falling).append(effect)
-        draft.own("piles")[name] = _after(pile, one, effect, site, mono_s, changed or reborn)
+        draft.own("piles")[name] = _after(pile, one, effect, site, clock, changed or reborn)
     for effect in (*falling, *rising):
         draft.emit(effect)
 
@@ -98,9 +100,10 @@ def _setpoint(
 
 
 def _after(
-    pile: PileState, one: FixedPile, effect: SetpointSent, site: Site, mono_s: float, new: bool
+    pile: PileState, one: FixedPile, effect: SetpointSent, site: Site, clock: Clock, new: bool
 ) -> PileState:
     """The pile once the message is on its way."""
+    mono_s = clock.mono_s
     sent = SentSetpoint(
         stamp=effect.stamp,
         power_kw=effect.power_kw,
@@ -121,7 +124,7 @@ def _after(
     if mono_s - pile.changed_mono_s < one.pile.response_s + SETTLED_S:
         before = max(before, pile.before_kw)
     return replace(
-        pile,
+        switched(pile, effect.power_kw, clock),
         unacked=(*kept, sent),
         wanted_kw=effect.power_kw,
         before_kw=before,

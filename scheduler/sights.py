@@ -19,6 +19,7 @@ from scheduler.draft import Draft
 from scheduler.fixed import Fixed, FixedPile, fixed
 from scheduler.safety import Budget, Outlet, alone_kw
 from scheduler.state import PileState, SessionRecord
+from scheduler.switching import next_s
 from scheduler.timers import RETRIES_S, RISE_GAP_S, pile_due_s
 from scheduler.unused import UNUSED_AFTER_S
 from scheduler.view import (
@@ -172,8 +173,11 @@ class Sights:
             pile=pile,
             record=record,
             since_s=mono_s,
-            until_s=_until_s(pile, now, lease_s, due_s, talks=silent_kw is None),
-            edge_s=now.edge_s(record),
+            until_s=min(
+                _until_s(pile, now, lease_s, due_s, talks=silent_kw is None),
+                next_s(pile, one.pile.switching, mono_s),
+            ),
+            edge_s=now.edge_s(record, one),
             silent_kw=silent_kw,
             want_kw=want,
             outlet=outlet,
@@ -263,10 +267,14 @@ class _Now:
         plan = draft.plan
         self._planned = {} if plan is None else plan.sessions
 
-    def edge_s(self, record: SessionRecord | None) -> float:
-        """Where the plan of a session goes on to another power, epoch seconds."""
+    def edge_s(self, record: SessionRecord | None, one: FixedPile) -> float:
+        """Where the plan of a session goes on to another power, or a new day brings new starts,
+        epoch seconds.
+        """
         part = None if record is None else self._planned.get(record.request.session)
-        return math.inf if part is None else part.next_edge_s(self._now_s)
+        edge = math.inf if part is None else part.next_edge_s(self._now_s)
+        budget = one.pile.switching.starts_per_day is not None
+        return min(edge, self.wishes.clock.midnight_s) if budget else edge
 
 
 def _until_s(pile: PileState, now: _Now, lease_s: float, due_s: float, *, talks: bool) -> float:

@@ -63,7 +63,9 @@ class PileState:
     what it was then seen to take, until it is probed again at ``probe_mono_s``; ``probing``
     while more is offered.
     ``ignored``: setpoints refused in a row; ``exceeded``: when it was last seen to draw more than
-    it was told, and which alert that is.
+    it was told, and which alert that is. ``started_mono_s`` and ``stopped_mono_s``: when it was
+    last switched on and off, never: -inf; ``starts`` how often it was switched on on the local day
+    ``starts_day`` (an ordinal).
     """
 
     born: bool = False
@@ -89,6 +91,10 @@ class PileState:
     ignored: int = 0
     sent: bool = False
     exceeded: tuple[float, str] | None = None
+    started_mono_s: float = -math.inf
+    stopped_mono_s: float = -math.inf
+    starts: int = 0
+    starts_day: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from models.site import Site
 from scheduler.fixed import fixed
 from scheduler.state import PileState, SessionRecord, SiteState
+from scheduler.switching import carried_over
 from scheduler.view import MESSAGE_EXPIRY_S
 
 PROBE_AFTER_S = 60.0
@@ -34,7 +35,7 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
         seq=0,
         started_mono_s=mono_s,
         hold_until_mono_s=mono_s + site.lease_s,
-        piles={p.id: _pile(state.piles.get(p.id), site, mono_s) for p in site.piles},
+        piles={p.id: _taken(state, p.id, site, mono_s, away_s) for p in site.piles},
         sessions=sessions,
         pile_session=_pile_sessions(state, sessions),
         limits={
@@ -79,9 +80,14 @@ def _pile_sessions(state: SiteState, sessions: dict[str, SessionRecord]) -> dict
     return {p: s for p, s in state.pile_session.items() if s in sessions}
 
 
-def _pile(old: PileState | None, site: Site, mono_s: float) -> PileState:
+def _taken(state: SiteState, name: str, site: Site, mono_s: float, away_s: float) -> PileState:
+    old = state.piles.get(name)
     if old is None:
         return PileState()
+    return _pile(carried_over(old, state.mono_s, mono_s, away_s), site, mono_s)
+
+
+def _pile(old: PileState, site: Site, mono_s: float) -> PileState:
     until = mono_s + MESSAGE_EXPIRY_S + site.lease_s
     acked = old.acked
     if acked is not None:

@@ -15,6 +15,7 @@ from scheduler.fold_sessions import close
 from scheduler.owed import OVERSTAY
 from scheduler.pricing import book_edges
 from scheduler.state import PileState
+from scheduler.switching import next_s
 from scheduler.unused import UNUSED_AFTER_S
 from scheduler.view import HEARTBEAT_LOST_S, MESSAGE_EXPIRY_S, MISSED_PERIODS
 
@@ -196,7 +197,9 @@ def next_due_s(draft: Draft, site: Site, piles_due_s: float) -> float:
 
 
 def pile_due_s(pile: PileState, index: int, site: Site, mono_s: float) -> float:
-    """When a pile wants something: silence, renewal, saying again, learning; monotonic, s."""
+    """When a pile wants something: silence, renewal, saying again, learning, switching;
+    monotonic, s.
+    """
     silence = MISSED_PERIODS * site.telemetry_period_s
     due = math.inf
     heard = pile.heard_mono_s
@@ -204,6 +207,7 @@ def pile_due_s(pile: PileState, index: int, site: Site, mono_s: float) -> float:
         due = heard + silence + 0.001
     if not pile.sent:
         return due
+    due = min(due, next_s(pile, site.piles[index].switching, mono_s))
     due = min(due, renewal_due_s(index, pile.renewed_mono_s, site.lease_s))
     if 0 <= pile.below_since_mono_s < due - UNUSED_AFTER_S:
         due = pile.below_since_mono_s + UNUSED_AFTER_S

@@ -226,6 +226,8 @@ def figures_of(outcome: Outcome) -> dict[str, Any]:
         "peak_kw": trace.verdicts[0].peak_kw,
         "limit_share_used_while_waiting": limit_share_used_while_waiting(trace),
         "setpoints": trace.setpoints,
+        "power_changes": sum(s.changes for s in trace.sessions),
+        "starts": sum(s.starts for s in trace.sessions),
         "renewals": trace.renewals,
         "solves": len(trace.solve_ms),
         "solve_ms_p50": float(np.percentile(solve_ms, 50)),

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
+
+PAUSE_S = 1.0
+"""A vehicle that draws nothing for longer has paused."""
+
+
+STEP_KW = 0.5
+"""A power that moves by no more is the same one."""
 
 
 class Piece(NamedTuple):
@@ -40,6 +48,24 @@ class SessionTrace:
         if self.gained_kwh is not None:
             return self.gained_kwh
         return sum(p.energy_kwh for p in self.pieces)
+
+    @property
+    def changes(self) -> int:
+        """How often its power stepped by more than a vehicle's own regulation would."""
+        powers = [0.0]
+        for before, piece in pairwise([None, *self.pieces]):
+            assert piece is not None
+            if before is not None and piece.start_s - before.end_s > PAUSE_S:
+                powers.append(0.0)
+            powers.append(piece.power_kw)
+        return sum(abs(b - a) > STEP_KW for a, b in pairwise(powers))
+
+    @property
+    def starts(self) -> int:
+        """How often it began to draw."""
+        drawn = [p for p in self.pieces if p.energy_kwh > 0]
+        again = sum(b.start_s - a.end_s > PAUSE_S for a, b in pairwise(drawn))
+        return again + bool(drawn)
 
     @property
     def short_kwh(self) -> float:

@@ -14,6 +14,7 @@ from models.site import Site
 from scheduler.draft import Draft
 from scheduler.fold import fold
 from scheduler.state import PileState, Recovered, SentSetpoint, SiteState
+from scheduler.switching import clock_of, switched
 
 log = logging.getLogger("valleyfill.store")
 
@@ -73,7 +74,7 @@ def recover(base: sqlite3.Connection, site: Site) -> Stored:
         fold(draft, event, site)
         state = draft.freeze()
     assert state is not None
-    state = _with_setpoints(base, state)
+    state = _with_setpoints(base, state, site)
     return Stored(Recovered(state=state, highest_epoch=highest), len(rows))
 
 
@@ -87,9 +88,10 @@ def _snapshot(base: sqlite3.Connection) -> tuple[SiteState | None, int]:
     return None, 0
 
 
-def _with_setpoints(base: sqlite3.Connection, state: SiteState) -> SiteState:
+def _with_setpoints(base: sqlite3.Connection, state: SiteState, site: Site) -> SiteState:
     """Every setpoint that was sent after the snapshot may be obeyed: it counts as sent."""
     piles = dict(state.piles)
+    clock = clock_of(state.now, state.mono_s, site.zone)
     for pile, epoch, seq, power_kw in base.execute(
         "SELECT pile, epoch, seq, power_kw FROM setpoints"
     ):
@@ -109,5 +111,10 @@ def _with_setpoints(base: sqlite3.Connection, state: SiteState) -> SiteState:
             sent_mono_s=state.mono_s,
             holds_until_mono_s=state.mono_s,
         )
-        piles[pile] = replace(known, unacked=(*known.unacked, sent), wanted_kw=power_kw, sent=True)
+        piles[pile] = replace(
+            switched(known, power_kw, clock),
+            unacked=(*known.unacked, sent),
+            wanted_kw=power_kw,
+            sent=True,
+        )
     return replace(state, piles=piles)
