@@ -103,6 +103,7 @@ def _node(site: Site, k: int) -> dict[str, Any]:
         "contract_kw": node.contract_kw,
         "failsafe_kw": node.failsafe_kw,
         "limit_a": node.limit_a,
+        "imbalance_a": node.imbalance_a,
         "heartbeat": site.network.heartbeat_of(k),
         "holds_without_word_kw": min(bounds),
         "piles": len(below),

@@ -24,6 +24,8 @@ _AC_PILE = [
     "max_a",
     "min_a",
     "whole_amps",
+    "one_phase",
+    "phase_switches_per_day",
     "fallback_kw",
     "offline_kw",
     "response_s",
@@ -168,6 +170,8 @@ def _pile(body: Mapping[str, Any], where: str, network: Network, switching: Swit
             max_a=table.number("max_a"),
             min_a=_pilot_min(table),
             whole_amps=table.flag("whole_amps", False),
+            one_phase=table.integer("one_phase", None),
+            phase_switches_per_day=_phase_switches(table),
             **common,
         )
     needs_volts = "volts" in table or _under_amps(network, common["node"])
@@ -180,6 +184,14 @@ def _pile(body: Mapping[str, Any], where: str, network: Network, switching: Swit
         step_kw=table.number("step_kw", 0.0),
         **common,
     )
+
+
+def _phase_switches(table: Table) -> int:
+    if "one_phase" not in table and "phase_switches_per_day" not in table:
+        return 0
+    table.integer("one_phase", fix="the phase it draws on when switched to one")
+    count: int = table.integer("phase_switches_per_day", fix="how often its relays may change over")
+    return count
 
 
 def _pilot_min(table: Table) -> float:

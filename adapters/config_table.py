@@ -108,9 +108,9 @@ class Table:
             raise ConfigurationError(f"{value!r} is no list of whole numbers", where=self.at(key))
         return tuple(value)
 
-    def integer(self, key: str, default: Any = MUST) -> Any:
+    def integer(self, key: str, default: Any = MUST, *, fix: str = "") -> Any:
         """A whole number."""
-        value = self.get(key, default)
+        value = self.get(key, default, fix=fix)
         if key in self.data and type(value) is not int:
             raise ConfigurationError(f"{value!r} is no whole number", where=self.at(key))
         return value

@@ -26,6 +26,7 @@ _NODE_KEYS = [
     "heartbeat",
     "volts_low",
     "volts_high",
+    "imbalance_a",
 ]
 
 
@@ -142,8 +143,13 @@ def _pile(pile: Pile) -> dict[str, Any]:
             "phases": list(pile.phases),
             "volts": _plain(pile.volts),
             "max_a": _plain(pile.max_kw / per_a),
-            "min_a": _plain(pile.min_kw / per_a),
+            "min_a": _plain(pile.min_kw / per_a * (1 if pile.one_phase is None else 3)),
         }
+        if pile.one_phase is not None:
+            out |= {
+                "one_phase": pile.one_phase,
+                "phase_switches_per_day": pile.phase_switches_per_day,
+            }
         if pile.step_kw:
             out["whole_amps"] = True
     else:

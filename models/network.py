@@ -36,6 +36,8 @@ class Node:
         used, in (0, 1]. Given together or not at all.
     limit_a : tuple of 3 floats, optional
         Most current on each phase, A >= 0.
+    imbalance_a : float, optional
+        Most current by which one phase may exceed another, A >= 0.
     contract_kw : float, optional
         Holds while no pushed limit is in force.
     failsafe_kw : float, optional
@@ -63,6 +65,7 @@ class Node:
     heartbeat: Heartbeat | None = None
     volts_low: float | None = None
     volts_high: float | None = None
+    imbalance_a: float | None = None
 
     def __post_init__(self) -> None:
         where = f"nodes.{self.id}"
@@ -101,6 +104,14 @@ class Node:
         ):
             raise ConfigurationError(
                 f"{self.limit_a} is not a current for each of 3 phases", where=f"{where}.limit_a"
+            )
+        if self.imbalance_a is not None and not (
+            math.isfinite(self.imbalance_a) and self.imbalance_a >= 0
+        ):
+            raise ConfigurationError(
+                f"{self.imbalance_a} is no difference of currents",
+                where=f"{where}.imbalance_a",
+                fix="20 A (4.6 kVA) is what German grid rules allow at one connection",
             )
         low, high = self.volts_low, self.volts_high
         for key, volts in (("volts_low", low), ("volts_high", high)):

@@ -48,6 +48,11 @@ class Pile:
         Most power it can feed back from a vehicle, a magnitude, kW >= 0; 0: it cannot.
     switching : SwitchingRule
         How often it may be switched on and off.
+    one_phase : int or None
+        The phase it draws on when switched from three to one, 1 to 3; None: it cannot be switched.
+        ``min_kw`` and ``step_kw`` then are those on one phase, ``max_kw`` that on three.
+    phase_switches_per_day : int
+        How often a day it may change between one phase and three, >= 0.
     """
 
     id: str
@@ -64,6 +69,8 @@ class Pile:
     group: str = ""
     discharge_kw: float = 0.0
     switching: SwitchingRule = FREE
+    one_phase: int | None = None
+    phase_switches_per_day: int = 0
 
     def __post_init__(self) -> None:
         where = f"assets.{self.id}"
@@ -101,6 +108,27 @@ class Pile:
                 where=f"{where}.fallback_kw",
             )
         self.switching.check(where)
+        if self.one_phase is not None:
+            self._check_switchable(where)
+
+    def _check_switchable(self, where: str) -> None:
+        if self.current != "ac" or self.phases != (1, 2, 3) or self.one_phase not in (1, 2, 3):
+            raise ConfigurationError(
+                f"{self.one_phase} on {list(self.phases)} cannot be switched to",
+                where=f"{where}.one_phase",
+                fix="an AC pile with phases = [1, 2, 3], and one_phase = 1, 2 or 3",
+            )
+        if self.phase_switches_per_day < 0:
+            raise ConfigurationError(
+                f"{self.phase_switches_per_day} is no number of switches",
+                where=f"{where}.phase_switches_per_day",
+            )
+        if self.fallback_kw > 0 or self.discharge_kw > 0:
+            raise ConfigurationError(
+                "on which phases it would fall back, or give back, nobody knows",
+                where=f"{where}.one_phase",
+                fix="a pile that is switched between phases has fallback_kw = 0, discharge_kw = 0",
+            )
 
     @property
     def amps_per_kw(self) -> float:
@@ -127,9 +155,12 @@ def ac_pile(
     group: str = "",
     discharge_kw: float = 0.0,
     switching: SwitchingRule = FREE,
+    one_phase: int | None = None,
+    phase_switches_per_day: int = 0,
 ) -> Pile:
     """An AC pile from its amps: 6 A at least, by the pilot signal of IEC 61851-1 / GB/T 18487.1."""
     n = len(phases)
+    least = n if one_phase is None else 1
     return Pile(
         id=id,
         node=node,
@@ -137,12 +168,14 @@ def ac_pile(
         phases=phases,
         volts=volts,
         max_kw=amps_to_kw(max_a, volts, n),
-        min_kw=amps_to_kw(min_a, volts, n),
+        min_kw=amps_to_kw(min_a, volts, least),
         fallback_kw=fallback_kw,
         offline_kw=offline_kw,
         response_s=response_s,
-        step_kw=amps_to_kw(1.0, volts, n) if whole_amps else 0.0,
+        step_kw=amps_to_kw(1.0, volts, least) if whole_amps else 0.0,
         group=group,
         discharge_kw=discharge_kw,
         switching=switching,
+        one_phase=one_phase,
+        phase_switches_per_day=phase_switches_per_day,
     )

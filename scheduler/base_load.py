@@ -17,6 +17,7 @@ from scheduler.asset_state import sun_kw, switched_kw
 from scheduler.base_rise import READINGS_MAX, learn_rise, window_s
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
+from scheduler.phase_choice import wired
 from scheduler.state import NodeState
 from scheduler.view import SETTLED_S, Picture, held_kw, limit_now_kw
 
@@ -140,16 +141,17 @@ def _with_phases(
         pile, one = draft.piles[name], known[name]
         if name in picture.silent:
             continue
-        for phase in one.phases:
+        wire = wired(one, pile)
+        for phase in wire.phases:
             drawn = (
-                pile.power_kw * one.amps_per_kw
+                pile.power_kw * wire.amps_per_kw
                 if pile.currents_a is None
                 else pile.currents_a[phase]
             )
             rest[phase] -= drawn
             if name in late:
                 held = held_kw(pile, one.pile, mono_s, site.lease_s, one.factor)
-                allowed[phase] += max(held * one.amps_per_kw - drawn, 0.0)
+                allowed[phase] += max(held * wire.amps_per_kw - drawn, 0.0)
     before = node.base_a or (0.0, 0.0, 0.0)
     now_a = [max(rest[k] - min(max(rest[k] - before[k], 0.0), allowed[k]), 0.0) for k in range(3)]
     reading = (now_a[0], now_a[1], now_a[2])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidValueError
+from scheduler.evenness import uneven
 from scheduler.fewer_starts import restless, with_fewer_starts
 from scheduler.filling import clip_plan
 from scheduler.holdable import unholdable
@@ -204,6 +205,9 @@ def _keep_running(problem: Problem, answer: Solution, running: FloatArray | None
     as_good = _as_good(problem, running, answer.energy_kwh, slack)
     as_good = as_good and not unholdable(problem, running).any()
     as_good = as_good and not restless(problem, running).size
+    as_good = as_good and not (
+        uneven(problem, running).any() and not uneven(problem, answer.energy_kwh).any()
+    )
     return kept if as_good and verify(problem, kept).ok else answer
 
 

@@ -11,6 +11,7 @@ from models.units import ENERGY_EPSILON_KWH
 from scheduler.asset_control import settle_assets, show_assets
 from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
+from scheduler.budget import budget_now
 from scheduler.demand_hold import hold, room_now_kw
 from scheduler.draft import Draft
 from scheduler.excess import note_excess
@@ -21,7 +22,7 @@ from scheduler.sights import Sights
 from scheduler.switching import on_for_h
 from scheduler.turns import turn_h
 from scheduler.unused import learn_unused
-from scheduler.view import Picture, budget_now
+from scheduler.view import Picture
 from tariffs.demand import DemandTerm
 
 
@@ -59,7 +60,7 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
         if shown is not None:
             powers = settle_assets(draft, site, names, powers, shown, order_kw)
     note_excess(draft, site, picture)
-    send(draft, site, names, powers, picture.silent)
+    send(draft, site, names, powers, picture.silent, sights.phases_of)
     return picture
 
 

@@ -14,7 +14,7 @@ class SetpointSent:
     """A setpoint for one pile.
 
     ``after_commit``: an increase waits until the store has written the drain it came from;
-    a decrease never waits.
+    a decrease never waits. ``phases``: on how many phases to draw, where the pile can be switched.
     """
 
     pile: str
@@ -25,6 +25,7 @@ class SetpointSent:
     reason: str
     after_commit: bool
     renewal: bool = False
+    phases: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

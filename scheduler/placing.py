@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.evenness import Evenness
 from scheduler.holdable import ROUNDING_KWH, steppy
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.rows import subtree_sums
@@ -64,6 +65,7 @@ class Placing:
             self._phases.append((limit.node, limit.phase, limit.cap_a * slot_h - used))
         drawn = np.bincount(problem.entry_slot, weights=self.energy, minlength=problem.horizon.n)
         self._surplus = np.maximum(problem.surplus_kw * slot_h - drawn, 0.0)
+        self._evenness = Evenness(problem, self.energy) if problem.imbalances else None
         self._paths: dict[int, IntArray] = {}
         self._refused: dict[int, NDArray[np.bool_]] = {}
 
@@ -173,6 +175,8 @@ class Placing:
         for node, phase, left in self._phases:
             if self._counts(i, node, phase):
                 room = np.minimum(room, left[first:last] / fleet.amps_per_kw[i])
+        if self._evenness is not None:
+            room = np.minimum(room, self._evenness.room_kwh(i, first, last))
         return np.asarray(np.maximum(room, 0.0), dtype=np.float64)
 
     def _take(self, i: int, first: int, last: int, taken: FloatArray) -> None:
@@ -183,6 +187,8 @@ class Placing:
         for node, phase, left in self._phases:
             if self._counts(i, node, phase):
                 left[first:last] -= taken * fleet.amps_per_kw[i]
+        if self._evenness is not None:
+            self._evenness.add(i, first, last, taken)
         self._surplus[first:last] = np.maximum(self._surplus[first:last] - taken, 0.0)
 
     def _counts(self, i: int, node: int, phase: int) -> bool:

@@ -12,18 +12,19 @@ from models.horizon import Horizon, epoch_s, instant_of
 from models.limits import call_edges, limit_edges
 from models.site import Site
 from scheduler.asset_planning import has_assets, with_microgrid
+from scheduler.budget import base_phases_a, phase_room_a
 from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.owed import Owed, fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
 from scheduler.pricing import Pricing
-from scheduler.problem import FloatArray, PhaseLimit, Problem
+from scheduler.problem import FloatArray, ImbalanceLimit, PhaseLimit, Problem
 from scheduler.state import PileState
 from scheduler.stays import waited_for
 from scheduler.switching import clock_of, switching_terms
 from scheduler.switching_terms import SwitchingTerms
-from scheduler.view import base_now_kw, limit_now_kw, look, margin_of, phase_room_a
+from scheduler.view import base_now_kw, limit_now_kw, look, margin_of
 
 
 def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
@@ -52,6 +53,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
         surplus_kw=np.zeros(horizon.n),
         phase_limits=_phase_limits(draft, site, horizon),
         switching=_switching(draft, site, owed, horizon),
+        imbalances=_imbalances(draft, site),
     )
     plan = draft.plan
     terms = pricing.window_terms(draft, window_end)
@@ -162,3 +164,11 @@ def _phase_limits(draft: Draft, site: Site, horizon: Horizon) -> tuple[PhaseLimi
             cap = np.full(horizon.n, min(max(amps, 0.0), node.limit_a[phase]))
             out.append(PhaseLimit(node=v, phase=phase, cap_a=cap))
     return tuple(out)
+
+
+def _imbalances(draft: Draft, site: Site) -> tuple[ImbalanceLimit, ...]:
+    return tuple(
+        ImbalanceLimit(v, node.imbalance_a, np.array(base_phases_a(draft, site, v)))
+        for v, node in enumerate(site.network.nodes)
+        if node.imbalance_a is not None
+    )

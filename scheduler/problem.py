@@ -48,6 +48,25 @@ class PhaseLimit:
 
 
 @dataclass(frozen=True, eq=False)
+class ImbalanceLimit:
+    """How far apart the phases of a node may be loaded.
+
+    Parameters
+    ----------
+    node : int
+        Index of the node; every session in its subtree that draws on one phase counts.
+    most_a : float
+        Most current by which a phase may exceed another, A >= 0.
+    base_a : ndarray, shape (3,)
+        Base load by phase, A.
+    """
+
+    node: int
+    most_a: float
+    base_a: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """One planning problem.
 
@@ -78,6 +97,8 @@ class Problem:
         sessions while no storage helps.
     switching : SwitchingTerms or None
         How often piles may be switched on and off; None where none has such a rule.
+    imbalances : tuple of ImbalanceLimit
+        Limits of imbalance. Solvers may relax them.
     """
 
     horizon: Horizon
@@ -93,6 +114,7 @@ class Problem:
     running_kwh: FloatArray | None = field(default=None)
     microgrid: Microgrid | None = None
     switching: SwitchingTerms | None = None
+    imbalances: tuple[ImbalanceLimit, ...] = ()
 
     def __post_init__(self) -> None:
         t, m = self.horizon.n, len(self.node_ids)
@@ -197,6 +219,8 @@ class Problem:
         if self.microgrid is not None:
             h.update("\x00".join(self.microgrid.asset_ids).encode())
             arrays.extend(self.microgrid.arrays())
+        for uneven in self.imbalances:
+            arrays += [np.array([uneven.node, uneven.most_a]), uneven.base_a]
         if self.switching is not None:
             arrays.extend(self.switching.arrays())
         for a in arrays:

@@ -19,6 +19,7 @@ import math
 
 import numpy as np
 
+from scheduler.evenness import uneven
 from scheduler.holdable import ROUNDING_KWH, steppy, unholdable
 from scheduler.placing import Placing
 from scheduler.problem import FloatArray, IntArray, Problem
@@ -32,7 +33,8 @@ _SAME_KWH = 1e-6
 
 
 def repaired(problem: Problem, relaxed: Solution) -> Solution:
-    """A plan that every pile can hold, at little more than the relaxed one costs.
+    """A plan that every pile can hold, with phases as even as they have to be, at little more than
+    the relaxed one costs.
 
     Parameters
     ----------
@@ -49,9 +51,9 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
         each kWh that is lost counted at the dearest price; the relaxed plan's own gap is added.
         ``relaxed_kwh``: what was changed, where somebody ends short.
     """
-    if not steppy(problem).any():
+    if not steppy(problem).any() and not problem.imbalances:
         return relaxed
-    wrong = unholdable(problem, relaxed.energy_kwh)
+    wrong = unholdable(problem, relaxed.energy_kwh) | uneven(problem, relaxed.energy_kwh)
     if not wrong.any():
         return relaxed
     given = relaxed.given_kwh(problem)
@@ -72,7 +74,7 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
         order = _by_urgency(problem, np.array(refused, dtype=np.int64))
         order += _by_urgency(problem, np.setdiff1d(again, order))
         again = np.union1d(again, order)
-    best = _topped_up(problem, relaxed, best)
+    best = _evened(problem, relaxed, _topped_up(problem, relaxed, best))
     gap = gap_to(problem, best, relaxed)
     status: Status = "feasible" if math.isnan(gap) else "gap"
     held = dataclasses.replace(relaxed, energy_kwh=best, status=status, gap=gap)
@@ -94,6 +96,21 @@ def _topped_up(problem: Problem, relaxed: Solution, energy: FloatArray) -> Float
     for i in _by_urgency(problem, wanting):
         placing.raise_to(i, float(fleet.energy_kwh[i]))
     return placing.energy
+
+
+def _evened(problem: Problem, relaxed: Solution, energy: FloatArray) -> FloatArray:
+    """Who moved may have left a phase emptier than others lean on: those go back once more."""
+    for _ in range(ROUNDS):
+        wrong = uneven(problem, energy)
+        if not wrong.any():
+            break
+        given = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
+        again = np.unique(problem.entry_session[wrong])
+        placing = Placing(problem, relaxed, energy, again)
+        for i in _by_urgency(problem, again):
+            placing.place(i, float(given[i]))
+        energy = placing.energy
+    return energy
 
 
 def _by_urgency(problem: Problem, sessions: IntArray) -> list[int]:

@@ -10,15 +10,23 @@ last measured power). Two conditions hold for what it returns:
 * the change is safe: with every pile at the larger of its old and its new power, no node is
   above its budget because of an increase. Decreases always go out; an increase waits until
   the power it needs has been acknowledged or measured as released.
+
+Where a node limits how unevenly its phases are loaded, the setpoints keep that as well, and nothing
+rises that could break it with the others anywhere between what they are seen to draw and what they
+hold. A decrease never waits for it: what it leaves uneven, the others follow in the next drain.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.units import POWER_EPSILON_KW
+from scheduler.imbalance import Imbalance
+
+ROUNDS = 40
+"""Piles on one phase wait for those on the others: so often they are offered more."""
 
 
 @dataclass(slots=True)
@@ -48,6 +56,8 @@ class Outlet:
     floor_kw : float
         What it draws whatever it is told, kW >= 0: a pile that ignores or exceeds its setpoint
         counts as measured, and the others give way.
+    drawn_kw : float
+        The least it may be drawing now, as a setpoint, kW >= 0.
     """
 
     path: tuple[int, ...]
@@ -62,6 +72,7 @@ class Outlet:
     amps_per_kw: float
     may_rise: bool
     floor_kw: float = 0.0
+    drawn_kw: float = 0.0
 
 
 @dataclass(slots=True)
@@ -74,14 +85,21 @@ class Budget:
         Per node, kW; may be negative, when what cannot be steered is above the limit alone.
     amps : list of list of float, or None per node
         Per node and phase, A; None where no phase limit stands.
+    uneven : list of Imbalance or None
+        Per node, with the base load in it; empty where no node limits its imbalance.
     """
 
     kw: list[float]
     amps: list[list[float] | None]
+    uneven: list[Imbalance | None] = field(default_factory=list)
 
     def copy(self) -> Budget:
         """The same budget, to be used up on its own."""
-        return Budget(list(self.kw), [None if a is None else list(a) for a in self.amps])
+        return Budget(
+            list(self.kw),
+            [None if a is None else list(a) for a in self.amps],
+            [None if u is None else u.copy() for u in self.uneven],
+        )
 
     def room_kw(self, outlet: Outlet) -> float:
         """Power that still fits for an outlet at all its nodes, kW; may be negative."""
@@ -92,7 +110,24 @@ class Budget:
             if amps is not None and outlet.amps_per_kw > 0:
                 for phase in outlet.phases:
                     room = min(room, amps[phase] / outlet.amps_per_kw)
+        if self.uneven and outlet.amps_per_kw > 0:
+            for v in outlet.path:
+                uneven = self.uneven[v]
+                if uneven is not None:
+                    room = min(room, uneven.room_a(outlet.phases) / outlet.amps_per_kw)
         return room
+
+    def lean(self, outlet: Outlet, power_kw: float, least_kw: float) -> None:
+        """Load the phases with an outlet: with ``power_kw`` at most, with ``least_kw`` surely."""
+        for v in outlet.path if self.uneven else ():
+            uneven = self.uneven[v]
+            if uneven is not None:
+                per_kw = outlet.amps_per_kw
+                uneven.add(outlet.phases, power_kw * per_kw, least_kw * per_kw)
+
+    def leans(self, outlet: Outlet) -> bool:
+        """Whether a limit of imbalance stands above an outlet."""
+        return bool(self.uneven) and any(self.uneven[v] is not None for v in outlet.path)
 
     def take(self, outlet: Outlet, power_kw: float) -> None:
         """Use up budget for an outlet."""
@@ -145,21 +180,12 @@ def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> 
     list of float
         A setpoint for each outlet, kW, 0 or at least its minimum, never above what is wanted.
     """
-    final = budget.copy()
-    for outlet in outlets:
-        final.take(outlet, outlet.floor_kw)
-    granted = [0.0] * len(outlets)
-    for i in order:
-        outlet = outlets[i]
-        if outlet.want_kw <= 0.0:
-            continue
-        room = final.room_kw(outlet) + outlet.floor_kw
-        power = possible_kw(outlet, min(outlet.want_kw, room))
-        granted[i] = power
-        final.take(outlet, max(power - outlet.floor_kw, 0.0))
+    granted = _granted(outlets, order, budget.copy())
     moving = budget.copy()
-    for outlet in outlets:
+    for outlet, power in zip(outlets, granted, strict=True):
         moving.take(outlet, outlet.held_kw)
+        if moving.uneven:
+            moving.lean(outlet, max(outlet.held_kw, outlet.floor_kw), _least_kw(outlet, power))
     result = list(granted)
     for i in order:
         outlet = outlets[i]
@@ -179,4 +205,40 @@ def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> 
             continue
         result[i] = power
         moving.take(outlet, max(power - outlet.held_kw, 0.0))
+        moving.lean(outlet, max(power - max(outlet.held_kw, outlet.floor_kw), 0.0), 0.0)
     return result
+
+
+def _granted(outlets: Sequence[Outlet], order: Sequence[int], final: Budget) -> list[float]:
+    """Powers that fit, all at once: what the setpoints lead to."""
+    for outlet in outlets:
+        final.take(outlet, outlet.floor_kw)
+        final.lean(outlet, outlet.floor_kw, outlet.floor_kw)
+    granted = [0.0] * len(outlets)
+    for _ in range(ROUNDS if final.uneven else 1):
+        before = list(granted)
+        for i in order:
+            outlet = outlets[i]
+            want = outlet.want_kw
+            if want <= granted[i]:
+                continue
+            if not outlet.may_rise and final.leans(outlet):
+                # The others must not lean on what it will not draw.
+                want = min(want, outlet.sent_kw, outlet.held_kw)
+            has = max(granted[i], outlet.floor_kw)
+            power = possible_kw(outlet, min(want, final.room_kw(outlet) + has))
+            if power <= granted[i]:
+                continue
+            more = max(power - has, 0.0)
+            granted[i] = power
+            final.take(outlet, more)
+            final.lean(outlet, more, more)
+        if granted == before:
+            break
+    return granted
+
+
+def _least_kw(outlet: Outlet, granted_kw: float) -> float:
+    """The least that an outlet may be drawing while its power changes to what was granted, kW."""
+    stay = possible_kw(outlet, min(outlet.sent_kw, outlet.held_kw))
+    return min(outlet.drawn_kw, max(granted_kw, outlet.floor_kw), max(stay, outlet.floor_kw))

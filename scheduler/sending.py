@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from models.site import Site
@@ -10,6 +11,7 @@ from scheduler import report
 from scheduler.draft import Draft
 from scheduler.effects import SetpointSent
 from scheduler.fixed import FixedPile, fixed
+from scheduler.phase_choice import rewired
 from scheduler.state import PileState, SentSetpoint
 from scheduler.switching import Clock, clock_of, switched
 from scheduler.timers import RETRIES_S, renewal_due_s
@@ -17,9 +19,16 @@ from scheduler.view import MESSAGE_EXPIRY_S, SETTLED_S
 
 
 def send(
-    draft: Draft, site: Site, names: list[str], powers: list[float], silent: dict[str, float]
+    draft: Draft,
+    site: Site,
+    names: list[str],
+    powers: list[float],
+    silent: dict[str, float],
+    phases_of: Callable[[str], int | None],
 ) -> None:
-    """Emit the setpoints that changed, decreases first, and renew the leases that are due."""
+    """Emit the setpoints that changed, decreases first, and renew the leases that are due;
+    ``phases_of`` says on how many phases a pile is to draw that can be switched.
+    """
     mono_s: float = draft.get("mono_s")
     clock = clock_of(draft.get("now"), mono_s, site.zone)
     known = fixed(site).piles
@@ -42,6 +51,12 @@ def send(
         draft.moved += changed
         rises = power > (pile.wanted_kw if pile.sent else 0.0) + POWER_EPSILON_KW
         effect = _setpoint(draft, site, name, power, rises, renewal=not changed and not reborn)
+        phases = phases_of(name)
+        if phases is not None:
+            # What stops it goes to the phases that it draws on.
+            phases = pile.phases if power <= POWER_EPSILON_KW else phases
+            effect = replace(effect, phases=phases)
+            pile = rewired(pile, phases, clock)
         (rising if rises else falling).append(effect)
         draft.own("piles")[name] = _after(pile, one, effect, site, clock, changed or reborn)
     for effect in (*falling, *rising):

@@ -17,6 +17,7 @@ from models.site import Site
 from scheduler.dispatch import Wishes
 from scheduler.draft import Draft
 from scheduler.fixed import Fixed, FixedPile, fixed
+from scheduler.phase_choice import KEPT_S, Wiring, chosen, wiring
 from scheduler.safety import Budget, Outlet, alone_kw
 from scheduler.state import PileState, SessionRecord
 from scheduler.switching import next_s
@@ -49,7 +50,8 @@ class Sight:
     """One pile, as it stays from ``since_s`` until ``until_s`` of the monotonic clock, and until
     ``edge_s`` of the wall clock, where its plan goes on to another power.
 
-    ``silent_kw`` is None while it talks; ``due_s`` is when it next wants something by itself.
+    ``silent_kw`` is None while it talks; ``due_s`` is when it next wants something by itself;
+    ``phases`` on how many it is to draw, None for one that cannot be switched.
     """
 
     pile: PileState
@@ -61,6 +63,7 @@ class Sight:
     want_kw: float
     outlet: Outlet | None
     due_s: float
+    phases: int | None
 
 
 class Sights:
@@ -149,6 +152,7 @@ class Sights:
         record = now.sessions.get(now.pile_session.get(name, ""))
         want = 0.0
         outlet: Outlet | None = None
+        phases = None if one.pile.one_phase is None else pile.phases
         if silent_kw is not None:
             if pile.sent:
                 outlet = _outlet(one, pile, 0.0, 0.0, 0.0, may_rise=False)
@@ -160,14 +164,21 @@ class Sights:
             if pile.power_kw > pile.wanted_kw or not pile.sent:
                 floor = floor_kw(pile, one, mono_s, lease_s)
             fell = pile.before_kw > pile.wanted_kw and mono_s - pile.changed_mono_s < RISE_GAP_S
+            held = held_kw(pile, one.pile, mono_s, lease_s, one.factor)
+            if phases is not None:
+                phases, want = chosen(want, held, pile, record, one, now.wishes.clock)
             outlet = _outlet(
                 one,
                 pile,
                 want,
-                held_kw(pile, one.pile, mono_s, lease_s, one.factor),
+                held,
                 floor,
                 may_rise=now.may_rise and not stopped and not fell,
             )
+            if pile.power_kw > 0.0:
+                outlet.drawn_kw = pile.power_kw / one.factor
+        if outlet is not None and phases is not None:
+            _wire(outlet, wiring(one, phases))
         due_s = pile_due_s(pile, one.index, self._site, mono_s)
         return Sight(
             pile=pile,
@@ -182,6 +193,7 @@ class Sights:
             want_kw=want,
             outlet=outlet,
             due_s=due_s,
+            phases=phases,
         )
 
     def _add_up(self) -> None:
@@ -205,12 +217,20 @@ class Sights:
         self._load_kw, self._load_a = kw, amps
 
     def plenty(self, budget: Budget) -> bool:
-        """True when everyone can have what he wants or holds at once: then nobody is first."""
-        return all(
-            left - load >= -ROUNDING_KW for left, load in zip(budget.kw, self._load_kw, strict=True)
-        ) and all(
-            left is None or all(a - b >= -ROUNDING_KW for a, b in zip(left, load, strict=True))
-            for left, load in zip(budget.amps, self._load_a, strict=True)
+        """True when everyone can have what he wants or holds at once: then nobody is first.
+
+        A limit of imbalance is not looked into: there each pile hangs on the others.
+        """
+        return (
+            not budget.uneven
+            and all(
+                left - load >= -ROUNDING_KW
+                for left, load in zip(budget.kw, self._load_kw, strict=True)
+            )
+            and all(
+                left is None or all(a - b >= -ROUNDING_KW for a, b in zip(left, load, strict=True))
+                for left, load in zip(budget.amps, self._load_a, strict=True)
+            )
         )
 
     def wanted(self, draft: Draft) -> dict[str, float]:
@@ -236,6 +256,10 @@ class Sights:
                 told.append(name)
                 powers.append(alone_kw(outlet))
         return told, powers
+
+    def phases_of(self, name: str) -> int | None:
+        """On how many phases a pile is to draw, where it can be switched."""
+        return self._known[name].phases
 
     def due_s(self, draft: Draft) -> float:
         """When the first pile wants something by itself, monotonic, s."""
@@ -288,6 +312,7 @@ def _until_s(pile: PileState, now: _Now, lease_s: float, due_s: float, *, talks:
         pile.renewed_mono_s + MESSAGE_EXPIRY_S,
         pile.probe_mono_s,
         pile.below_since_mono_s + UNUSED_AFTER_S,
+        pile.started_mono_s + KEPT_S,
         pile.heard_mono_s + now.silence_s if talks else math.inf,
         math.inf if pile.acked is None else pile.acked.holds_until_mono_s,
     ):
@@ -297,6 +322,12 @@ def _until_s(pile: PileState, now: _Now, lease_s: float, due_s: float, *, talks:
         if mono_s < sent.holds_until_mono_s < until:
             until = sent.holds_until_mono_s
     return until
+
+
+def _wire(outlet: Outlet, wire: Wiring) -> None:
+    """An outlet on other phases than its nameplate's."""
+    outlet.phases, outlet.amps_per_kw = wire.phases, wire.amps_per_kw
+    outlet.min_kw, outlet.max_kw, outlet.step_kw = wire.min_kw, wire.max_kw, wire.step_kw
 
 
 def _outlet(

@@ -65,7 +65,8 @@ class PileState:
     ``ignored``: setpoints refused in a row; ``exceeded``: when it was last seen to draw more than
     it was told, and which alert that is. ``started_mono_s`` and ``stopped_mono_s``: when it was
     last switched on and off, never: -inf; ``starts`` how often it was switched on on the local day
-    ``starts_day`` (an ordinal).
+    ``starts_day`` (an ordinal). ``phases``: on how many phases it was told to draw, where it can
+    be switched; ``phase_switches`` how often that changed on the local day ``phases_day``.
     """
 
     born: bool = False
@@ -95,6 +96,9 @@ class PileState:
     stopped_mono_s: float = -math.inf
     starts: int = 0
     starts_day: int = 0
+    phases: int = 3
+    phase_switches: int = 0
+    phases_day: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from models.site import Site
 from scheduler.calls import ceiling_kw
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
-from scheduler.safety import Budget
 from scheduler.state import AssetState, NodeState, PileState
 
 MISSED_PERIODS = 3
@@ -256,47 +255,3 @@ def in_emergency(draft: Draft, site: Site, path: tuple[int, ...]) -> bool:
         return False
     zones = {e.zone for e in emergencies.values()}
     return site.name in zones or any(site.network.ids[v] in zones for v in path)
-
-
-def phase_room_a(draft: Draft, site: Site, v: int) -> list[float] | None:
-    """Current left on each phase of a node beside its base load, A; None: no limit there.
-
-    Where the meter tells no currents the base load counts as evenly spread.
-    """
-    node = site.network.nodes[v]
-    if node.limit_a is None:
-        return None
-    now, mono_s = draft.get("now"), draft.get("mono_s")
-    amps_per_kw = 1000.0 / (3.0 * fixed(site).volts[v])
-    spare = margin_of(draft, site, v) * amps_per_kw
-    heard: NodeState | None = draft.get("nodes").get(node.id)
-    if heard is not None and heard.base_a is not None and meter_talks(heard, site, mono_s):
-        return [a - b - spare for a, b in zip(node.limit_a, heard.base_a, strict=True)]
-    base = max(base_now_kw(draft, site, v, now, mono_s), 0.0)
-    if math.isinf(base):
-        return [0.0, 0.0, 0.0]
-    return [a - base * amps_per_kw - spare for a in node.limit_a]
-
-
-def budget_now(draft: Draft, site: Site, picture: Picture) -> Budget:
-    """What limits leave for the steerable piles now."""
-    now, mono_s = draft.get("now"), draft.get("mono_s")
-    parts = fixed(site)
-    kw: list[float] = []
-    amps: list[list[float] | None] = []
-    for v in range(len(site.network.nodes)):
-        limit = limit_now_kw(draft, site, v, now)
-        base = base_now_kw(draft, site, v, now, mono_s)
-        margin = margin_of(draft, site, v)
-        # A meter that never spoke leaves nothing, also where nothing limits the node.
-        left = -math.inf if base == math.inf else limit - base - margin - picture.silent_kw[v]
-        kw.append(left)
-        amps.append(phase_room_a(draft, site, v))
-    for name, silent_kw in picture.silent.items():
-        pile = parts.piles[name]
-        for v in pile.path:
-            at_node = amps[v]
-            if at_node is not None:
-                for phase in pile.phases:
-                    at_node[phase] -= silent_kw / pile.factor * pile.amps_per_kw
-    return Budget(kw, amps)

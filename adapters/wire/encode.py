@@ -106,6 +106,7 @@ def encode(site: str, effect: f.Outbound) -> tuple[Publish, ...]:
                 lease_s=effect.lease_s,
                 fallback_kw=effect.fallback_kw,
                 reason=cast(o.Reason, effect.reason),
+                phases=msgspec.UNSET if effect.phases is None else cast(o.Phases, effect.phases),
             )
             return (publish_of(site, setpoint, effect.pile),)
         case f.AssetSetpointSent():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from adapters.wire.inbound import Counter, Id, Instant
 
@@ -14,12 +14,15 @@ Reason = Literal[
 ]
 """What holds a pile at its power."""
 
+Phases = Literal[1, 3]
+
 
 class Setpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The power a pile must hold now.
 
     The pile counts ``lease_s`` from receipt; when it has run out unrenewed, the pile goes to
-    ``fallback_kw``. A lower (epoch, seq) than one obeyed before must not be obeyed.
+    ``fallback_kw``. A lower (epoch, seq) than one obeyed before must not be obeyed. ``phases`` is
+    there for piles that can be switched: on how many to draw; it changes only from a power of 0.
     """
 
     epoch: Counter
@@ -28,6 +31,7 @@ class Setpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lease_s: float
     fallback_kw: float
     reason: Reason
+    phases: Phases | UnsetType = UNSET
 
 
 class AssetSetpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
