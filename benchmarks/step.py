@@ -38,6 +38,7 @@ class Loop:
         self.now, self.mono_s, self.seq = START, 0.0, 0
         self.state: SiteState = self.engine.start(now=self.now, mono_s=0.0, epoch=1)
         self.parts: dict[str, float] = {}
+        self.registers: dict[str, float] = {}
         self.ready = False
         self.step(self.first())
         self.ready = True
@@ -64,7 +65,7 @@ class Loop:
             issued_at=now,
             pile=pile,
             power_kw=power_kw,
-            energy_kwh=0.0,
+            energy_kwh=self.registers.get(pile, 0.0),
             vehicle=True,
         )
 
@@ -136,9 +137,11 @@ class Loop:
             self._acknowledge([e for e in said if isinstance(e, SetpointSent)])
 
     def change(self) -> list[Event]:
-        """One driver changes the departure, ten seconds later; every pile reports."""
+        """One driver changes the departure, ten seconds later; every pile reports what it drew."""
         self.now += timedelta(seconds=10)
         self.mono_s += 10
+        for name, state in self.state.piles.items():
+            self.registers[name] = self.registers.get(name, 0.0) + state.wanted_kw * 10.0 / 3600.0
         pile = self.site.piles[int(self.rng.integers(len(self.site.piles)))].id
         events = [self.request(f"s-{pile}", pile)]
         return events + [

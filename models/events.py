@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.session import Request
 
@@ -249,6 +253,13 @@ class Solved(Event):
     lost: str = ""
     start: bytes = field(default=b"", repr=False)
     relaxed_kwh: tuple[float, ...] | None = field(default=None, repr=False)
+
+    @cached_property
+    def planned_kwh(self) -> NDArray[np.float64]:
+        """``energy_kwh`` as an array, made once for all that read it."""
+        planned = np.array(self.energy_kwh, dtype=np.float64)
+        planned.setflags(write=False)
+        return planned
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from models.pile import Pile
 from models.site import Site
 from models.storage import PvPlant, Storage
+from models.switching import FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class FixedPile:
 @dataclass(frozen=True)
 class Fixed:
     """Piles by id, the piles under each node, the most that may be fed in below it, kW, and the
-    ids of what else can be steered.
+    ids of what else can be steered; ``ruled``: some pile has a switching rule.
     """
 
     piles: dict[str, FixedPile]
@@ -52,6 +53,7 @@ class Fixed:
     generation_kw: tuple[float, ...]
     volts: tuple[float, ...]
     assets: frozenset[str]
+    ruled: bool
 
 
 BAND_SHARE = 0.01
@@ -97,4 +99,5 @@ def fixed(site: Site) -> Fixed:
         tuple(generation),
         tuple(v or 230.0 for v in volts),
         frozenset(a.id for a in (*plants, *site.feeders)),
+        any(pile.switching != FREE for pile in site.piles),
     )

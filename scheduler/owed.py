@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.horizon import epoch_s
 from models.session import GiveBack
@@ -59,10 +61,11 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
     """
     now_s = epoch_s(now)
     likely = LikelyEnergy(draft.get("history"))
+    orders, piles, plates = draft.get("overrides"), draft.piles, site.pile_by_id
     out: list[Owed] = []
     for session, record in draft.sessions.items():
         request = record.request
-        pile = draft.piles.get(request.pile, PileState())
+        pile = piles.get(request.pile) or PileState()
         total = request.energy_kwh
         if not request.is_measured:
             total = likely.total_kwh(total, record.delivered_kwh)
@@ -76,10 +79,11 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
         if not gives and (energy <= ENERGY_EPSILON_KWH or record.state == "full"):
             continue
         energy = max(energy, 0.0)
-        if pile.fault is not None or not in_service(draft, request.pile, now):
+        if pile.fault is not None or (orders and not in_service(draft, request.pile, now)):
             continue
-        start = max(now_s, epoch_s(request.arrival) if record.state == "announced" else now_s)
-        end = epoch_s(request.departure)
+        announced = record.state == "announced"
+        start = max(now_s, math.floor(request.arrival_s)) if announced else now_s
+        end = math.floor(request.departure_s)
         if end <= now_s:
             if record.state == "announced":
                 continue
@@ -87,7 +91,7 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
         end = min(end, until_s)
         if start >= end:
             continue
-        nameplate = site.pile_by_id[request.pile]
+        nameplate = plates[request.pile]
         most = nameplate.max_kw
         if request.max_kw is not None:
             most = min(most, request.max_kw)
@@ -149,49 +153,70 @@ def in_service(draft: Draft, pile: str, now: datetime) -> bool:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Plates:
+    """Nameplates as columns of a fleet, and each pile's row."""
+
+    index: dict[str, int]
+    node: NDArray[np.int64]
+    min_kw: NDArray[np.float64]
+    step_kw: NDArray[np.float64]
+    count_factor: NDArray[np.float64]
+    phases: NDArray[np.int64]
+    amps_per_kw: NDArray[np.float64]
+
+
+@lru_cache(maxsize=16)
+def _plates(site: Site) -> _Plates:
+    piles, tolerance = site.piles, site.voltage_tolerance
+    bits = [sum(1 << (p - 1) for p in pile.phases) if pile.current == "ac" else 7 for pile in piles]
+    return _Plates(
+        index={pile.id: k for k, pile in enumerate(piles)},
+        node=np.array([site.pile_node[pile.id] for pile in piles], dtype=np.int64),
+        min_kw=np.array([pile.min_kw for pile in piles], dtype=np.float64),
+        step_kw=np.array([pile.step_kw for pile in piles], dtype=np.float64),
+        count_factor=np.array([p.count_factor(tolerance) for p in piles], dtype=np.float64),
+        phases=np.array(bits, dtype=np.int64),
+        amps_per_kw=np.array([pile.amps_per_kw for pile in piles], dtype=np.float64),
+    )
+
+
 def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
     """The columns of a problem's fleet."""
-    tolerance = site.voltage_tolerance
-    piles = [site.pile_by_id[o.record.request.pile] for o in owed]
-    taper, room, phases = [], [], []
-    for o, pile in zip(owed, piles, strict=True):
+    plates = _plates(site)
+    at = np.array([plates.index[o.record.request.pile] for o in owed], dtype=np.int64)
+    taper, room = [], []
+    for o in owed:
         k, r = _taper(o)
         taper.append(k)
         room.append(r)
-        phases.append(sum(1 << (p - 1) for p in pile.phases) if pile.current == "ac" else 7)
     asked = [o.record.request.energy_kwh for o in owed]
     promised = [
         min(max((o.record.promised_kwh or 0.0) - o.record.delivered_kwh, 0.0), o.energy_kwh)
         for o in owed
     ]
+    most = np.array([o.max_kw for o in owed], dtype=np.float64)
+    least = np.array([o.record.request.min_kw or 0.0 for o in owed], dtype=np.float64)
     now_mode = [_wants_now(draft, o) for o in owed]
     return Fleet(
         ids=tuple(o.session for o in owed),
-        node=np.array([site.pile_node[p.id] for p in piles], dtype=np.int64),
+        node=plates.node[at],
         start_s=np.array([o.start_s for o in owed], dtype=np.int64),
         end_s=np.array([o.end_s for o in owed], dtype=np.int64),
-        max_kw=np.array([o.max_kw for o in owed], dtype=np.float64),
-        min_kw=np.array(
-            [
-                min(p.min_kw, o.max_kw)
-                if o.record.request.min_kw is None
-                else min(max(p.min_kw, o.record.request.min_kw), o.max_kw)
-                for o, p in zip(owed, piles, strict=True)
-            ],
-            dtype=np.float64,
-        ),
-        step_kw=np.array([p.step_kw for p in piles], dtype=np.float64),
+        max_kw=most,
+        min_kw=np.minimum(np.maximum(plates.min_kw[at], least), most),
+        step_kw=plates.step_kw[at],
         energy_kwh=np.array([o.energy_kwh for o in owed], dtype=np.float64),
         asked_kwh=np.array(asked, dtype=np.float64),
         promised_kwh=np.array(promised, dtype=np.float64),
         priority=np.array(
             [0 if o.beyond else o.record.request.priority for o in owed], dtype=np.int64
         ),
-        count_factor=np.array([p.count_factor(tolerance) for p in piles], dtype=np.float64),
+        count_factor=plates.count_factor[at],
         taper_per_h=np.array(taper, dtype=np.float64),
         taper_room_kwh=np.array(room, dtype=np.float64),
-        phases=np.array(phases, dtype=np.int64),
-        amps_per_kw=np.array([p.amps_per_kw for p in piles], dtype=np.float64),
+        phases=plates.phases[at],
+        amps_per_kw=plates.amps_per_kw[at],
         earliest=np.array(now_mode, dtype=bool),
     )
 

@@ -112,6 +112,11 @@ class Placing:
             )
         return Slots(price, self._relaxed[own], least, most, step, usable)
 
+    def fits(self) -> bool:
+        """Whether what is in the plan keeps every node's and phase's limit."""
+        rooms = [self._left, *(left for _, _, left in self._phases)]
+        return all(float(room.min(initial=0.0)) >= -ROUNDING_KWH for room in rooms)
+
     def entries(self, i: int) -> slice:
         """The entries of session i."""
         return slice(int(self._problem.offsets[i]), int(self._problem.offsets[i + 1]))

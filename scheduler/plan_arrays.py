@@ -72,19 +72,22 @@ def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
 
 def plan_of(problem: Problem, answer: Solved) -> Plan:
     """The plan that a solver's answer means."""
-    energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    energy = answer.planned_kwh
     seconds = problem.entry_s
-    power = np.divide(
-        energy * SECONDS_PER_HOUR, seconds, out=np.zeros_like(energy), where=seconds > 0
-    ).tolist()
-    begin = problem.entry_start_s
-    starts, ends = begin.tolist(), (begin + seconds).tolist()
-    offsets = problem.offsets.tolist()
+    power = tuple(
+        np.divide(
+            energy * SECONDS_PER_HOUR, seconds, out=np.zeros_like(energy), where=seconds > 0
+        ).tolist()
+    )
     sessions: dict[str, SessionPlan] = {}
-    for i, session in enumerate(problem.fleet.ids):
-        lo, hi = offsets[i], offsets[i + 1]
-        edges = (*starts[lo:hi], ends[hi - 1]) if hi > lo else ()
-        sessions[session] = SessionPlan(starts_s=edges, power_kw=tuple(power[lo:hi]))
+    edges = tuple(problem.horizon.edges_s.tolist())
+    for session, lo, hi, first, begin, end in zip(
+        problem.fleet.ids, *_windows(problem), strict=True
+    ):
+        # Between its first slot and its last a session's edges are those of the horizon.
+        inside = edges[first + 1 : first + hi - lo]
+        starts = (begin, *inside, end) if hi > lo else ()
+        sessions[session] = SessionPlan(starts_s=starts, power_kw=power[lo:hi])
     site_kw, aims = aims_of(problem, energy)
     return Plan(
         digest=problem.digest,
@@ -93,7 +96,7 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         status=answer.status,
         rung=answer.rung,
         gap=answer.gap,
-        edges_s=tuple(problem.horizon.edges_s.tolist()),
+        edges_s=edges,
         sessions=sessions,
         site_kw=site_kw,
         aims=aims,
@@ -101,6 +104,19 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         curtailed=_curtailed(problem, answer),
         connection_kw=_connection_kw(problem, answer),
     )
+
+
+def _windows(problem: Problem) -> list[list[int]]:
+    """By session: its first entry, one past its last, its first slot, and where it begins and
+    ends inside its window, epoch seconds.
+    """
+    lo, hi = problem.offsets[:-1], problem.offsets[1:]
+    begin, end = np.zeros_like(lo), np.zeros_like(lo)
+    some = hi > lo
+    begin[some] = problem.entry_start_s[lo[some]]
+    last = hi[some] - 1
+    end[some] = problem.entry_start_s[last] + problem.entry_s[last]
+    return [column.tolist() for column in (lo, hi, problem.first, begin, end)]
 
 
 CURTAILED_SHARE = 0.01
@@ -121,7 +137,7 @@ def _connection_kw(problem: Problem, answer: Solved) -> tuple[float, ...]:
     grid = problem.microgrid
     if grid is None or answer.assets_kw is None:
         return ()
-    energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    energy = answer.planned_kwh
     drawn = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
     assets = np.asarray(answer.assets_kw, dtype=np.float64).reshape(-1, problem.horizon.n)
     return tuple((drawn / problem.horizon.slot_h + grid.base_kw[0] + assets.sum(axis=0)).tolist())

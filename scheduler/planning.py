@@ -16,6 +16,7 @@ from scheduler.budget import base_phases_a, phase_room_a
 from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
+from scheduler.fixed import fixed
 from scheduler.owed import Owed, fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
 from scheduler.pricing import Pricing
@@ -81,6 +82,8 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
 def _switching(
     draft: Draft, site: Site, owed: list[Owed], horizon: Horizon
 ) -> SwitchingTerms | None:
+    if not fixed(site).ruled:
+        return None
     names = [o.record.request.pile for o in owed]
     plates = [site.pile_by_id[name] for name in names]
     piles = [draft.piles.get(name, PileState()) for name in names]

@@ -19,6 +19,7 @@ import math
 
 import numpy as np
 
+from scheduler.carried import carried, worth_it
 from scheduler.evenness import uneven
 from scheduler.holdable import ROUNDING_KWH, steppy, unholdable
 from scheduler.placing import Placing
@@ -56,10 +57,24 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
     wrong = unholdable(problem, relaxed.energy_kwh) | uneven(problem, relaxed.energy_kwh)
     if not wrong.any():
         return relaxed
-    given = relaxed.given_kwh(problem)
+    found = carried(problem, relaxed)
+    if found is not None:
+        best = _put_back(problem, relaxed, *found)
+        if worth_it(problem, relaxed, best, gap_to(problem, best, relaxed) - relaxed.gap):
+            return _told(problem, relaxed, best)
     again = np.unique(problem.entry_session[wrong])
+    best = _put_back(problem, relaxed, relaxed.energy_kwh, again)
+    best = _evened(problem, relaxed, _topped_up(problem, relaxed, best))
+    return _told(problem, relaxed, best)
+
+
+def _put_back(
+    problem: Problem, relaxed: Solution, start: FloatArray, again: IntArray
+) -> FloatArray:
+    """These sessions taken out of a plan together and put back one after another, in rounds."""
+    given = relaxed.given_kwh(problem)
     order = _by_urgency(problem, again)
-    best, best_score = relaxed.energy_kwh, None
+    best, best_score = start, None
     for _ in range(ROUNDS):
         placing = Placing(problem, relaxed, best, again)
         refused = [i for i in order if not placing.place(i, float(given[i]))]
@@ -74,7 +89,11 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
         order = _by_urgency(problem, np.array(refused, dtype=np.int64))
         order += _by_urgency(problem, np.setdiff1d(again, order))
         again = np.union1d(again, order)
-    best = _evened(problem, relaxed, _topped_up(problem, relaxed, best))
+    return best
+
+
+def _told(problem: Problem, relaxed: Solution, best: FloatArray) -> Solution:
+    """The repaired plan, with its gap and, where somebody ends short, what was changed."""
     gap = gap_to(problem, best, relaxed)
     status: Status = "feasible" if math.isnan(gap) else "gap"
     held = dataclasses.replace(relaxed, energy_kwh=best, status=status, gap=gap)

@@ -95,7 +95,7 @@ def planned(
     currency : str
         ISO code.
     """
-    energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    energy = answer.planned_kwh
     by_slot = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
     powers = None if answer.assets_kw is None else np.array(answer.assets_kw, dtype=np.float64)
     relaxed = None if answer.relaxed_kwh is None else np.array(answer.relaxed_kwh)

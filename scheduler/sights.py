@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.site import Site
 from scheduler.dispatch import Wishes
@@ -45,13 +45,23 @@ ROUNDING_KW = 1e-9
 """A plan that fills a node to the brim adds up to its budget but for rounding: a microwatt."""
 
 
+class Planned(NamedTuple):
+    """What a plan says of one session at an instant: its power, kW, None where it says nothing,
+    and whether that is its last (told where a pile has steps).
+    """
+
+    power_kw: float | None
+    last: bool
+
+
 @dataclass(slots=True)
 class Sight:
     """One pile, as it stays from ``since_s`` until ``until_s`` of the monotonic clock, and until
     ``edge_s`` of the wall clock, where its plan goes on to another power.
 
     ``silent_kw`` is None while it talks; ``due_s`` is when it next wants something by itself;
-    ``phases`` on how many it is to draw, None for one that cannot be switched.
+    ``phases`` on how many it is to draw, None for one that cannot be switched; ``planned`` is what
+    the plan says of it now.
     """
 
     pile: PileState
@@ -64,6 +74,7 @@ class Sight:
     outlet: Outlet | None
     due_s: float
     phases: int | None
+    planned: Planned
 
 
 class Sights:
@@ -98,13 +109,16 @@ class Sights:
             mono_s >= draft.get("hold_until_mono_s"),
             plan is not None and now_s >= plan.end_s,
         )
-        same = len(self._under) == len(under) and all(
-            a is b for a, b in zip(self._under, under, strict=True)
+        before = self._under
+        same = len(before) == len(under) and all(
+            a is b for a, b in zip(before[1:], under[1:], strict=True)
         )
         offset_s = now_s - mono_s
         # Operators' orders and emergencies are rare, and reach everything.
         if not same or under[1] or under[2] or abs(offset_s - self._offset_s) > CLOCK_MOVED_S:
             self._known.clear()
+        elif under[0] is not before[0]:
+            self._replan(draft)
         self._under = under
         if not self._known:
             self._offset_s = offset_s
@@ -124,6 +138,20 @@ class Sights:
             ):
                 out.append(name)
         return out
+
+    def _replan(self, draft: Draft) -> None:
+        """Forget the piles of which a new plan says something else now."""
+        now = _Now(draft, self._site, may_rise=True)
+        other = []
+        for name, sight in self._known.items():
+            one = self._fixed.piles[name]
+            said = now.planned(sight.record, one)
+            if said.last == sight.planned.last and _alike(said.power_kw, sight.planned.power_kw):
+                sight.edge_s = now.edge_s(sight.record, one)
+            else:
+                other.append(name)
+        for name in other:
+            del self._known[name]
 
     def look(self, draft: Draft, stale: list[str]) -> Picture:
         """Who talks and who is silent, and their sums at every node."""
@@ -194,6 +222,7 @@ class Sights:
             outlet=outlet,
             due_s=due_s,
             phases=phases,
+            planned=now.planned(record, one),
         )
 
     def _add_up(self) -> None:
@@ -291,6 +320,14 @@ class _Now:
         plan = draft.plan
         self._planned = {} if plan is None else plan.sessions
 
+    def planned(self, record: SessionRecord | None, one: FixedPile) -> Planned:
+        """What the plan says of a session now."""
+        part = None if record is None else self._planned.get(record.request.session)
+        if part is None:
+            return Planned(None, last=False)
+        last = one.pile.step_kw > 0 and part.ends_after(self._now_s)
+        return Planned(part.at(self._now_s), last)
+
     def edge_s(self, record: SessionRecord | None, one: FixedPile) -> float:
         """Where the plan of a session goes on to another power, or a new day brings new starts,
         epoch seconds.
@@ -299,6 +336,11 @@ class _Now:
         edge = math.inf if part is None else part.next_edge_s(self._now_s)
         budget = one.pile.switching.starts_per_day is not None
         return min(edge, self.wishes.clock.midnight_s) if budget else edge
+
+
+def _alike(a: float | None, b: float | None) -> bool:
+    """Whether two planned powers are the same but for rounding."""
+    return a == b or (a is not None and b is not None and abs(a - b) < ROUNDING_KW)
 
 
 def _until_s(pile: PileState, now: _Now, lease_s: float, due_s: float, *, talks: bool) -> float:

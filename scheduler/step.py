@@ -99,7 +99,7 @@ def plan_failed(draft: Draft, site: Site, reason: str) -> None:
 
 def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricing: Pricing) -> None:
     """A solver's answer becomes the running plan, and promises are given from it."""
-    energy = np.asarray(answer.energy_kwh, dtype=np.float64)
+    energy = answer.planned_kwh
     lowest = -math.inf if problem.microgrid is not None else -POWER_EPSILON_KW
     if energy.size != int(problem.offsets[-1]) or not bool(
         np.all(np.isfinite(energy) & (energy >= lowest))
@@ -128,7 +128,9 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricin
             unlikely = asked - record.delivered_kwh - owed
             short = max(owed - planned[i], 0.0)
             short += max(unlikely - max(most[i] - planned[i] - short, 0.0), 0.0)
-        if record.promised_kwh != asked - short or record.short_kwh != short:
+        before = math.inf if record.promised_kwh is None else record.promised_kwh
+        moved = max(abs(before - (asked - short)), abs(record.short_kwh - short))
+        if moved > ENERGY_EPSILON_KWH:
             sessions[session] = changed(record, promised_kwh=asked - short, short_kwh=short)
     _tell_flexibility(draft, problem, answer)
     periods, currency = pricing.named(draft, problem.horizon)
@@ -155,7 +157,7 @@ def _tell_flexibility(draft: Draft, problem: Problem, answer: Solved) -> None:
         return
     shape = (problem.microgrid.n_assets, problem.horizon.n)
     told = Solution(
-        np.asarray(answer.energy_kwh, dtype=np.float64),
+        answer.planned_kwh,
         "feasible",
         answer.rung,
         answer.gap,

@@ -7,8 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from benchmarks.churn import sessions_changed
 from benchmarks.fuzz import score
 from benchmarks.instances import fleet_problem, random_problem
+from benchmarks.latency import one_event
 from benchmarks.minimum import with_minimum
 from scheduler.cascade import load_solver, run_cascade
 from scheduler.holdable import unholdable
@@ -111,3 +113,31 @@ def test_both_integer_programs_find_the_same_optimum(seed: int) -> None:
     assert mine.cost == pytest.approx(theirs.cost, abs=0.01)
     held = repaired(problem, load_solver("flow")(problem, work_limit=ALL))
     assert score(problem, held).short_kwh[-1] >= mine.short_kwh[-1] - 2.4
+
+
+def test_of_a_large_fleet_one_driver_s_change_moves_few_others_and_loses_nothing() -> None:
+    problem = with_minimum(fleet_problem(400, load="congested", seed=2), whole_amps=False)
+    rungs = [("flow", load_solver("flow"))]
+    plan = run_cascade(problem, rungs, ALL).energy_kwh
+    for seed in range(4):
+        after = dataclasses.replace(one_event(problem, seed), running_kwh=plan)
+        answer = run_cascade(after, rungs, ALL)
+        afresh = repaired(after, load_solver("flow")(dataclasses.replace(after), work_limit=ALL))
+        assert verify(after, answer).ok
+        assert not unholdable(after, answer.energy_kwh).any()
+        assert sessions_changed(after, plan, answer.energy_kwh) <= 5
+        assert float(answer.energy_kwh.sum()) >= 0.9995 * float(afresh.energy_kwh.sum())
+        assert answer.gap <= 0.005
+
+
+def test_a_cut_limit_is_kept_whatever_runs() -> None:
+    problem = with_minimum(fleet_problem(400, load="congested", seed=2), whole_amps=False)
+    rungs = [("flow", load_solver("flow"))]
+    plan = run_cascade(problem, rungs, ALL).energy_kwh
+    cap = problem.cap_kw.copy()
+    cap[0, :40] *= 0.5
+    cut = dataclasses.replace(problem, cap_kw=cap, running_kwh=plan)
+    answer = run_cascade(cut, rungs, ALL)
+    assert answer.rung == "flow"
+    assert verify(cut, answer).ok
+    assert not unholdable(cut, answer.energy_kwh).any()

@@ -1,0 +1,96 @@
+"""A repaired plan that goes on: only who changed is placed anew.
+
+What runs was repaired before. Where it still keeps every bound with what each session is now to
+have, and costs little more than the relaxed plan, repairing everybody again would only move
+sessions to and fro between places that cost the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.evenness import uneven
+from scheduler.holdable import ROUNDING_KWH, last_entry, unholdable
+from scheduler.placing import Placing
+from scheduler.problem import FloatArray, IntArray, Problem
+from scheduler.solution import Solution
+
+FROM_SESSIONS = 200
+"""Fewer are repaired afresh within a few milliseconds."""
+
+ANEW_SHARE = 0.1
+ANEW_LEAST = 20
+"""More sessions than this to be placed anew, and the repair begins afresh."""
+
+
+KEPT_GAP = 0.004
+LOST_SHARE = 5e-4
+"""A plan that costs by no more above the relaxed one, and gives by no more less, goes on."""
+
+
+def carried(problem: Problem, relaxed: Solution) -> tuple[FloatArray, IntArray] | None:
+    """The running plan as far as it can go on, and who has to be placed anew.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the plan that runs.
+    relaxed : Solution
+        What each session is to have now.
+
+    Returns
+    -------
+    energy_kwh : ndarray, shape (E,)
+        As it would go on; who is placed anew has what the relaxed plan gives.
+    anew : ndarray of int64
+        Sessions.
+    None
+        Where too little of it can go on.
+    """
+    running = problem.running_kwh
+    if (
+        problem.fleet.n < FROM_SESSIONS
+        or running is None
+        or running.shape != relaxed.energy_kwh.shape
+        or not running.any()
+    ):
+        return None
+    fleet, session = problem.fleet, problem.entry_session
+    given = relaxed.given_kwh(problem)
+    had = np.bincount(session, weights=running, minlength=fleet.n)
+    energy = running.copy()
+    last = last_entry(problem, running)
+    ends = np.flatnonzero(last >= 0)
+    # A vehicle is done before its last slot is over, so that one holds any remainder.
+    energy[last[ends]] += (given - had)[ends]
+    off = (last < 0) & (given > ROUNDING_KWH)
+    off[ends] |= energy[last[ends]] < -ROUNDING_KWH
+    off[ends] |= energy[last[ends]] > problem.upper_kwh[last[ends]] + ROUNDING_KWH
+    energy = np.clip(energy, 0.0, problem.upper_kwh)
+    # These are bound by more than room: theirs is what the solver says.
+    told = np.isfinite(fleet.taper_per_h) | fleet.earliest | off
+    energy = np.where(told[session], relaxed.energy_kwh, energy)
+    off[np.unique(session[unholdable(problem, energy)])] = True
+    anew = np.flatnonzero(off)
+    if anew.size > max(ANEW_LEAST, ANEW_SHARE * fleet.n):
+        return None
+    return (energy, anew) if Placing(problem, relaxed, energy, anew).fits() else None
+
+
+def worth_it(problem: Problem, relaxed: Solution, energy: FloatArray, costs_more: float) -> bool:
+    """Whether a plan that goes on is good enough not to be repaired afresh.
+
+    Parameters
+    ----------
+    problem, relaxed
+        As in :func:`carried`.
+    energy : ndarray, shape (E,)
+        The plan.
+    costs_more : float
+        Its gap to the relaxed one.
+    """
+    total = float(relaxed.energy_kwh.sum())
+    lost = total - float(energy.sum())
+    if costs_more > KEPT_GAP or lost > LOST_SHARE * total + ROUNDING_KWH * problem.fleet.n:
+        return False
+    return not (unholdable(problem, energy) | uneven(problem, energy)).any()
