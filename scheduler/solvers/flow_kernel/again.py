@@ -29,7 +29,7 @@ _LEAST_WORK = 2_000
 _MUST_AGREE = tuple(
     field.name
     for field in dataclasses.fields(Problem)
-    if field.name not in ("cap_kw", "fleet", "running_kwh")
+    if field.name not in ("cap_kw", "fleet", "running_kwh", "switching", "imbalances")
 )
 _SAME, _OTHER_AMOUNT, _OTHER_WINDOW = 0, 1, 2
 
