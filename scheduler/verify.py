@@ -236,15 +236,22 @@ def _check_giving(problem: Problem, energy: FloatArray, found: _Found) -> None:
     giving = problem.microgrid.giving
     if giving is None:
         return
-    for i in np.flatnonzero(giving.discharge_kw > 0):
-        own = energy[problem.offsets[i] : problem.offsets[i + 1]]
-        net = np.cumsum(np.where(own < 0, own / giving.efficiency[i], own))
-        room = max(giving.room_kwh[i], problem.fleet.energy_kwh[i])
-        given = np.cumsum(np.maximum(-own, 0.0))
-        excess = _beyond(-net, np.full(net.size, giving.spare_kwh[i]))
-        excess += _beyond(net, np.full(net.size, room))
-        excess += _beyond(given, np.full(net.size, giving.budget_kwh[i]))
-        bad = np.flatnonzero(excess)
-        if bad.size:
-            slots = (problem.first[i] + bad).tolist()
-            found.add("giving", excess[bad], [problem.fleet.ids[int(i)]] * bad.size, slots)
+    gives = giving.discharge_kw > 0
+    some = np.flatnonzero(gives[problem.entry_session])
+    if not some.size:
+        return
+    # Each session that may give is a row, so that its sums are its own to the last bit.
+    i = problem.entry_session[some]
+    row, column = (np.cumsum(gives) - 1)[i], problem.entry_slot[some] - problem.first[i]
+    own = np.zeros((int(gives.sum()), int(column.max()) + 1))
+    own[row, column] = energy[some]
+    net = np.cumsum(np.where(own < 0, own / giving.efficiency[gives][:, None], own), axis=1)
+    given = np.cumsum(np.maximum(-own, 0.0), axis=1)
+    room = np.maximum(giving.room_kwh, problem.fleet.energy_kwh)
+    net, given = net[row, column], given[row, column]
+    excess = _beyond(-net, giving.spare_kwh[i]) + _beyond(net, room[i])
+    excess += _beyond(given, giving.budget_kwh[i])
+    bad = np.flatnonzero(excess)
+    if bad.size:
+        names = [problem.fleet.ids[int(k)] for k in i[bad]]
+        found.add("giving", excess[bad], names, problem.entry_slot[some[bad]].tolist())

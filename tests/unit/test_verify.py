@@ -7,8 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from benchmarks.instances import fleet_problem
+from benchmarks.microgrids import around
 from scheduler.problem import PhaseLimit
 from scheduler.solution import Solution
+from scheduler.solvers import general
 from scheduler.verify import verify
 from tests.problems import problem_of, session
 
@@ -71,3 +74,21 @@ def test_rounding_is_no_violation_but_a_watt_hour_is():
     small = problem_of([session(0, 1, 10.0, 10.0)], price=[1.0], cap_kw=8.0)
     assert verify(small, answer(8.0 + 1e-9)).ok
     assert not verify(small, answer(8.001)).ok
+
+
+def test_a_vehicle_that_would_give_more_than_it_may_is_named_with_its_slots() -> None:
+    site = around(fleet_problem(12), giving_share=1.0)
+    assert site.microgrid is not None
+    giving = site.microgrid.giving
+    assert giving is not None
+    solved = general.solve(site, work_limit=10**6)
+    assert verify(site, solved).ok
+    i = int(np.argmax(giving.discharge_kw))
+    own = slice(int(site.offsets[i]), int(site.offsets[i + 1]))
+    energy = solved.energy_kwh.copy()
+    energy[own] = -giving.discharge_kw[i] * site.entry_s[own] / 3600.0
+    found = verify(site, dataclasses.replace(solved, energy_kwh=energy)).violations
+    told = [v for v in found if v.kind == "giving"]
+    assert {v.name for v in told} == {site.fleet.ids[i]}
+    # The most is missing when it leaves.
+    assert max(told, key=lambda v: v.by).slot == int(site.last[i]) - 1
