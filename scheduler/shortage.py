@@ -191,7 +191,11 @@ class Cuts:
         up, down = [~f for f in _bits(full)], self._carries
         if back:
             leave, enter, up, down = enter, leave, down, up
-        m, parent = len(self._parent), self._parent
+        m, parent, n = len(self._parent), self._parent, self._problem.fleet.n
+        if not leave[i]:
+            # Full in every slot of its stay: nothing can be moved, and no node is to blame.
+            alone = np.arange(n) == i
+            return np.zeros((m, self._problem.horizon.n), dtype=np.bool_), alone
         reached, fresh = [0] * m, [0] * m
         fresh[self._node[i]] = leave[i]
         met = {i}
@@ -216,7 +220,7 @@ class Cuts:
                     for j in here:
                         later[v] |= leave[j]
             fresh = [x & ~r for x, r in zip(later, reached, strict=True)]
-        sessions = np.zeros(self._problem.fleet.n, dtype=np.bool_)
+        sessions = np.zeros(n, dtype=np.bool_)
         sessions[list(met)] = True
         return _bools(reached, self._problem.horizon.n), sessions
 

@@ -16,6 +16,7 @@ from adapters.store.steps import Step, StepHead, list_steps, reading_store
 from adapters.web.models import Overview, Savings
 from adapters.web.money import savings_of
 from adapters.web.picture import Picture
+from adapters.web.piles import Glancer
 from adapters.web.series import SeriesMaker
 from adapters.web.snapshot import Reader, StoreFault
 from adapters.web.today import TodayMaker
@@ -63,6 +64,7 @@ class Feed:
         reading_store(file.store_path).close()
         self._series = SeriesMaker(file.site, pricing)
         self._today = TodayMaker(file.site)
+        self._glancer = Glancer(file.site)
         self._picture: Picture | None = None
         self._savings = Savings(file.site.currency, None, None, None)
         self._stopping = threading.Event()
@@ -146,6 +148,7 @@ class Feed:
             site=self.file.site,
             seen=seen,
             sums=sums,
+            piles=self._glancer.look(seen, planned, sums.silent),
             planned=planned,
             packed_plan=reader.packed_plan,
             whys=self._whys_of(reader.step),

@@ -17,7 +17,7 @@ from adapters.web.models import (
     Series,
     Today,
 )
-from adapters.web.piles import Glance, glances, whole
+from adapters.web.piles import Glance, whole
 from adapters.web.planned import Planned
 from adapters.web.snapshot import Event
 from adapters.web.told import event_rows, in_force, limit_rows
@@ -56,6 +56,8 @@ class Picture:
         The state.
     sums : Sums
         Who talks and who is silent, and what they draw.
+    piles : dict of str to Glance
+        Every pile at a glance.
     planned : Planned or None
         The running plan.
     packed_plan : bytes
@@ -73,6 +75,7 @@ class Picture:
     site: Site
     seen: SiteState
     sums: Sums
+    piles: dict[str, Glance]
     planned: Planned | None
     packed_plan: bytes
     whys: Whys | None
@@ -85,11 +88,6 @@ class Picture:
     def nodes(self) -> tuple[NodeRow, ...]:
         """The tree in preorder, with load and headroom."""
         return tuple(node_rows(self.site, self.seen, self.sums))
-
-    @cached_property
-    def piles(self) -> dict[str, Glance]:
-        """Every pile at a glance."""
-        return glances(self.site, self.seen, self.planned, set(self.sums.silent))
 
     def whole(self, pile: str) -> PileRow:
         """A pile with its sentence and its planned blocks."""

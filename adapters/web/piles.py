@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from adapters.web.models import Outlook, PileLook, PileRow
@@ -32,50 +33,86 @@ class Glance(NamedTuple):
     departure_s: float
 
 
-def glances(
-    site: Site, seen: SiteState, planned: Planned | None, silent: set[str]
-) -> dict[str, Glance]:
-    """All piles at a glance.
+class Glancer:
+    """All piles at a glance, state after state; only those that changed are looked at anew.
 
     Parameters
     ----------
     site : Site
-    seen : SiteState
-    planned : Planned or None
-        The running plan.
-    silent : set of str
-        Piles that have fallen silent.
     """
-    on = seen.pile_session
-    announced = {
-        r.request.pile: name
-        for name, r in seen.sessions.items()
-        if r.state == "announced" and r.request.pile not in on
-    }
-    out = {}
-    for p in site.piles:
-        name = p.id
-        known = seen.piles.get(name, _NEVER)
-        session = on.get(name) or announced.get(name, "")
-        record = seen.sessions.get(session) if session else None
-        setpoint = known.wanted_kw if known.sent else 0.0
-        shown = _look(known, record, silent=name in silent)
-        if record is None:
-            out[name] = Glance(name, p.node, "", shown, "none", known.power_kw, setpoint, 0.0, 0.0)
-            continue
-        ready = None if planned is None else planned.ready_s(session)
-        out[name] = Glance(
-            name,
-            p.node,
-            session,
-            shown,
-            _outlook(record, ready),
-            known.power_kw,
-            setpoint,
-            record.short_kwh if record.short_kwh > SHORT_KWH else 0.0,
-            record.request.departure_s,
-        )
-    return out
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._held: dict[str, tuple[PileState, SessionRecord | None, int | None, bool, Glance]] = {}
+
+    def look(
+        self, seen: SiteState, planned: Planned | None, silent: Container[str]
+    ) -> dict[str, Glance]:
+        """Every pile of a state.
+
+        Parameters
+        ----------
+        seen : SiteState
+            Records that did not change since the last one are the same objects.
+        planned : Planned or None
+            The running plan.
+        silent : container of str
+            Piles that have fallen silent.
+        """
+        on, sessions = seen.pile_session, seen.sessions
+        announced = {
+            r.request.pile: name
+            for name, r in sessions.items()
+            if r.state == "announced" and r.request.pile not in on
+        }
+        ready_of = {} if planned is None else planned.ready_of
+        held, out = self._held, {}
+        for p in self._site.piles:
+            name = p.id
+            known = seen.piles.get(name, _NEVER)
+            session = on.get(name) or announced.get(name, "")
+            record = sessions.get(session)
+            ready, mute = ready_of.get(session), name in silent
+            was = held.get(name)
+            if (
+                was is None
+                or was[0] is not known
+                or was[1] is not record
+                or was[2] != ready
+                or was[3] is not mute
+                or was[4].session != session
+            ):
+                glance = _glance(name, p.node, known, session, record, ready, silent=mute)
+                held[name] = was = (known, record, ready, mute, glance)
+            out[name] = was[4]
+        return out
+
+
+def _glance(
+    pile: str,
+    node: str,
+    known: PileState,
+    session: str,
+    record: SessionRecord | None,
+    ready_s: int | None,
+    *,
+    silent: bool,
+) -> Glance:
+    setpoint = known.wanted_kw if known.sent else 0.0
+    shown = _look(known, record, silent=silent)
+    if record is None:
+        return Glance(pile, node, session, shown, "none", known.power_kw, setpoint, 0.0, 0.0)
+    return Glance(
+        pile,
+        node,
+        session,
+        shown,
+        _outlook(record, ready_s),
+        known.power_kw,
+        setpoint,
+        record.short_kwh if record.short_kwh > SHORT_KWH else 0.0,
+        record.request.departure_s,
+    )
 
 
 def whole(
@@ -87,7 +124,7 @@ def whole(
     if record is None:
         return PileRow(g.pile, g.node, g.look, g.outlook, g.power_kw, g.setpoint_kw, most)
     request = record.request
-    ready = None if planned is None else planned.ready_s(g.session)
+    ready = None if planned is None else planned.ready_of.get(g.session)
     return PileRow(
         pile=g.pile,
         node=g.node,

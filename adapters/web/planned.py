@@ -53,18 +53,12 @@ class Planned:
         return np.repeat(np.arange(len(self.index)), np.diff(self.offsets))
 
     @cached_property
-    def _ready_s(self) -> list[int]:
+    def ready_of(self) -> dict[str, int]:
+        """When the last of each session's charging ends, epoch s; without those that get none."""
         on = np.flatnonzero(self.power_kw > POWER_EPSILON_KW)
         last = np.full(len(self.index), -1)
         last[self._session[on]] = self.end_s[on]
-        ready: list[int] = last.tolist()
-        return ready
-
-    def ready_s(self, session: str) -> int | None:
-        """When the last of a session's charging ends, epoch seconds; None where there is none."""
-        i = self.index.get(session)
-        found = -1 if i is None else self._ready_s[i]
-        return found if found >= 0 else None
+        return {s: at for s, at in zip(self.index, last.tolist(), strict=True) if at >= 0}
 
     def now_kw(self, at_s: float) -> dict[str, float]:
         """Power of each session at an instant, kW."""

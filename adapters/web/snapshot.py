@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +12,18 @@ from typing import Any, get_type_hints
 import msgspec
 
 from adapters.store.steps import Step, read_steps, reading_store
+from adapters.web.kept import Kept
 from adapters.web.planned import Planned, of_plan, of_step
 from models.plan import Plan
-from scheduler.state import SiteState
+from scheduler.state import PileState, SessionRecord, SiteState
 
-_PACKED = ("plan", "seen", "tombstones", "history")
-"""Fields that nobody looks at on each update, and that cost most to read: they stay packed."""
+_PACKED = ("plan", "seen", "tombstones", "history", "piles", "sessions")
+"""Fields that cost most to read: they stay packed, and piles and sessions are read by what changed
+in them."""
+
+
+EVENTS_KEPT = 400
+"""So many of the newest events are at hand."""
 
 
 def _decoder() -> msgspec.msgpack.Decoder[Any]:
@@ -40,6 +45,7 @@ def _decoder() -> msgspec.msgpack.Decoder[Any]:
 
 
 _SEEN = _decoder()
+_FIELDS = tuple(f.name for f in dataclasses.fields(SiteState))
 _PLAN = msgspec.msgpack.Decoder(Plan | None)
 _HEAD = msgspec.msgpack.Decoder(msgspec.defstruct("Head", [("digest", str)]) | None)
 
@@ -79,6 +85,7 @@ class Reader:
         self._base = reading_store(path)
         self._version = -1
         self._snapshot = -1
+        self._piles, self._sessions = Kept(PileState), Kept(SessionRecord)
         self.packed_plan = b"\xc0"
         self._planned: Planned | None = None
         self.seen: SiteState | None = None
@@ -103,14 +110,21 @@ class Reader:
         if row is not None:
             self._snapshot = int(row[0])
             found = _SEEN.decode(row[1])
-            self.seen = found
+            self.seen = self._state(found)
             packed = bytes(found.plan)
             if packed != self.packed_plan:
                 self.packed_plan, self._planned = packed, None
         self._read_step()
-        self.events = tuple(self._told(400))
+        self._read_told()
         self._version = version
         return True
+
+    def _state(self, found: Any) -> SiteState:
+        """A state whose piles and sessions that did not change are the objects they were."""
+        values = {name: getattr(found, name) for name in _FIELDS}
+        values["piles"] = self._piles.read(found.piles)
+        values["sessions"] = self._sessions.read(found.sessions)
+        return SiteState(**values)
 
     def planned(self) -> Planned | None:
         """The running plan as arrays: of its step record, where that is kept."""
@@ -132,14 +146,18 @@ class Reader:
         if newest and (self.step is None or self.step.number != newest):
             self.step = next(iter(read_steps(self._base, newest=1)))
 
-    def _told(self, newest: int) -> Sequence[Event]:
+    def _read_told(self) -> None:
+        last = self.events[0].number if self.events else 0
         rows = self._base.execute(
-            "SELECT id, at, kind, about, body FROM told ORDER BY id DESC LIMIT ?", (newest,)
+            "SELECT id, at, kind, about, body FROM told WHERE id > ? ORDER BY id DESC LIMIT ?",
+            (last, EVENTS_KEPT),
         )
-        return [
+        new = [
             Event(number, datetime.fromisoformat(at), kind, about, msgspec.json.decode(body))
             for number, at, kind, about, body in rows
         ]
+        if new:
+            self.events = (*new, *self.events)[:EVENTS_KEPT]
 
     def close(self) -> None:
         """Let the store go."""
