@@ -25,27 +25,32 @@ def explain(
     from contextlib import closing
 
     from adapters.config import load_site
-    from adapters.explaining import explained
+    from adapters.explaining import explained, explained_at_rest
     from adapters.store.steps import STEPS_KEPT, read_steps, reading_store
     from adapters.web.snapshot import Reader
 
     if lang not in ("en", "zh", "both"):
         raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
-    path = load_site(site).store_path
-    with closing(reading_store(path)) as base:
-        steps = read_steps(base, newest=STEPS_KEPT)
-        step = next((s for s in steps if session in s.problem.fleet.ids), None)
-    if step is None:
-        raise DataError(
-            f"no plan that is kept serves a session '{session}'",
-            fix="check its id; a session that needs nothing more is in no plan",
-        )
+    file = load_site(site)
+    path = file.store_path
     with closing(Reader(path)) as reader:
         reader.poll()
     record = None if reader.seen is None else reader.seen.sessions.get(session)
-    newest = reader.step is not None and reader.step.number == step.number
-    told = record.short_kwh if newest and record is not None else None
-    found = explained(step, session, short_kwh=told)
+    with closing(reading_store(path)) as base:
+        steps = read_steps(base, newest=STEPS_KEPT)
+        step = next((s for s in steps if session in s.problem.fleet.ids), None)
+    newest = step is not None and reader.step is not None and reader.step.number == step.number
+    if reader.seen is not None and record is not None and not newest:
+        pile = reader.seen.piles.get(record.request.pile)
+        found = explained_at_rest(record, pile, reader.seen.now, file.site.zone)
+    elif step is not None:
+        short = None if record is None else record.short_kwh
+        found = explained(step, session, short_kwh=short)
+    else:
+        raise DataError(
+            f"neither the state nor a plan that is kept knows a session '{session}'",
+            fix="check its id, as `valleyfill top` or the page shows it",
+        )
     if as_json:
         print_document(found)
         return

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from adapters.store.steps import Step
 from models.horizon import instant_of
+from scheduler.at_rest import session_at_rest
 from scheduler.reasons import SHORT_KWH, Reasons
+from scheduler.state import PileState, SessionRecord
 from scheduler.why import why
 
 
@@ -62,6 +65,41 @@ def explained(step: Step, session: str, *, short_kwh: float | None = None) -> di
         else [],
         "behind_the_same_cut": [] if cut is None else [s for s in cut.sessions if s != session],
         "more_kw": None if cut is None or not cut.nodes else cut.more_kw,
+    }
+
+
+def explained_at_rest(
+    record: SessionRecord, pile: PileState | None, now: datetime, zone: ZoneInfo
+) -> dict[str, Any]:
+    """A session that the newest plan need not serve; the keys are those of :func:`explained`.
+
+    Parameters
+    ----------
+    record : SessionRecord
+    pile : PileState or None
+        Its pile.
+    now : datetime
+        The state's instant.
+    zone : ZoneInfo
+        Clock times are given in it.
+    """
+    said = session_at_rest(record, pile, zone)
+    return {
+        "session": record.request.session,
+        "step": None,
+        "at": now.isoformat(),
+        "why": said.text,
+        "why_zh": said.text_zh,
+        "kind": record.state,
+        "planned_kwh": 0.0,
+        "short_kwh": record.short_kwh,
+        "ready_at": None,
+        "cost": 0.0,
+        "saved": 0.0,
+        "leaving_at_would_do": None,
+        "cut": [],
+        "behind_the_same_cut": [],
+        "more_kw": None,
     }
 
 

@@ -14,6 +14,7 @@ from models.horizon import instant_of
 from models.plan import Plan, SessionPlan
 from models.site import Site
 from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
+from scheduler.at_rest import session_at_rest
 from scheduler.draft import Draft
 from scheduler.effects import Alert, PlanSummary, SessionStatus
 from scheduler.fixed import fixed
@@ -120,7 +121,7 @@ def planned(
         status = _with_why(status, reason, problem.horizon.zone, currency)
         sessions[session] = changed(record, status_digest=digest)
         draft.emit(status)
-    unplanned(draft, set(problem.fleet.ids))
+    unplanned(draft, site, set(problem.fleet.ids))
     draft.emit(
         PlanSummary(
             digest=plan.digest,
@@ -148,7 +149,7 @@ def _cut(reasons: Reasons, i: int) -> Cut | None:
     return cuts.of(i) if cuts.known(i) or cuts.looked_for < CUTS_AT_MOST else None
 
 
-def unplanned(draft: Draft, planned_ids: set[str]) -> None:
+def unplanned(draft: Draft, site: Site, planned_ids: set[str]) -> None:
     """Tell where the sessions stand that no plan has to serve: full, served, or out of order."""
     for session, record in list(draft.sessions.items()):
         if session in planned_ids or record.state == "announced":
@@ -156,13 +157,14 @@ def unplanned(draft: Draft, planned_ids: set[str]) -> None:
         served = record.request.energy_kwh - record.delivered_kwh <= SHORT_KWH
         full = record.state == "full"
         short = 0.0 if full or served else record.request.energy_kwh - record.delivered_kwh
+        said = session_at_rest(record, draft.piles.get(record.request.pile), site.zone)
         status = SessionStatus(
             session=session,
             state=record.state,
             promised_kwh=record.delivered_kwh if full else record.promised_kwh,
             short_kwh=short if short > SHORT_KWH else 0.0,
-            why="the vehicle takes no more" if full and not served else "",
-            why_zh="车辆不再接受充电" if full and not served else "",
+            why=said.text,
+            why_zh=said.text_zh,
         )
         digest = _digest(status.state, status.promised_kwh, None, status.short_kwh)
         if digest != record.status_digest:

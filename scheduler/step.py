@@ -74,7 +74,7 @@ def plan_if_wanted(draft: Draft, site: Site, pricing: Pricing) -> Problem | None
     draft.put("plan_wanted", False)
     problem = build_problem(draft, site, pricing)
     if problem.fleet.n == 0:
-        report.unplanned(draft, set())
+        report.unplanned(draft, site, set())
         if problem.microgrid is None:
             return None
     draft.put("solving", problem.digest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from html import escape
 
+from adapters.web.gave_way import gave_way
 from adapters.web.models import LimitRow, NodeRow
 from adapters.web.parts import Frame, card, event_list, power_chart
 from adapters.web.words import say
@@ -102,8 +103,8 @@ def limit_table(f: Frame) -> str:
     heads = "".join(f'<th scope="col">{f.say(k)}</th>' for k in keys)
     rows = "".join(_limit(f, row) for row in f.picture.limits)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{f.say("limits")}"><table>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{f.say("limits")}">'
+        f'<table class="stack"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -116,11 +117,18 @@ def _limit(f: Frame, r: LimitRow) -> str:
     reached = took(r.reached_at)
     if r.unreachable_for_s is not None:
         reached = f'<span class="bad">{f.say("unreachable", r.unreachable_for_s)}</span>'
+    cells = (
+        ("import", "–" if r.import_kw is None else f"{r.import_kw:.0f}"),
+        ("valid", f"{f.clock(r.valid_from)}–{f.clock(r.valid_until)}"),
+        ("received", f.clock(r.received_at)),
+        ("applied", took(r.applied_at)),
+        ("reached", reached),
+        ("shed", f"{r.shed_kw:.1f}"),
+    )
+    told = "".join(f'<td data-label="{f.say(key)}">{text}</td>' for key, text in cells)
     return (
         f'<tr><th scope="row">{escape(r.node)}<span class="where">{escape(r.limit)}</span></th>'
-        f"<td>{'–' if r.import_kw is None else f'{r.import_kw:.0f}'}</td>"
-        f"<td>{f.clock(r.valid_from)}–{f.clock(r.valid_until)}</td><td>{f.clock(r.received_at)}</td>"
-        f"<td>{took(r.applied_at)}</td><td>{reached}</td><td>{r.shed_kw:.1f}</td></tr>"
+        f"{told}</tr>"
     )
 
 
@@ -154,6 +162,7 @@ def parts(f: Frame) -> dict[str, str]:
         "cards": cards(f),
         "power": power_chart(f),
         "limits": limit_table(f),
+        "gave_way": gave_way(f),
         "tree": tree(f),
         "events": event_list(f, (e for e in f.picture.events if e.kind in GRID_KINDS)),
     }

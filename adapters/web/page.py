@@ -95,7 +95,10 @@ def _grid(f: Frame, found: dict[str, str]) -> str:
         [
             _cards(found),
             section("power", f.say("power"), found["power"]),
+            '<div class="two even">',
             section("limits", f.say("limits"), found["limits"]),
+            section("gave_way", f.say("gave_way"), found["gave_way"]),
+            "</div>",
             '<div class="two even">',
             section("tree", f.say("tree"), found["tree"], "tall"),
             section("events", f.say("events"), found["events"], "tall"),

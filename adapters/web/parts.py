@@ -171,8 +171,9 @@ def event_list(f: Frame, rows: Iterable[EventRow], most: int = SHOWN_EVENTS) -> 
 
 
 def section(key: str, title: str, body: str, css: str = "") -> str:
-    """A titled part of the page that is renewed as one."""
+    """A titled part of the page that is renewed as one; a ``tall`` one scrolls by keyboard too."""
+    reach = f' tabindex="0" role="region" aria-label="{title}"' if css == "tall" else ""
     return (
         f'<section class="panel {css}" aria-labelledby="h-{key}"><h2 id="h-{key}">{title}</h2>'
-        f'<div data-part="{key}">{body}</div></section>'
+        f'<div data-part="{key}"{reach}>{body}</div></section>'
     )

@@ -17,7 +17,7 @@ from adapters.web.models import (
     Series,
     Today,
 )
-from adapters.web.piles import Glance, whole
+from adapters.web.piles import NEVER, Glance, whole
 from adapters.web.planned import Planned
 from adapters.web.snapshot import Event
 from adapters.web.told import event_rows, in_force, limit_rows
@@ -26,6 +26,7 @@ from adapters.web.whys import Whys
 from models.horizon import epoch_s
 from models.site import Site
 from models.units import POWER_EPSILON_KW
+from scheduler.at_rest import pile_at_rest, session_at_rest
 from scheduler.draft import Draft
 from scheduler.state import SiteState
 from scheduler.view import Picture as Sums
@@ -92,15 +93,33 @@ class Picture:
     def whole(self, pile: str) -> PileRow:
         """A pile with its sentence and its planned blocks."""
         glance = self.piles[pile]
-        said = self.why(glance.session) if glance.session else ("", "")
-        return whole(glance, self.site, self.seen, self.planned, said)
+        return whole(glance, self.site, self.seen, self.planned, self._why_of(glance))
 
     def why(self, session: str) -> tuple[str, str]:
-        """The sentence of a session in both languages, empty where no plan is kept for it."""
+        """The sentence of a session in both languages; empty where there is none of that name.
+
+        It is the newest plan's; of a session that this plan need not serve, what its state says.
+        """
         record = self.seen.sessions.get(session)
-        if self.whys is None:
+        if record is None:
             return "", ""
-        return self.whys.of(session, None if record is None else record.short_kwh)
+        if self.whys is not None:
+            said = self.whys.of(session, record.short_kwh)
+            if said[0]:
+                return said
+        rest = session_at_rest(record, self.seen.piles.get(record.request.pile), self.site.zone)
+        return rest.text, rest.text_zh
+
+    def _why_of(self, glance: Glance) -> tuple[str, str]:
+        if glance.session:
+            return self.why(glance.session)
+        rest = pile_at_rest(
+            self.site.pile_by_id[glance.pile],
+            self.seen.piles.get(glance.pile, NEVER),
+            mono_s=self.seen.mono_s,
+            silent_kw=self.sums.silent.get(glance.pile),
+        )
+        return rest.text, rest.text_zh
 
     @cached_property
     def overview(self) -> Overview:

@@ -16,7 +16,8 @@ from scheduler.state import PileState, SessionRecord, SiteState
 TIGHT_S = 1_800
 """A vehicle ready with less than this to spare is in time only just."""
 
-_NEVER = PileState()
+NEVER = PileState()
+"""A pile that has not spoken yet."""
 
 
 class Glance(NamedTuple):
@@ -69,7 +70,7 @@ class Glancer:
         held, out = self._held, {}
         for p in self._site.piles:
             name = p.id
-            known = seen.piles.get(name, _NEVER)
+            known = seen.piles.get(name, NEVER)
             session = on.get(name) or announced.get(name, "")
             record = sessions.get(session)
             ready, mute = ready_of.get(session), name in silent
@@ -122,7 +123,17 @@ def whole(
     most = site.pile_by_id[g.pile].max_kw
     record = seen.sessions.get(g.session)
     if record is None:
-        return PileRow(g.pile, g.node, g.look, g.outlook, g.power_kw, g.setpoint_kw, most)
+        return PileRow(
+            pile=g.pile,
+            node=g.node,
+            look=g.look,
+            outlook=g.outlook,
+            power_kw=g.power_kw,
+            setpoint_kw=g.setpoint_kw,
+            max_kw=most,
+            why=why[0],
+            why_zh=why[1],
+        )
     request = record.request
     ready = None if planned is None else planned.ready_of.get(g.session)
     return PileRow(

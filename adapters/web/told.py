@@ -7,6 +7,7 @@ from datetime import datetime
 
 from adapters.web.models import EventRow, LimitRow
 from adapters.web.snapshot import Event
+from models.events import LimitPushed
 from scheduler.state import SiteState
 
 
@@ -47,7 +48,7 @@ def limit_rows(seen: SiteState) -> tuple[LimitRow, ...]:
     return tuple(sorted(found, key=lambda r: r.received_at, reverse=True))
 
 
-def in_force(row: LimitRow, now: datetime) -> bool:
+def in_force(row: LimitRow | LimitPushed, now: datetime) -> bool:
     """Whether a pushed limit holds at an instant."""
     return row.valid_from <= now and (row.valid_until is None or now < row.valid_until)
 

@@ -77,12 +77,23 @@ def test_status_page_and_explain_say_the_same(
     rows = api.get("/api/v1/piles", params=asked).json()["rows"]
     cut = [r for r in rows if "; shared with " in r["why"]]
     assert cut
-    for row in (*cut[:5], *rows[:3]):
+    ready = api.get("/api/v1/piles", params={"limit": 500, "show": "full"}).json()["rows"]
+    assert ready
+    assert all("kWh it asked for; leaves at " in r["why"] for r in ready)
+    for row in (*cut[:5], *rows[:3], *ready[:2]):
         status = json.loads(stage.said[f"valleyfill/v1/depot-1/session/{row['session']}/status"])
         assert main(["explain", row["session"], "--site", str(site), "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
         assert told["why"] == row["why"] == status["why"]
         assert told["why_zh"] == row["why_zh"] == status["why_zh"]
+
+
+def test_every_pile_says_why_in_both_languages(depot: Served) -> None:
+    rows = client(depot).get("/api/v1/piles", params={"limit": 500}).json()["rows"]
+    assert all(r["why"] and r["why_zh"] for r in rows)
+    said = {r["look"]: r["why"] for r in rows}
+    assert said["fault"].startswith("reports GroundFault: gets no power")
+    assert said["free"] == "no vehicle; 7.0 kW to give"
 
 
 def test_a_limit_is_told_with_its_source_and_its_answer(own_depot: Served) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +16,9 @@ from tests.web.browser import Served, needs_chromium, shot, until, wrong_in
 pytestmark = [needs_chromium, pytest.mark.browser]
 
 AXE_RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+
+
+CUT_SEEN_S = 2.0
 
 
 def text_of(browser: Any, css: str) -> str:
@@ -63,17 +68,29 @@ def test_each_view_in_both_languages_light_and_dark_and_on_a_phone(
             assert wrong_in(browser) == []
 
 
-def test_a_limit_cut_comes_onto_the_page_by_itself(own_depot: Served, window: Any) -> None:
-    stage = own_depot.stage
+def test_a_limit_cut_is_on_the_page_within_two_seconds(own_depot: Served, window: Any) -> None:
+    """At 54 piles; of five cuts the quickest counts, since other tests may hold the machine."""
+    stage, took = own_depot.stage, []
     opened(window, own_depot, "grid?lang=en&theme=light")
-    before = text_of(window, '[data-part="cards"] .card .value')
-    assert not before.startswith("90")
-    stage.play([stage.limit(90.0)])
-    until(
-        lambda: text_of(window, '[data-part="cards"] .card .value').startswith("90"),
-        "the new limit is shown",
-    )
+    for kw in (90.0, 88.0, 86.0, 84.0, 82.0):
+        shown = text_of(window, '[data-part="cards"] .card .value')
+        assert not shown.startswith(f"{kw:.0f}")
+        began = time.monotonic()
+        stage.play([stage.limit(kw)])
+        until(
+            lambda kw=kw: text_of(window, '[data-part="cards"] .card .value').startswith(  # type: ignore[misc]
+                f"{kw:.0f}"
+            ),
+            "the new limit is shown",
+        )
+        took.append(time.monotonic() - began)
+        if took[-1] < CUT_SEEN_S:
+            break
+    assert min(took) < CUT_SEEN_S, took
     until(lambda: "dr-1" in text_of(window, '[data-part="limits"]'), "and listed")
+    lowered = text_of(window, '[data-part="gave_way"]')
+    assert "P-00" in lowered
+    assert "→" in lowered
     shot(window, "limit-cut-54-desk-en-light")
 
 
@@ -128,21 +145,37 @@ def test_every_row_says_why_and_the_chart_can_be_read_as_a_table(
     assert "Base load" in text_of(window, "details.numbers table")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("view", ["dispatcher", "grid", "operator"])
-def test_axe_finds_no_serious_fault(view: str, theme: str, depot: Served, window: Any) -> None:
+def serious_faults(browser: Any) -> list[Any]:
+    """What axe-core calls serious or critical on the page as it stands."""
     from axe_playwright_python.base import AXE_SCRIPT
 
-    opened(window, depot, f"{view}?lang=en&theme={theme}")
     # The page's own policy lets no foreign script in; the driver puts axe in past it.
-    window.execute_script(AXE_SCRIPT)
-    found = window.execute_async_script(
+    browser.execute_script(AXE_SCRIPT)
+    found = browser.execute_async_script(
         "const done = arguments[arguments.length - 1];"
         f"axe.run(document, {json.dumps(AXE_RULES)}).then(done);"
     )
-    serious = [
+    return [
         (v["id"], [n["html"][:160] for n in v["nodes"][:3]])
         for v in found["violations"]
         if v["impact"] in ("serious", "critical")
     ]
-    assert serious == []
+
+
+@pytest.mark.parametrize("device", ["window", "phone"])
+@pytest.mark.parametrize(
+    ("size", "view"),
+    [
+        *itertools.product(["depot", "district"], ["dispatcher", "grid", "operator"]),
+        ("microgrid", "operator"),
+    ],
+)
+def test_axe_finds_no_serious_fault(
+    size: str, view: str, device: str, request: pytest.FixtureRequest
+) -> None:
+    page, browser = request.getfixturevalue(size), request.getfixturevalue(device)
+    every = itertools.product(("en", "zh"), ("light", "dark"))
+    some = (("en", "light"), ("zh", "dark"))
+    for lang, theme in every if size == "depot" else some:
+        opened(browser, page, f"{view}?lang={lang}&theme={theme}")
+        assert serious_faults(browser) == [], (lang, theme)

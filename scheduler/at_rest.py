@@ -1,0 +1,87 @@
+"""Why nothing is planned: for a session that no plan serves, and for a pile without one."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from models.pile import Pile
+from scheduler.reasons import SHORT_KWH
+from scheduler.state import PileState, SessionRecord
+from scheduler.why import Why
+
+
+def session_at_rest(record: SessionRecord, pile: PileState | None, zone: ZoneInfo) -> Why:
+    """The sentence of a session that no plan serves.
+
+    Parameters
+    ----------
+    record : SessionRecord
+    pile : PileState or None
+        Its pile; None before that has spoken.
+    zone : ZoneInfo
+        Clock times are given in it.
+    """
+    asked, got = record.request.energy_kwh, record.delivered_kwh
+    leaves = f"{record.request.departure.astimezone(zone):%H:%M}"
+    if record.state == "announced":
+        comes = f"{record.request.arrival.astimezone(zone):%H:%M}"
+        return Why(
+            f"expected at {comes}; needs {asked:.1f} kWh by {leaves}",
+            f"预计 {comes} 到达；{leaves} 前需 {asked:.1f} kWh",
+        )
+    if asked - got <= SHORT_KWH:
+        return Why(
+            f"has the {asked:.1f} kWh it asked for; leaves at {leaves}",
+            f"已充入所需的 {asked:.1f} kWh；{leaves} 离开",
+        )
+    if record.state == "full":
+        return Why(
+            f"the vehicle takes no more: {got:.1f} of {asked:.1f} kWh; leaves at {leaves}",
+            f"车辆不再接受充电：已充 {got:.1f}/{asked:.1f} kWh；{leaves} 离开",
+        )
+    if pile is not None and pile.fault is not None:
+        return Why(
+            f"{asked - got:.1f} kWh short: its pile is out of order",
+            f"缺 {asked - got:.1f} kWh：充电桩故障",
+        )
+    return Why(
+        f"{asked - got:.1f} kWh still to come; no plan serves it yet",
+        f"尚需 {asked - got:.1f} kWh；尚无计划",
+    )
+
+
+def pile_at_rest(pile: Pile, known: PileState, *, mono_s: float, silent_kw: float | None) -> Why:
+    """The sentence of a pile without a session.
+
+    Parameters
+    ----------
+    pile : Pile
+    known : PileState
+    mono_s : float
+        The state's instant, monotonic, s.
+    silent_kw : float or None
+        What it is counted with where it has fallen silent, kW; None for one that talks.
+    """
+    if known.fault is not None:
+        return Why(
+            f"reports {known.fault}: gets no power until that is over",
+            f"报告故障 {known.fault}，恢复前不供电",
+        )
+    if silent_kw is not None and known.heard_mono_s < 0:
+        return Why(
+            f"has never been heard: counted with {silent_kw:.1f} kW",
+            f"从未上线，按 {silent_kw:.1f} kW 计入",
+        )
+    if silent_kw is not None:
+        minutes = (mono_s - known.heard_mono_s) / 60.0
+        return Why(
+            f"not heard for {minutes:.0f} min: counted with {silent_kw:.1f} kW",
+            f"失联 {minutes:.0f} 分钟，按 {silent_kw:.1f} kW 计入",
+        )
+    if known.vehicle:
+        told = known.wanted_kw if known.sent else 0.0
+        return Why(
+            f"a vehicle without a session: gets {told:.1f} kW",
+            f"有车辆但无会话，供电 {told:.1f} kW",
+        )
+    return Why(f"no vehicle; {pile.max_kw:.1f} kW to give", f"无车辆，可供 {pile.max_kw:.1f} kW")
