@@ -79,7 +79,7 @@ def latency(as_json: Json = False, quick: Quick = False) -> None:
         ("solver", "sessions", "load", "shape", "feature", "solve_ms_p50", "solve_cpu_ms_p50"),
         as_json,
         quick,
-        "5,000 and 20,000 sessions are left out, and most repetitions: p99 means little",
+        "5,000 and 20,000 sessions, most repetitions (p99 means little)",
     )
 
 
@@ -91,7 +91,7 @@ def churn(as_json: Json = False, quick: Quick = False) -> None:
         ("solver", "sessions", "changed_without_news", "changed_per_event_p50"),
         as_json,
         quick,
-        "1,000 sessions are left out, and 15 of 25 events",
+        "1,000 sessions, 15 of 25 events",
     )
 
 
@@ -99,14 +99,14 @@ def churn(as_json: Json = False, quick: Quick = False) -> None:
 def peers(as_json: Json = False, quick: Quick = False) -> None:
     """The same problems by PuLP, Pyomo, linopy, cvxpy, ECOS and others, as users write them."""
     columns = ("hand", "sessions", "wall_ms", "cpu_ms", "cost")
-    _report(peers_bench.run, columns, as_json, quick, "1,000 and 20,000 sessions are left out")
+    _report(peers_bench.run, columns, as_json, quick, "1,000 and 20,000 sessions")
 
 
 @app.command()
 def optimality(as_json: Json = False, quick: Quick = False) -> None:
     """Random problems by the flow, HiGHS and OR-tools: how many differ beyond 1e-9."""
     columns = ("against", "problems", "same", "refused", "different")
-    _report(fuzz_bench.run, columns, as_json, quick, "nine of ten problems are left out")
+    _report(fuzz_bench.run, columns, as_json, quick, "nine of ten problems")
 
 
 @app.command("closed-loop")
@@ -127,7 +127,7 @@ def closed_loop(
         "changes_per_session_hour",
         "starts_per_session_hour",
     )
-    left_out = "four of five days are left out, and 150 kW"
+    left_out = "four of five days, 150 kW"
     _report(lambda q, tell: closed_loop_bench.run(data, q, tell), columns, as_json, quick, left_out)
 
 
@@ -244,7 +244,7 @@ def _report(
         found = run(quick, lambda line: _MESSAGES.print(line, style="dim"))
     if quick and left_out:
         found["left_out"] = left_out
-        _MESSAGES.print(f"--quick: {left_out}", style="yellow")
+        _MESSAGES.print(f"--quick leaves out: {left_out}", style="yellow")
     if as_json:
         print(json.dumps(found))
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SIZES = (200, 1_000, 20_000)
+DOCUMENTS = ("latency", "peers", "optimality", "churn", "closed-loop")
 BEGIN, END = "<!-- bench-table -->", "<!-- /bench-table -->"
 Row = tuple[str, ...]
 
@@ -24,6 +25,17 @@ def table(folder: Path) -> str:
     heads = [f"{n:,} sessions" for n in SIZES]
     lines = [f"| what | {' | '.join(heads)} |", "|---" * (1 + len(SIZES)) + "|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
+    days = list(_days(folder))
+    if days:
+        heads = ["a kWh", "delivered", "changes of power", "starts"]
+        lines += ["", f"| recorded days | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
+        lines += [f"| {' | '.join(row)} |" for row in days]
+        lines += ["", "Changes and starts are by session and hour of its stay."]
+    short = [
+        f"{name}: {left}" for name in DOCUMENTS if (left := _read(folder, name).get("left_out"))
+    ]
+    if short:
+        lines += ["", f"Quick runs. Left out: {'; '.join(short)}."]
     return "\n".join(lines)
 
 
@@ -62,17 +74,17 @@ def _rows(folder: Path) -> Iterator[Row]:
     for row in _read(folder, "optimality").get("rows", []):
         told = f"{row['different']} of {row['problems']:,} ({row['refused']} no flow)"
         yield (f"random problems that differ from {row['against']} beyond 1e-9", told, "", "")
+
+
+def _days(folder: Path) -> Iterator[Row]:
     for row in _read(folder, "closed-loop").get("rows", []):
-        name = f"{row['site']}, {row['limit_kw']:g} kW, {row['policy']}"
-        money = f"{row['cost_per_kwh']:.4f} a kWh, {row['delivered_kwh']:,.0f} kWh"
-        yield (name, money, _restlessness(row), "")
-
-
-def _restlessness(row: dict[str, Any]) -> str:
-    if row["starts_per_session_hour"] is None:
-        return ""
-    changes, starts = row["changes_per_session_hour"], row["starts_per_session_hour"]
-    return f"{changes:.2f} changes of power, {starts:.2f} starts a session hour"
+        restless = (row["changes_per_session_hour"], row["starts_per_session_hour"])
+        yield (
+            f"{row['site']}, {row['limit_kw']:g} kW, {row['policy']}",
+            f"{row['cost_per_kwh']:.4f}",
+            f"{row['delivered_kwh']:,.0f} kWh",
+            *("" if value is None else f"{value:.2f}" for value in restless),
+        )
 
 
 def _latency(rows: list[dict[str, Any]]) -> Iterator[Row]:

@@ -31,3 +31,25 @@ def test_the_table_stands_between_its_marks_and_replaces_the_last(tmp_path: Path
     assert once.endswith("\nafter\n")
     with pytest.raises(ValueError, match="bench-table"):
         table.insert("no marks", made)
+
+
+def test_recorded_days_stand_in_a_table_of_their_own_and_a_quick_run_says_so(
+    tmp_path: Path,
+) -> None:
+    common = {"site": "jpl", "limit_kw": 60.0, "delivered_kwh": 861.2, "cost_per_kwh": 0.7069}
+    ours = common | {
+        "policy": "ours",
+        "changes_per_session_hour": 1.1,
+        "starts_per_session_hour": 0.4,
+    }
+    best = common | {
+        "policy": "foresight",
+        "changes_per_session_hour": None,
+        "starts_per_session_hour": None,
+    }
+    document = {"rows": [ours, best], "left_out": "four of five days"}
+    (tmp_path / "closed-loop.json").write_text(json.dumps(document))
+    made = table.table(tmp_path)
+    assert "| jpl, 60 kW, ours | 0.7069 | 861 kWh | 1.10 | 0.40 |" in made
+    assert "| jpl, 60 kW, foresight | 0.7069 | 861 kWh |  |  |" in made
+    assert "Quick runs. Left out: closed-loop: four of five days." in made

@@ -82,3 +82,4 @@ def test_bench_prints_one_document(monkeypatch):
     assert result.exit_code == 0
     document = json.loads(result.stdout)
     assert document["rows"][0]["solver"] == "flow"
+    assert "20,000 sessions" in document["left_out"]
