@@ -39,7 +39,7 @@ from scheduler.demand_response import called as _called
 from scheduler.draft import Draft
 from scheduler.effects import Persist
 from scheduler.pricing import Pricing, lay_in, repeats
-from scheduler.state import AssetState, LimitRecord, NodeState, PileState, changed
+from scheduler.state import UNKNOWN_PILE, AssetState, LimitRecord, NodeState, PileState, changed
 from scheduler.view import HEARTBEAT_LOST_S, MISSED_PERIODS
 from scheduler.voltage import next_cap_kw
 
@@ -60,14 +60,14 @@ def fold(draft: Draft, event: Event, site: Site, pricing: Pricing | None = None)
     if isinstance(event, Received):
         key = topic_of(event)
         last = draft.get("seen").get(key, (-1, -1))
-        if isinstance(event, PricesPushed | BookChosen):
+        if isinstance(event, _TARIFFS):
             # Series of one tariff add up, so a late one may still tell something.
             if repeats(draft, event):
                 return
         elif last >= event.stamp:
             return
         problem = unknown(draft, event, site)
-        if problem is None and pricing is not None and isinstance(event, PricesPushed | BookChosen):
+        if problem is None and pricing is not None and isinstance(event, _TARIFFS):
             problem = pricing.refusal(draft, event)
         if problem is not None:
             draft.emit(problem)
@@ -82,6 +82,7 @@ def fold(draft: Draft, event: Event, site: Site, pricing: Pricing | None = None)
     handler(draft, event, site)
 
 
+_TARIFFS = (PricesPushed, BookChosen)
 _SAMPLED = (PileMeasured, NodeMeasured, AssetMeasured, Heartbeat, PileAcked, AssetAcked)
 """Not journalled one by one: the next one says it again."""
 
@@ -156,7 +157,7 @@ def _born(draft: Draft, event: PileBorn, site: Site) -> None:
 
     What is still on its way to it may yet be obeyed, so that stays counted.
     """
-    before: PileState = draft.piles.get(event.pile, PileState())
+    before: PileState = draft.piles.get(event.pile, UNKNOWN_PILE)
     draft.own("piles")[event.pile] = replace(
         before,
         born=True,
@@ -171,7 +172,7 @@ def _born(draft: Draft, event: PileBorn, site: Site) -> None:
 
 
 def _measured(draft: Draft, event: PileMeasured, site: Site) -> None:
-    before: PileState = draft.piles.get(event.pile, PileState())
+    before: PileState = draft.piles.get(event.pile, UNKNOWN_PILE)
     draft.own("piles")[event.pile] = changed(
         before,
         heard_mono_s=event.mono_s,
@@ -194,7 +195,7 @@ def _acked(draft: Draft, event: PileAcked, site: Site) -> None:
     An acknowledged setpoint counts in full even where the pile says it applied less: it may
     take the rest at any time.
     """
-    before: PileState = draft.piles.get(event.pile, PileState())
+    before: PileState = draft.piles.get(event.pile, UNKNOWN_PILE)
     sent = next((s for s in before.unacked if s.stamp == event.setpoint), None)
     if sent is None and before.acked is not None and before.acked.stamp == event.setpoint:
         sent = before.acked

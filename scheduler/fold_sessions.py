@@ -16,7 +16,7 @@ from scheduler.effects import Rejected, SessionStatus
 from scheduler.fixed import fixed
 from scheduler.learned import Taken, remember
 from scheduler.owed import may_give
-from scheduler.state import PileState, SessionRecord, changed
+from scheduler.state import UNKNOWN_PILE, PileState, SessionRecord, changed
 
 DRAWS_KW = 0.05
 """Above this a vehicle charges; a pile's own electronics stay below it."""
@@ -49,7 +49,7 @@ def requested(draft: Draft, event: SessionRequested, site: Site) -> None:
         sessions[request.session] = replace(known, request=request, state=state, status_digest="")
         draft.news = True
         return
-    pile = draft.piles.get(request.pile, PileState())
+    pile = draft.piles.get(request.pile, UNKNOWN_PILE)
     count = draft.get("session_count") + 1
     draft.put("session_count", count)
     record = SessionRecord(request=request, state="announced", order=count)
@@ -138,7 +138,7 @@ def close(draft: Draft, session: str, why: str) -> None:
     if pile_session.get(record.request.pile) == session:
         del pile_session[record.request.pile]
     piles = draft.own("piles")
-    pile: PileState = piles.get(record.request.pile, PileState())
+    pile: PileState = piles.get(record.request.pile, UNKNOWN_PILE)
     piles[record.request.pile] = replace(
         pile, learned_kw=None, below_since_mono_s=-1.0, probe_mono_s=-1.0, probes=0, probing=False
     )

@@ -17,7 +17,7 @@ from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
 from scheduler.draft import Draft
 from scheduler.learned import LikelyEnergy
 from scheduler.problem import Fleet
-from scheduler.state import PileState, SessionRecord
+from scheduler.state import UNKNOWN_PILE, SessionRecord
 from scheduler.taper import TAPER_SOC, stored_kwh
 
 OVERSTAY = timedelta(minutes=15)
@@ -65,7 +65,7 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
     out: list[Owed] = []
     for session, record in draft.sessions.items():
         request = record.request
-        pile = piles.get(request.pile) or PileState()
+        pile = piles.get(request.pile, UNKNOWN_PILE)
         total = request.energy_kwh
         if not request.is_measured:
             total = likely.total_kwh(total, record.delivered_kwh)

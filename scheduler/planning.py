@@ -21,7 +21,7 @@ from scheduler.owed import Owed, fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, ImbalanceLimit, PhaseLimit, Problem
-from scheduler.state import PileState
+from scheduler.state import UNKNOWN_PILE
 from scheduler.stays import waited_for
 from scheduler.switching import clock_of, switching_terms
 from scheduler.switching_terms import SwitchingTerms
@@ -86,7 +86,7 @@ def _switching(
         return None
     names = [o.record.request.pile for o in owed]
     plates = [site.pile_by_id[name] for name in names]
-    piles = [draft.piles.get(name, PileState()) for name in names]
+    piles = [draft.piles.get(name, UNKNOWN_PILE) for name in names]
     return switching_terms(
         plates, piles, horizon, clock_of(draft.get("now"), draft.get("mono_s"), site.zone)
     )

@@ -101,6 +101,10 @@ class PileState:
     phases_day: int = 0
 
 
+UNKNOWN_PILE = PileState()
+"""A pile of which nothing is known: made once, since it is asked for with each telemetry."""
+
+
 @dataclass(frozen=True)
 class SessionRecord:
     """A session in progress.
