@@ -16,6 +16,7 @@ from adapters.cli_output import print_document, say, tables
 from adapters.config import SiteFile
 from models.horizon import epoch_s, instant_of
 from models.site import Site
+from scheduler.alerts import giving_blocked
 from tariffs.tariff import Tariff
 
 
@@ -144,6 +145,8 @@ def _warnings(file: SiteFile, tariff: Tariff) -> Iterable[str]:
         yield "no node limits power: only a pushed limit would"
     if site.base_load == "none" and site.pv:
         yield "base_load is none although there is PV behind the meter"
+    for node in giving_blocked(site):
+        yield f"vehicles could give back under {node}, but its export_kw is 0: no plan uses them"
 
 
 def _kw(value: float | None) -> str:

@@ -20,7 +20,9 @@ import numpy as np
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.simulate import RUNGS
-from benchmarks.microgrid import CASES, ZONE, Case, depot_of, forecasts, read_case, registers_of
+from benchmarks.microgrid import registers_of
+from benchmarks.microgrid_case import CASES, ZONE, Case, depot_of, read_case
+from benchmarks.microgrid_forecasts import forecasts
 from models.events import DemandCalled, ForecastPushed
 from models.horizon import UTC, instant_of
 from models.site_rules import ResponseRule

@@ -14,7 +14,7 @@ from adapters.data.measured_series import read_ucsd
 from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
 from adapters.forecast.pv import ClearSky
 from adapters.forecast.series import Measured, Method, skill
-from benchmarks.microgrid import FIRST_KNOWN, MOVED_DAYS, PLACE, UCSD, ZONE
+from benchmarks.microgrid_case import FIRST_KNOWN, MOVED_DAYS, PLACE, UCSD, ZONE
 
 COLUMNS = ("series", "hours", "method", "mae_kw", "rmse_kw", "bias_kw", "skill")
 

@@ -22,7 +22,8 @@ from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.series import StepSeries
 from adapters.simulator.simulate import RUNGS
 from adapters.simulator.virtual_assets import VirtualFeeder, VirtualPv, VirtualStorage
-from benchmarks.microgrid import CASES, ZONE, forecasts, read_case, steps
+from benchmarks.microgrid_case import CASES, ZONE, read_case, steps
+from benchmarks.microgrid_forecasts import forecasts
 from models.island import Feeder, IslandRule
 from scheduler.effects import Alert, AssetSetpointSent, Effect
 from scheduler.engine import Engine

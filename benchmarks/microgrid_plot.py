@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 
 from adapters.simulator.trace import Trace
-from benchmarks.microgrid import LIMIT_KW, ZONE
+from benchmarks.microgrid_case import LIMIT_KW, ZONE
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

@@ -22,7 +22,9 @@ from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.simulate import RUNGS
 from adapters.simulator.trace import Trace
 from adapters.simulator.virtual_assets import VirtualStorage
-from benchmarks.microgrid import CASES, ZONE, Case, depot_of, forecasts, read_case, registers_of
+from benchmarks.microgrid import registers_of
+from benchmarks.microgrid_case import CASES, ZONE, Case, depot_of, read_case
+from benchmarks.microgrid_forecasts import forecasts
 from models.events import DemandCalled
 from models.horizon import UTC, FloatArray
 from models.site_rules import ResponseRule

@@ -73,6 +73,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the meter shows more than the limit; piles have been lowered",
         "实测功率超过限值，已降低充电功率",
     ),
+    "giving_blocked": (
+        "vehicles could give back here, but its export_kw is 0: set it in the site file, or drop "
+        "discharge_kw of its piles",
+        "此处车辆可放电，但 export_kw 为 0；请在场站文件中设置，或取消充电桩的 discharge_kw",
+    ),
     "export_exceeded": (
         "more is fed back than may be; curtail generation",
         "反送功率超过限值；请限制发电",
@@ -88,6 +93,7 @@ def watch(draft: Draft, site: Site, picture: Picture) -> None:
     _piles(draft, site, picture, wrong)
     _meters(draft, site, wrong)
     _forecasts(draft, wrong)
+    wrong["giving_blocked"].update(giving_blocked(site))
     alerts = draft.get("alerts")
     for key in [k for k in alerts if k.startswith("starvation/")]:
         session = key.partition("/")[2]
@@ -111,6 +117,23 @@ def _raise(draft: Draft, kind: str, places: Iterable[str]) -> None:
     text, text_zh = TEXTS[kind]
     for where in places:
         raise_alert(draft, kind, where, text, text_zh)
+
+
+def giving_blocked(site: Site) -> tuple[str, ...]:
+    """Nodes through which vehicles could feed back and nothing may flow back.
+
+    Base load takes up what is given at the root; below it a meter's load is not planned with.
+    """
+    if site.v2g is None:
+        return ()
+    reached: set[int] = set()
+    for pile in site.piles:
+        if pile.discharge_kw > 0:
+            reached.update(site.network.path[site.pile_node[pile.id]])
+    if site.base_load != "none":
+        reached.discard(0)
+    nodes = site.network.nodes
+    return tuple(nodes[v].id for v in sorted(reached) if nodes[v].export_kw <= 0.0)
 
 
 def _piles(draft: Draft, site: Site, picture: Picture, wrong: dict[str, set[str]]) -> None:
@@ -162,7 +185,8 @@ def _meters(draft: Draft, site: Site, wrong: dict[str, set[str]]) -> None:
             stated = stated_base_kw(site, v, now) if site.base_load == "envelope" else 0.0
             if node.base_kw > stated + margin_of(draft, site, v) + UNREGISTERED_KW:
                 wrong["unregistered_load"].add(name)
-        if node.above_mono_s >= 0 and mono_s - node.above_mono_s > ABOVE_S:
+        # A later reading must say so too: between two far apart the piles have come down.
+        if node.above_mono_s >= 0 and node.heard_mono_s - node.above_mono_s > ABOVE_S:
             wrong["limit_exceeded"].add(name)
         if -node.power_kw > export_now_kw(draft, site, v, now) + UNREGISTERED_KW:
             wrong["export_exceeded"].add(name)

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.asset_sending import asset_told
-from scheduler.asset_state import asset_talks, held_band_kw, pv_now_kw, reach_kw, sun_kw
-from scheduler.calls import runs
+from scheduler.asset_state import asset_talks, held_band_kw, pv_now_kw, reach_kw
+from scheduler.beside_plan import FADE_H, planned_kw
 from scheduler.draft import Draft
 from scheduler.effects import AssetSetpointSent
 from scheduler.fixed import fixed
@@ -30,9 +31,6 @@ from scheduler.safety import Budget, Outlet
 from scheduler.state import AssetState, NodeState
 from scheduler.timers import renewal_due_s
 from scheduler.view import base_now_kw, export_now_kw, in_emergency
-
-FADE_H = 0.05
-"""Energy above a storage's floor must last so long: three minutes, many times the response."""
 
 BAND_SHARE = 0.002
 """Of an asset's power: a rise smaller than this is not worth a message."""
@@ -54,21 +52,9 @@ class AssetPass:
     stores: dict[str, int] = field(default_factory=dict)
 
 
-def planned_kw(draft: Draft, asset: str) -> float | None:
-    """Power of an asset in the running plan now, kW; None: it says nothing."""
-    plan = draft.plan
-    if plan is None or draft.get("solver_lost"):
-        return None
-    part = plan.assets.get(asset)
-    at = draft.get("now").timestamp()
-    if part is None or at >= plan.end_s:
-        return None
-    return part.at(at)
-
-
 def show_assets(
     draft: Draft, site: Site, names: list[str], outlets: list[Outlet], wanted: dict[str, float],
-    budget: Budget,
+    budget: Budget, beside_kw: Mapping[str, float],
 ) -> AssetPass:  # fmt: skip
     """Shift the piles that give, and add an outlet for each storage; budget grows with them.
 
@@ -80,6 +66,8 @@ def show_assets(
         Power wanted by pile, kW, negative where a vehicle gives back.
     budget : Budget
         Changed in place.
+    beside_kw : mapping of str to float
+        What storages are to do beside their plan, kW.
     """
     done = AssetPass()
     mono_s, lease_s = draft.get("mono_s"), site.lease_s
@@ -101,7 +89,6 @@ def show_assets(
         outlets[i] = _shifted(old, want, high, pile.wanted_kw if pile.sent else 0.0, zero)
         _grow(budget, old, zero)
         done.shift_kw[i] = zero
-    more_kw = beside_plan_kw(draft, site)
     formed_by = forming(draft, site)
     for storage in site.storages:
         state = draft.get("assets").get(storage.id, AssetState())
@@ -116,7 +103,7 @@ def show_assets(
             continue
         out_kw, in_kw = reach_kw(storage, state, FADE_H)
         stopped = bool(draft.get("emergencies")) and in_emergency(draft, site, path)
-        want = (planned_kw(draft, storage.id) or 0.0) + more_kw.get(storage.id, 0.0)
+        want = (planned_kw(draft, storage.id) or 0.0) + beside_kw.get(storage.id, 0.0)
         if stopped:
             out_kw = in_kw = want = 0.0
         want = min(max(want, -out_kw), in_kw)
@@ -128,29 +115,6 @@ def show_assets(
         outlets.append(outlet)
         _grow(budget, plain, out_kw)
     return done
-
-
-def beside_plan_kw(draft: Draft, site: Site) -> dict[str, float]:
-    """While an event runs, what storages take on so that the connection keeps to its plan, kW.
-
-    What load, PV and vehicles do beside the plan would else be missing from what was promised.
-    """
-    plan, now = draft.plan, draft.get("now")
-    if plan is None or not plan.connection_kw or not runs(draft.get("calls").values(), now):
-        return {}
-    node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
-    k = bisect_right(plan.edges_s, now.timestamp()) - 1
-    if node is None or node.load_kw is None or not 0 <= k < len(plan.connection_kw):
-        return {}
-    told = [s for s in site.storages if asset_talks(draft, site, s.id)]
-    if not told:
-        return {}
-    others = node.load_kw + sum(p.power_kw for p in draft.piles.values())
-    others -= sun_kw(draft, site, 0)
-    planned = sum(planned_kw(draft, s.id) or 0.0 for s in told)
-    missing = plan.connection_kw[k] - others - planned
-    whole = sum(s.max_kw for s in told)
-    return {s.id: missing * s.max_kw / whole for s in told}
 
 
 def _shifted(old: Outlet, want: float, held: float, sent: float, zero: float) -> Outlet:

@@ -64,6 +64,7 @@ def with_microgrid(
     horizon = problem.horizon
     sun = _available_kw(draft, site, horizon)
     base = _without_pv(draft, site, net_base_kw)
+    bands = _bands(draft, site, horizon, base[0], sun)
     grid = Microgrid(
         stores=_stores(draft, site, problem),
         sources=Sources(
@@ -77,10 +78,14 @@ def with_microgrid(
         giving=_giving(site, owed),
         calls=terms_of(draft.get("calls"), horizon),
         energy=site.energy,
-        bands=_bands(draft, site, horizon, base[0], sun),
+        bands=bands,
     )
     beside = base[0] - sun.sum(axis=0) - sum(s.max_kw for s in site.storages)
-    peaks = peak_prices(draft, problem, np.maximum(beside, 0.0), terms, beside=False)
+    more = bands.more_kw.copy()
+    more[0] = 0.0
+    peaks = peak_prices(
+        draft, problem, np.maximum(beside, 0.0), terms, beside=False, insured_kw=more
+    )
     return replace(problem, microgrid=grid, peaks=peaks, running_kwh=None)
 
 

@@ -11,6 +11,7 @@ from models.units import ENERGY_EPSILON_KWH
 from scheduler.asset_control import settle_assets, show_assets
 from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
+from scheduler.beside_plan import beside_plan_kw, under_peak_kw
 from scheduler.budget import budget_now
 from scheduler.demand_hold import hold, room_now_kw
 from scheduler.draft import Draft
@@ -40,8 +41,12 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
     budget = budget_now(draft, site, picture)
     assets = has_assets(site)
     wanted = held = sights.wanted(draft) if terms or assets else {}
+    beside = beside_plan_kw(draft, site) if assets else {}
     if terms:
-        held = hold(draft, site, wanted, room_now_kw(draft, site, picture, terms))
+        room = room_now_kw(draft, site, picture, terms)
+        if assets and not beside:
+            beside, room = under_peak_kw(draft, site, wanted, room)
+        held = hold(draft, site, wanted, room)
     if held is wanted and not assets and sights.plenty(budget):
         names, powers = sights.alone(stale if sights.had_plenty else list(draft.piles))
         sights.had_plenty = True
@@ -54,7 +59,7 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
                 for name, o in zip(names, outlets, strict=True)
             ]
         order_kw = islanding(draft, site, names, outlets, budget)
-        shown = show_assets(draft, site, names, outlets, held, budget) if assets else None
+        shown = show_assets(draft, site, names, outlets, held, budget, beside) if assets else None
         order = _order(draft, site, names, draft.get("now"))
         powers = enforce(outlets, [*order, *range(len(names), len(outlets))], budget)
         if shown is not None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
+from models.events import ForecastPushed
 from models.horizon import FloatArray, epoch_s
 from models.site import Site
+from scheduler.asset_state import sun_kw
 from scheduler.draft import Draft
 from scheduler.drawn import Drawn, counted, key_of, month_key
 from scheduler.peak import PeakPrice
@@ -20,6 +23,12 @@ from tariffs.demand import DemandTerm
 from tariffs.demand_room import unavoidable_peak_kw
 from tariffs.demand_rows import demand_rows
 
+PEAK_SERIES = "peak"
+"""``forecast/peak-{root}`` says what a month's peak will reach however well it is steered."""
+
+INSURED_SHARE = 0.3
+"""Of a peak's price: how likely what may come unforeseen is taken to be in a month."""
+
 FORECAST_SHARE = 0.8
 """The forecast of a month's unavoidable peak, as a share of the peak of the month before, which
 was steered too: see docs/decisions/0007-forecast-of-the-peak.md. A share below 1 forgets a peak
@@ -27,19 +36,33 @@ that will not come again; one that must come again is reached anyway."""
 
 
 def site_kw(draft: Draft, site: Site, picture: Picture) -> float:
-    """Power at the root now, kW: by its meter, else base load and piles together."""
+    """Power at the root now, kW: by its meter, else base load and piles together.
+
+    What storages and piles have told since the meter spoke is in it: a meter that speaks once a
+    quarter hour would else make a quarter hour of what was there for a second.
+    """
     mono_s: float = draft.get("mono_s")
     node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
     if node is not None and meter_talks(node, site, mono_s):
+        if node.load_kw is not None:
+            return node.load_kw - sun_kw(draft, site, 0) + picture.talking_kw[0]
         return node.power_kw
     base = base_now_kw(draft, site, 0, draft.get("now"), mono_s)
     return picture.talking_kw[0] + (base if math.isfinite(base) else 0.0)
 
 
 def steady_kw(draft: Draft, site: Site, picture: Picture) -> float:
-    """Power at the root that no talking pile draws, kW; negative while the sun gives more, 0 where
-    it is not known.
+    """Power at the root that no talking pile or storage draws, kW; negative while the sun gives
+    more, 0 where it is not known.
     """
+    node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
+    if (
+        node is not None
+        and node.load_kw is not None
+        and meter_talks(node, site, draft.get("mono_s"))
+    ):
+        # The kernel counts the highest of the last readings; money is counted by the last.
+        return node.load_kw - sun_kw(draft, site, 0) + picture.silent_kw[0]
     base = base_now_kw(draft, site, 0, draft.get("now"), draft.get("mono_s"))
     return (base if math.isfinite(base) else 0.0) + picture.silent_kw[0]
 
@@ -65,6 +88,7 @@ def peak_prices(
     terms: Sequence[DemandTerm],
     *,
     beside: bool = True,
+    insured_kw: FloatArray | None = None,
 ) -> tuple[PeakPrice, ...]:
     """The demand terms of a problem's window.
 
@@ -81,6 +105,9 @@ def peak_prices(
     beside : bool
         False: the base load tells only what cannot be avoided, and the problem counts it itself
         (a microgrid's peaks are those of what is bought).
+    insured_kw : ndarray, shape (T,), optional
+        What may come unforeseen, kW >= 0: at :data:`INSURED_SHARE` of the price room is kept for
+        it under each peak, by prices of their own, so that no other slot may rise for it.
 
     Notes
     -----
@@ -98,11 +125,13 @@ def peak_prices(
         past = drawn.stretches(horizon.start_s)
     found = []
     numbers: dict[int, int] = {}
+    root = problem.node_ids[0]
     for term in terms:
         if not term.tiers:
             continue
         number = numbers[term.month_start_s] = numbers.get(term.month_start_s, -1) + 1
-        reached = _reached_kw(drawn, key_of(number, term), term, now_s)
+        said = said_peak_kw(draft.get("forecasts").get(f"{PEAK_SERIES}-{root}"), term, now_s)
+        reached = _reached_kw(drawn, key_of(number, term), term, now_s, said)
         floor = max(reached, unavoidable_peak_kw(term, horizon, unavoidable))
         rows = demand_rows(
             term,
@@ -127,11 +156,32 @@ def peak_prices(
                     month_key(number, term),
                 )
             )
+        if m and insured_kw is not None:
+            found.append(_insured(found[-1], rows.weight * insured_kw[rows.slot]))
     return tuple(found)
 
 
-def _reached_kw(drawn: Drawn | None, key: str, term: DemandTerm, now_s: int) -> float:
-    """The month's peak so far, or what it will likely reach however well it is steered, kW."""
+def _insured(peak: PeakPrice, more_kw: FloatArray) -> PeakPrice:
+    """The same peak at a share of its price, with what may come unforeseen in each entry, kW."""
+    more = np.bincount(peak.row, weights=more_kw, minlength=peak.offset_kw.size)
+    return replace(
+        peak,
+        offset_kw=peak.offset_kw + more,
+        tiers=tuple((at, INSURED_SHARE * price) for at, price in peak.tiers),
+        insures=True,
+    )
+
+
+def _reached_kw(
+    drawn: Drawn | None, key: str, term: DemandTerm, now_s: int, said_kw: float
+) -> float:
+    """The month's peak so far, or what it will likely reach however well it is steered, kW.
+
+    ``said_kw`` is what a forecaster says of the latter, nan where nobody does.
+    """
+    if math.isfinite(said_kw):
+        same = drawn is not None and drawn.month_s == term.month_start_s
+        return max(drawn.peaks_kw.get(key, 0.0) if drawn is not None and same else 0.0, said_kw)
     if drawn is None:
         return 0.0
     if term.month_start_s > now_s:
@@ -142,16 +192,45 @@ def _reached_kw(drawn: Drawn | None, key: str, term: DemandTerm, now_s: int) -> 
     return max(drawn.peaks_kw.get(key, 0.0), forecast)
 
 
+def said_peak_kw(sent: ForecastPushed | None, term: DemandTerm, now_s: int) -> float:
+    """What a forecaster says that a month's peak will reach however well it is steered, kW.
+
+    The value at the later of now and the month's begin; nan where the series says nothing of it.
+    """
+    if sent is None:
+        return math.nan
+    begun_s = max(term.month_start_s, now_s) - epoch_s(sent.start)
+    slot = begun_s // (60 * sent.slot_minutes)
+    return sent.values[slot] if 0 <= slot < len(sent.values) else math.nan
+
+
 def aims_of(
-    problem: Problem, energy_kwh: FloatArray
+    problem: Problem, energy_kwh: FloatArray, connection_kw: Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[tuple[str, float], ...]]:
-    """What dispatch needs to hold a plan's peaks: power at the root by slot, the highest means."""
-    if not problem.peaks or problem.microgrid is not None:
+    """What dispatch needs to hold a plan's peaks: power at the root by slot, the highest means.
+
+    Parameters
+    ----------
+    problem : Problem
+    energy_kwh : ndarray, shape (E,)
+        Of the plan.
+    connection_kw : sequence of float
+        Power at the root by slot with storage and PV, kW; empty without a microgrid.
+    """
+    if not problem.peaks:
         return (), ()
+    if problem.microgrid is not None:
+        if not connection_kw:
+            return (), ()
+        bought = np.maximum(np.asarray(connection_kw, dtype=np.float64), 0.0)
+        return tuple(connection_kw), _aims(problem, bought)
     by_slot = np.bincount(problem.entry_slot, weights=energy_kwh, minlength=problem.horizon.n)
     slot_kw = by_slot / problem.horizon.slot_h
-    aims = tuple((peak.term, peak.aim_kw(slot_kw)) for peak in problem.peaks)
-    return tuple((slot_kw + problem.peaks[0].base_kw).tolist()), aims
+    return tuple((slot_kw + problem.peaks[0].base_kw).tolist()), _aims(problem, slot_kw)
+
+
+def _aims(problem: Problem, slot_kw: FloatArray) -> tuple[tuple[str, float], ...]:
+    return tuple((p.term, p.aim_kw(slot_kw)) for p in problem.peaks if not p.insures)
 
 
 def _without_room_kw(problem: Problem) -> FloatArray:

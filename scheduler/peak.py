@@ -33,6 +33,9 @@ class PeakPrice:
         Power by slot that no session of the problem draws, kW; it stands in ``offset_kw`` too.
     term : str
         The demand term of a month, as dispatch looks it up.
+    insures : bool
+        True: it is paid by nobody, and keeps room for what may come unforeseen; no cost counts
+        it and dispatch does not hold it.
     """
 
     row: IntArray
@@ -42,6 +45,7 @@ class PeakPrice:
     tiers: tuple[tuple[float, float], ...]
     base_kw: FloatArray = field(default_factory=lambda: np.zeros(0))
     term: str = ""
+    insures: bool = False
 
     def __post_init__(self) -> None:
         if not self.tiers or any(a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(self.tiers)):

@@ -88,7 +88,8 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         inside = edges[first + 1 : first + hi - lo]
         starts = (begin, *inside, end) if hi > lo else ()
         sessions[session] = SessionPlan(starts_s=starts, power_kw=power[lo:hi])
-    site_kw, aims = aims_of(problem, energy)
+    connection_kw = _connection_kw(problem, answer)
+    site_kw, aims = aims_of(problem, energy, connection_kw)
     return Plan(
         digest=problem.digest,
         made_s=problem.horizon.start_s,
@@ -102,7 +103,7 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         aims=aims,
         assets=_assets_of(problem, answer),
         curtailed=_curtailed(problem, answer),
-        connection_kw=_connection_kw(problem, answer),
+        connection_kw=connection_kw,
     )
 
 

@@ -178,7 +178,7 @@ class Solution:
         power = self.root_kw(problem)
         if problem.microgrid is not None:
             power = np.maximum(power, 0.0)
-        return sum(p.money(power) for p in problem.peaks)
+        return sum(p.money(power) for p in problem.peaks if not p.insures)
 
 
 class Solver(Protocol):

@@ -101,7 +101,7 @@ def _solve_all(
             node_ids=site.network.ids,
             parent=np.array(site.network.parents, dtype=np.int64),
             cap_kw=caps[:, lo:hi],
-            fleet=_fleet(site, group),
+            fleet=fleet_of_truth(site, group),
             buy_per_kwh=prices.of_slots(horizon),
             sell_per_kwh=np.zeros(horizon.n),
             surplus_kw=np.zeros(horizon.n),
@@ -186,7 +186,8 @@ def _components(
     return list(groups.values())
 
 
-def _fleet(site: Site, group: Sequence[Vehicle]) -> Fleet:
+def fleet_of_truth(site: Site, group: Sequence[Vehicle]) -> Fleet:
+    """The fleet of vehicles of which every truth is known."""
     n = len(group)
     piles = [site.pile_by_id[v.pile] for v in group]
     wants = np.array([v.wants_kwh for v in group])

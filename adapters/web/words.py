@@ -174,6 +174,7 @@ ALERTS: dict[str, tuple[str, str]] = {
     "meter_implausible": ("Meter implausible", "电表异常"),
     "unregistered_load": ("Unregistered load", "未登记负荷"),
     "limit_exceeded": ("Limit exceeded", "超限"),
+    "giving_blocked": ("No way back", "禁止反送"),
     "export_exceeded": ("Export exceeded", "反送超限"),
     "limit_unreachable": ("Limit out of reach", "限值无法达到"),
     "heartbeat_lost": ("Grid heartbeat lost", "电网心跳中断"),

@@ -392,10 +392,15 @@ class _Silent(highspy.Highs):
         super().enableCallbacks()  # type: ignore[no-untyped-call]
 
 
+def silent_highs() -> highspy.Highs:
+    """A HiGHS that prints nothing, for whoever has a program of this kind of his own."""
+    return _Silent()  # type: ignore[no-untyped-call]
+
+
 @cache
 def _highs() -> highspy.Highs:
     """One silent, single-threaded HiGHS for the process."""
-    highs = _Silent()  # type: ignore[no-untyped-call]
+    highs = silent_highs()
     for option, value in _OPTIONS.items():
         highs.setOptionValue(option, value)
     return highs
