@@ -11,8 +11,19 @@ import numpy as np
 from adapters.solving import WORK_LIMIT
 from adapters.store.steps import Step, Told, versions
 from models.events import Event, Solved
-from scheduler.effects import Alert, Effect, EventAnswer, LimitAnswer, PlanSummary, Solve
+from scheduler.effects import (
+    Alert,
+    Effect,
+    EventAnswer,
+    LimitAnswer,
+    PlanSummary,
+    SessionStatus,
+    Solve,
+)
 from scheduler.problem import Problem
+
+SESSION_FULL = "session/full"
+"""Told once a vehicle is found to take no more, whatever its driver asked for."""
 
 _json = msgspec.json.Encoder()
 
@@ -40,7 +51,7 @@ class Journal:
         return tuple(found)
 
     def told(self, now: datetime, effects: Sequence[Effect]) -> tuple[Told, ...]:
-        """Alerts, and answers to limits and to demand response."""
+        """Alerts, answers to limits and to demand response, and vehicles that were found full."""
         found = []
         for effect in effects:
             if isinstance(effect, Alert):
@@ -50,6 +61,8 @@ class Journal:
                 found.append(Told(now, "answer/limit", about, _body(effect)))
             elif isinstance(effect, EventAnswer):
                 found.append(Told(now, "answer/event", effect.event, _body(effect)))
+            elif isinstance(effect, SessionStatus) and effect.state == "full":
+                found.append(Told(now, SESSION_FULL, effect.session, _body(effect)))
         return tuple(found)
 
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Group = Literal["energy", "service", "use", "grid", "pilot"]
+"""The headings that figures stand under."""
+
+_DECIMALS = {"": 3, "kWh": 1, "%": 1, "h": 2, "kW": 1, "s": 1}
 
 
 @dataclass(frozen=True)
@@ -20,3 +26,19 @@ class Figure:
     policy: str = ""
     note: str = ""
     note_zh: str = ""
+    group: Group = "energy"
+
+    @property
+    def number(self) -> str:
+        """The value as people read it: as many decimals as its unit bears; empty if unknown."""
+        if self.value is None:
+            return ""
+        if not self.unit and float(self.value).is_integer():
+            return f"{self.value:,.0f}"
+        decimals = 4 if self.unit.endswith("/kWh") else _DECIMALS.get(self.unit, 2)
+        return f"{self.value:,.{decimals}f}"
+
+
+def per(part: float, whole: float, times: float = 1.0) -> float | None:
+    """One number over another; None over nothing."""
+    return part / whole * times if whole else None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-import numpy as np
-
-from adapters.report.figure import Figure
+from adapters.report.figure import Figure, Group, per
 from adapters.report.gather import Stretch
+from adapters.report.grid_figures import grid_figures
 from adapters.report.pilot import pilot_figures
+from adapters.report.service import service_figures
 from adapters.saved import savings_against
 from tariffs.bill import session_bills
 from tariffs.bill_lines import Bill
@@ -20,9 +19,6 @@ from tariffs.savings import Saving
 from tariffs.tariff import Tariff
 
 _DOWN = ("alert/pile_fault", "alert/pile_silent")
-
-ON_TIME_SHARE = 0.98
-"""A session is on time when it has got this share of its request by its departure."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +44,15 @@ def figures_of(stretch: Stretch, tariff: Tariff) -> Result:
     site = stretch.file.site
     bills = session_bills(tariff, [r.metered for r in stretch.readings], zone=site.zone)
     savings = tuple(savings_against(tariff, site, stretch.readings, bills))
-    found = [
-        *_energy(stretch, bills, savings, tariff.currency),
-        *_service(stretch),
-        *_use(stretch),
-        *_grid(stretch),
-        *pilot_figures(stretch, tariff),
-    ]
-    return Result(tuple(found), tuple(bills), savings)
+    groups: dict[Group, list[Figure]] = {
+        "energy": _energy(stretch, bills, savings, tariff.currency),
+        "service": service_figures(stretch),
+        "use": _use(stretch),
+        "grid": grid_figures(stretch),
+        "pilot": pilot_figures(stretch, tariff),
+    }
+    found = tuple(replace(f, group=g) for g, own in groups.items() for f in own)
+    return Result(found, tuple(bills), savings)
 
 
 def _energy(
@@ -99,61 +96,6 @@ def _energy(
     return out
 
 
-def _service(stretch: Stretch) -> list[Figure]:
-    sessions = stretch.sessions
-    # Who is still there may yet be served in time.
-    last_s = max(int(s.metered.ends_s[-1]) for s in sessions)
-    over = [s for s in sessions if s.departure is None or s.departure.timestamp() <= last_s]
-    known = [s for s in over if s.served is not None]
-    served = np.array([s.served for s in known], dtype=np.float64)
-    asked = sum(s.asked_kwh or 0.0 for s in known)
-    got = sum(min(s.delivered_kwh, s.asked_kwh or 0.0) for s in known)
-    # The store does not keep when a vehicle was full: what it did not take counts as not given.
-    lost, lost_zh = (
-        "by what was asked, also where the vehicle took less",
-        "按需求计，含车辆少取的电量",
-    )
-    if len(known) < len(sessions):
-        lost += f"; of {len(known)} sessions that are over and whose request is kept"
-        lost_zh += f"；按 {len(known)} 个已结束且留有请求的会话"
-    jain = None
-    if known and float((served**2).sum()) > 0:
-        jain = float(served.sum() ** 2 / (served.size * (served**2).sum()))
-    return [
-        Figure(
-            "of_asked",
-            "Delivered of asked",
-            "满足率",
-            _per(got, asked, 100),
-            "%",
-            "56",
-            lost,
-            lost_zh,
-        ),
-        Figure(
-            "on_time",
-            "On time",
-            "准时率",
-            _per(float((served >= ON_TIME_SHARE).sum()), len(known), 100),
-            "%",
-            "56, 69",
-            lost,
-            lost_zh,
-        ),
-        Figure("fairness", "Fairness (Jain)", "公平性（Jain 指数）", jain, "", "21", lost, lost_zh),
-        Figure(
-            "waited",
-            "Wait for the first kWh, mean",
-            "首次充电平均等待",
-            float(np.mean([s.waited_h for s in sessions])),
-            "h",
-            "56, 69",
-            "with time to spare, waiting for the valley is meant",
-            "停留充裕时等待谷段属正常",
-        ),
-    ]
-
-
 def _use(stretch: Stretch) -> list[Figure]:
     site = stretch.file.site
     hours = (stretch.end - stretch.start).total_seconds() / 3600.0
@@ -169,18 +111,18 @@ def _use(stretch: Stretch) -> list[Figure]:
             "use_time",
             "Utilisation by time",
             "时间利用率",
-            _per(there, len(site.piles) * hours, 100),
+            per(there, len(site.piles) * hours, 100),
             "%",
             "38",
         ),
         Figure(
-            "use_energy", "Utilisation by energy", "电量利用率", _per(kwh, could, 100), "%", "38"
+            "use_energy", "Utilisation by energy", "电量利用率", per(kwh, could, 100), "%", "38"
         ),
         Figure(
             "piles_used",
             "Piles that served a session",
             "有充电记录的桩",
-            _per(len(used), len(site.piles), 100),
+            per(len(used), len(site.piles), 100),
             "%",
             "37",
         ),
@@ -215,7 +157,7 @@ def _use(stretch: Stretch) -> list[Figure]:
             "idle",
             "Plugged in without charging",
             "插枪未充电时间占比",
-            _per(there - sum(s.charging_h for s in stretch.sessions), there, 100),
+            per(there - sum(s.charging_h for s in stretch.sessions), there, 100),
             "%",
             "70",
             "waiting for the valley is in it",
@@ -252,64 +194,5 @@ def _down_h(stretch: Stretch) -> float:
     return total / 3600.0
 
 
-def _grid(stretch: Stretch) -> list[Figure]:
-    answers = [t for t in stretch.told if t["kind"] == "answer/limit"]
-    last = {(t["about"], t["received_at"]): t for t in answers}
-    reached = [t for t in last.values() if t.get("reached_at")]
-    seconds = [(_at(t["reached_at"]) - _at(t["received_at"])).total_seconds() for t in reached]
-    calls = [t for t in stretch.told if t["kind"] == "answer/event"]
-    above = sum(
-        (t["at"] - _at(t["since"])).total_seconds()
-        for t in stretch.told
-        if t["kind"] == "alert/limit_exceeded" and t.get("cleared")
-    )
-    return [
-        Figure("limits", "Limits received", "收到的限值", len(last), "", "17"),
-        Figure("limits_reached", "Limits reached", "已达到的限值", len(reached), "", "17"),
-        Figure(
-            "reach_s",
-            "From receipt to reach, longest",
-            "达到限值最长用时",
-            max(seconds, default=math.nan) if seconds else None,
-            "s",
-            "17",
-            "" if seconds else "no limit was reached in this stretch",
-            "" if seconds else "本期无达到的限值",
-        ),
-        Figure(
-            "above_s",
-            "Meter above the limit",
-            "超限时长",
-            above,
-            "s",
-            "17",
-            "by alerts",
-            "按告警统计",
-        ),
-        Figure(
-            "solver_lost",
-            "Times that planning was lost",
-            "求解中断次数",
-            sum(t["kind"] == "alert/solver_lost" and not t.get("cleared") for t in stretch.told),
-            "",
-            "64",
-            "charging went on by the last plan, or by urgency",
-            "期间按上一计划或紧急程度充电",
-        ),
-        Figure(
-            "demand_response",
-            "Demand response events answered",
-            "需求响应应答",
-            len(calls),
-            "",
-            "14",
-        ),
-    ]
-
-
 def _at(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _per(part: float, whole: float, times: float = 1.0) -> float | None:
-    return part / whole * times if whole else None

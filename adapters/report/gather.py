@@ -5,18 +5,19 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from adapters.config import SiteFile
+from adapters.journal import SESSION_FULL
 from adapters.readings import SessionReadings
 from adapters.store.codec import unpack_event
 from adapters.store.readings import sessions_metered
 from adapters.store.steps import reading_store
 from models.errors import DataError
-from models.events import SessionRequested
+from models.events import DemandCalled, Event, LimitPushed, SessionRequested
 from models.horizon import epoch_s
 from models.session import Request
 from tariffs.metered import Metered
@@ -39,6 +40,8 @@ class SessionLine:
     charging_h, there_h : float
         With power, and metered at all, h.
     metered : Metered
+    took_all : bool
+        The vehicle was found full by its departure and has drawn nothing since.
     """
 
     session: str
@@ -52,6 +55,7 @@ class SessionLine:
     charging_h: float
     there_h: float
     metered: Metered
+    took_all: bool
 
     @property
     def served(self) -> float | None:
@@ -72,7 +76,14 @@ class Stretch:
     readings: tuple[SessionReadings, ...]
     told: tuple[dict[str, Any], ...]
     rungs: dict[str, int]
+    pushed: tuple[LimitPushed, ...]
+    calls: tuple[DemandCalled, ...]
 
+
+E = TypeVar("E", bound=Event)
+
+TOPS_UP_KWH = 0.1
+"""Up to this a vehicle that was found full still counts as having drawn nothing since."""
 
 DRAWS_KW = 0.1
 """Mean power from which a stretch between two readings counts as charging."""
@@ -99,21 +110,29 @@ def gather(file: SiteFile, start: datetime, end: datetime) -> Stretch:
             where=str(file.store_path),
             fix="choose --from and --to inside what the store keeps",
         )
-    asked = _requests(file)
+    asked = {e.request.session: e.request for e in _journalled(file, SessionRequested)}
     told, rungs = _told(file, start, end)
+    full = {t["about"]: t["at"] for t in told if t["kind"] == SESSION_FULL}
     return Stretch(
         file=file,
         start=start,
         end=end,
-        sessions=tuple(_line(file, s, p, m, asked.get(s)) for s, p, m in found),
+        sessions=tuple(_line(file, s, p, m, asked.get(s), full.get(s)) for s, p, m in found),
         readings=tuple(SessionReadings(s, p, "", m) for s, p, m in found),
         told=told,
         rungs=rungs,
+        pushed=tuple(e for e in _journalled(file, LimitPushed) if e.now < end),
+        calls=tuple(e for e in _journalled(file, DemandCalled) if e.now < end),
     )
 
 
 def _line(
-    file: SiteFile, session: str, pile: str, metered: Metered, request: Request | None
+    file: SiteFile,
+    session: str,
+    pile: str,
+    metered: Metered,
+    request: Request | None,
+    full_at: datetime | None,
 ) -> SessionLine:
     hours = (metered.ends_s - metered.starts_s) / 3600.0
     draws = metered.import_kw > DRAWS_KW
@@ -133,20 +152,23 @@ def _line(
         charging_h=float(hours[draws].sum()),
         there_h=float(hours.sum()),
         metered=metered,
+        took_all=full_at is not None
+        and (request is None or full_at <= request.departure)
+        and float(metered.import_kwh[metered.starts_s >= epoch_s(full_at)].sum()) < TOPS_UP_KWH,
     )
 
 
-def _requests(file: SiteFile) -> dict[str, Request]:
-    """The last request of each session that the journal still holds."""
-    out: dict[str, Request] = {}
+def _journalled(file: SiteFile, kind: type[E]) -> list[E]:
+    """The events of one kind that the journal still holds, oldest first."""
+    out = []
     with closing(reading_store(file.store_path)) as base:
         rows = base.execute(
-            "SELECT kind, body FROM journal WHERE kind = 'SessionRequested' ORDER BY id"
+            "SELECT kind, body FROM journal WHERE kind = ? ORDER BY id", (kind.__name__,)
         )
-        for kind, body in rows:
-            event = unpack_event(kind, body)
-            assert isinstance(event, SessionRequested)
-            out[event.request.session] = event.request
+        for name, body in rows:
+            event = unpack_event(name, body)
+            assert isinstance(event, kind)
+            out.append(event)
     return out
 
 

@@ -27,7 +27,7 @@ INDICATORS = (
     Indicator(
         "56",
         ("Service quality and charging efficiency", "服务质量与充电效率"),
-        ("of_asked", "on_time", "waited", "available", "use_energy"),
+        ("of_taken", "on_time_taken", "of_asked", "on_time", "waited", "available", "use_energy"),
         ("per pile: table piles", "分桩数据见 piles 表"),
     ),
     Indicator(
@@ -95,12 +95,12 @@ INDICATORS = (
     Indicator(
         "68",
         ("Every target with its number", "目标、指标、考核"),
-        ("sessions", "energy", "of_asked", "on_time"),
+        ("sessions", "energy", "of_taken", "on_time_taken", "of_asked", "on_time"),
     ),
     Indicator(
         "69",
         ("Fast, cheap, good, to compare", "快、省、优"),
-        ("waited", "price", "on_time", "available"),
+        ("waited", "price", "on_time_taken", "on_time", "available"),
     ),
     Indicator(
         "70",
@@ -136,6 +136,4 @@ def _said(figure: Figure, lang: Lang) -> str:
     name = figure.name_zh if lang == "zh" else figure.name
     if figure.value is None:
         return f"{escape(name)}: –"
-    value = figure.value
-    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
-    return f"{escape(name)}: <strong>{text}</strong> {escape(figure.unit)}"
+    return f"{escape(name)}: <strong>{figure.number}</strong> {escape(figure.unit)}"

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from adapters.journal import SESSION_FULL
 from adapters.store.steps import Step, read_steps, reading_store
 from adapters.web.kept import Kept
 from adapters.web.planned import Planned, of_plan, of_step
@@ -149,8 +150,9 @@ class Reader:
     def _read_told(self) -> None:
         last = self.events[0].number if self.events else 0
         rows = self._base.execute(
-            "SELECT id, at, kind, about, body FROM told WHERE id > ? ORDER BY id DESC LIMIT ?",
-            (last, EVENTS_KEPT),
+            "SELECT id, at, kind, about, body FROM told WHERE id > ? AND kind != ? "
+            "ORDER BY id DESC LIMIT ?",
+            (last, SESSION_FULL, EVENTS_KEPT),
         )
         new = [
             Event(number, datetime.fromisoformat(at), kind, about, msgspec.json.decode(body))
