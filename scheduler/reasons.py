@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
+from scheduler.later_departure import later_departure_s, path_of
 from scheduler.node_loads import node_loads
 from scheduler.problem import FloatArray, Problem
 from scheduler.shortage import Cut, Cuts
@@ -29,7 +30,6 @@ SHORT_KWH = 0.1
 """A session is called short from here on."""
 
 _LEAST_KWH = 1e-6
-_ROUND_S = 60
 
 Bools = NDArray[np.bool_]
 
@@ -203,7 +203,9 @@ class Reasons:
             free=self._free(i, full),
             others=0 if cut is None else max(len(cut.sessions) - 1, 0),
             least_kw=self._least_kw(i) if cut is not None and cut.relaxed else 0.0,
-            later_s=self.later_s(i, short) if kind == "short" else None,
+            later_s=later_departure_s(problem, i, short, self._room_kwh)
+            if kind == "short"
+            else None,
         )
 
     def _short(self, i: int, planned: float) -> float:
@@ -226,7 +228,7 @@ class Reasons:
             return "served"
         if bool(fleet.earliest[i]):
             return "at_once"
-        full_now = any(self.full[v, 0] for v in self._path(i))
+        full_now = any(self.full[v, 0] for v in path_of(self._problem, i))
         if power > POWER_EPSILON_KW:
             throttled = full_now and power < 0.95 * float(fleet.max_kw[i])
             return "throttled" if throttled else "charging"
@@ -246,9 +248,9 @@ class Reasons:
             index = {n: v for v, n in enumerate(problem.node_ids)}
             found = [(index[n], np.array(held, dtype=np.int64)) for n, held in cut.nodes]
         elif kind == "short":
-            found = [(v, slots[self.full[v, slots]]) for v in self._path(i)]
+            found = [(v, slots[self.full[v, slots]]) for v in path_of(self._problem, i)]
         elif kind in ("throttled", "room"):
-            found = [(v, _run_from(self.full[v])) for v in self._path(i)]
+            found = [(v, _run_from(self.full[v])) for v in path_of(self._problem, i)]
         else:
             return ()
         return tuple(s for v, held in found for s in self._spans(v, held))
@@ -264,7 +266,7 @@ class Reasons:
     def _free(self, i: int, full: tuple[Span, ...]) -> str:
         """The lowest node on the path with a limit of its own that has room now."""
         taken = {s.node for s in full}
-        for v in self._path(i):
+        for v in path_of(self._problem, i):
             name = self._problem.node_ids[v]
             if name not in taken and np.isfinite(self._problem.cap_kw[v, 0]):
                 return "" if self.full[v, 0] else name
@@ -281,37 +283,6 @@ class Reasons:
             name = self._periods[int(slots[k])]
             totals[name] = totals.get(name, 0.0) + float(energy[k])
         return max(totals, key=lambda p: totals[p])
-
-    def _path(self, i: int) -> list[int]:
-        """The nodes above a session, its own first."""
-        out, v = [], int(self._problem.fleet.node[i])
-        while v >= 0:
-            out.append(v)
-            v = int(self._problem.parent[v])
-        return out
-
-    def later_s(self, i: int, short_kwh: float) -> int | None:
-        """A later departure at which what is short would fit, everybody else left as planned.
-
-        Returns
-        -------
-        int or None
-            Epoch seconds, rounded up to a minute; None where the window ends before.
-        """
-        problem, fleet = self._problem, self._problem.fleet
-        edges, end = problem.horizon.edges_s, int(fleet.end_s[i])
-        factor, most = float(fleet.count_factor[i]), float(fleet.max_kw[i])
-        path, missing = self._path(i), short_kwh
-        for t in range(int(np.searchsorted(edges, end, side="right")) - 1, problem.horizon.n):
-            begin, stop = max(end, int(edges[t])), int(edges[t + 1])
-            own = most * (stop - begin) / SECONDS_PER_HOUR
-            room = min(float(self._room_kwh[v, t]) for v in path) / factor
-            gain = max(min(own, room), 0.0)
-            if gain >= missing:
-                at = begin + missing / gain * (stop - begin)
-                return math.ceil((at - 1e-6) / _ROUND_S) * _ROUND_S
-            missing -= gain
-        return None
 
 
 def _stretch(energy: FloatArray) -> tuple[int, int] | None:

@@ -59,7 +59,8 @@ def test_leaving_when_it_says_does_serve_everything():
     plan = flow.solve(problem, work_limit=10**9).energy_kwh
     short = problem.fleet.energy_kwh[0] - plan[: problem.offsets[1]].sum()
     assert short > 0.1
-    later = Reasons(problem, plan).later_s(0, float(short))
+    reason = Reasons(problem, plan).of(0, short_kwh=float(short))
+    later = reason.later_s
     assert later is not None
     hours = (later - problem.horizon.start_s) / 3600
     again = problem_of(
