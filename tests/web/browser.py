@@ -18,6 +18,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+from adapters.config import SiteFile
 from adapters.web.api import build_app
 from adapters.web.feed import Feed
 from benchmarks.stage import Stage
@@ -42,7 +43,14 @@ class Served:
 @contextlib.contextmanager
 def served(stage: Stage) -> Iterator[Served]:
     """The page of a stage on a free port."""
-    feed = Feed(stage.file)
+    with serving(stage.file) as (feed, url):
+        yield Served(stage, feed, url)
+
+
+@contextlib.contextmanager
+def serving(file: SiteFile) -> Iterator[tuple[Feed, str]]:
+    """The page of a site's store on a free port: its feed, and where it is."""
+    feed = Feed(file)
     feed.start()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -54,7 +62,7 @@ def served(stage: Stage) -> Iterator[Served]:
     thread.start()
     until(lambda: server.started, "the server has started")
     try:
-        yield Served(stage, feed, f"http://127.0.0.1:{port}")
+        yield feed, f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(10.0)

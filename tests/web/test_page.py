@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from typing import Any
 
 import pytest
@@ -16,9 +15,6 @@ from tests.web.browser import Served, needs_chromium, shot, until, wrong_in
 pytestmark = [needs_chromium, pytest.mark.browser]
 
 AXE_RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
-
-
-CUT_SEEN_S = 2.0
 
 
 def text_of(browser: Any, css: str) -> str:
@@ -68,25 +64,16 @@ def test_each_view_in_both_languages_light_and_dark_and_on_a_phone(
             assert wrong_in(browser) == []
 
 
-def test_a_limit_cut_is_on_the_page_within_two_seconds(own_depot: Served, window: Any) -> None:
-    """At 54 piles; of five cuts the quickest counts, since other tests may hold the machine."""
-    stage, took = own_depot.stage, []
+def test_a_limit_cut_is_shown_on_the_open_page(own_depot: Served, window: Any) -> None:
+    """How soon is measured by ``valleyfill bench page``."""
+    stage = own_depot.stage
     opened(window, own_depot, "grid?lang=en&theme=light")
-    for kw in (90.0, 88.0, 86.0, 84.0, 82.0):
-        shown = text_of(window, '[data-part="cards"] .card .value')
-        assert not shown.startswith(f"{kw:.0f}")
-        began = time.monotonic()
-        stage.play([stage.limit(kw)])
-        until(
-            lambda kw=kw: text_of(window, '[data-part="cards"] .card .value').startswith(  # type: ignore[misc]
-                f"{kw:.0f}"
-            ),
-            "the new limit is shown",
-        )
-        took.append(time.monotonic() - began)
-        if took[-1] < CUT_SEEN_S:
-            break
-    assert min(took) < CUT_SEEN_S, took
+    assert not text_of(window, '[data-part="cards"] .card .value').startswith("82")
+    stage.play([stage.limit(82.0)])
+    until(
+        lambda: text_of(window, '[data-part="cards"] .card .value').startswith("82"),
+        "the new limit is shown",
+    )
     until(lambda: "dr-1" in text_of(window, '[data-part="limits"]'), "and listed")
     lowered = text_of(window, '[data-part="gave_way"]')
     assert "P-00" in lowered
