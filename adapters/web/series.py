@@ -229,8 +229,6 @@ class SeriesMaker:
 
     def know(self, seen: SiteState) -> None:
         """Which group each session's pile belongs to."""
-        if len(self.groups) == 1:
-            return
         self._pile_of = {
             name: self._group_of[r.request.pile]
             for name, r in seen.sessions.items()

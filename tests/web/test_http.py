@@ -26,8 +26,9 @@ from adapters.web.serve import check_reach
 from adapters.web.today import TodayMaker
 from benchmarks.stage_microgrid import microgrid_site
 from models.errors import ConfigurationError
+from models.network import Network
 from scheduler.state import AssetState, PileState, SiteState
-from tests.web.browser import Served, until
+from tests.web.browser import Served, serving, until
 
 
 def client(page: Served, **other: object) -> TestClient:
@@ -281,3 +282,19 @@ def test_schemathesis_finds_no_fault(depot: Served) -> None:
         faultless()
         tried.append(operation.path)
     assert len(tried) == 12
+
+
+def test_a_site_of_one_group_shows_what_is_planned(depot: Served) -> None:
+    site = depot.stage.site
+    root = site.network.root
+    piles = tuple(replace(p, node=root.id) for p in site.piles)
+    alike = replace(site, network=Network((root,)), piles=piles)
+    with serving(replace(depot.stage.file, site=alike)) as (feed, _):
+        found = TestClient(build_app(feed)).get("/api/v1/series").json()
+    assert list(found["parts"]) == ["charging"]
+    ahead = [
+        kw
+        for kw, at in zip(found["parts"]["charging"], found["edges_s"], strict=False)
+        if at > found["now_s"]
+    ]
+    assert max(ahead) > 10.0
