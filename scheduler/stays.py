@@ -5,8 +5,10 @@ dear energy just before a valley that the vehicle is still there for. Where the 
 (``departures = "learned"``), a session's window is made longer: to the last slot in which its
 energy would be cheapest to have, when every kWh of a slot is weighted by the share of similar
 earlier vehicles that were still there, and a kWh missed costs :data:`MISSED_PRICES` times the
-dearest price of the window. A window is never made shorter, only for drivers' guesses, and only
-while everybody's words fit with room to spare: under scarcity others are planned around them.
+dearest price of the window. Where most of the similar vehicles left before their word, a window is
+made shorter in the same way, so that nothing is put off to hours that hardly anybody stayed for.
+Both hold for drivers' guesses only, and only while everybody's energy fits with room to spare:
+under scarcity others are planned around them.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ LEAST_STILL_THERE = 5
 
 MISSED_PRICES = 5.0
 """What a kWh not delivered counts, in dearest prices of the window (docs/decisions/0013)."""
+
+MISSED_PRICES_SOONER = 3.0
+"""The same where a window is made shorter: there waiting is what was asked for."""
 
 _PER_FACTOR_OF_E = 2.0
 """A request e times another's is as far from it as two hours of stay or of clock."""
@@ -80,7 +85,7 @@ def waited_for(
     buy_per_kwh: FloatArray,
     cap_kw: FloatArray,
 ) -> list[Owed]:
-    """The same sessions, with longer windows where similar vehicles stay longer.
+    """The same sessions, with windows by when similar vehicles leave.
 
     Parameters
     ----------
@@ -112,18 +117,23 @@ def waited_for(
     asking = [stay_of(r.arrival_s, r.departure_s, r.energy_kwh, site.zone) for r in requests]
     over_s = _of_similar(asking, ended)
     said_s = np.array([r.departure_s for r in requests])
-    until_s = _last_slot_end_s(
-        said_s[:, None] + over_s,
-        np.array([owed[k].start_s for k in which], dtype=np.float64),
-        np.array([_full_power_h(owed[k]) for k in which]),
-        horizon,
-        buy_per_kwh,
+    ends_s = said_s[:, None] + over_s
+    start_s = np.array([owed[k].start_s for k in which], dtype=np.float64)
+    asked_h = np.array([_full_power_h(owed[k]) for k in which])
+    likely_h = np.array([owed[k].energy_kwh / owed[k].max_kw for k in which])
+    later_s = _last_slot_end_s(ends_s, start_s, asked_h, horizon, buy_per_kwh, MISSED_PRICES)
+    sooner_s = _last_slot_end_s(
+        ends_s, start_s, likely_h, horizon, buy_per_kwh, MISSED_PRICES_SOONER
     )
-    out = list(owed)
-    for k, until in zip(which, until_s.tolist(), strict=True):
-        if until > out[k].end_s:
-            out[k] = replace(out[k], end_s=int(until))
-    return out
+    # Somebody leaves before the word now and then; this is about words that do not hold.
+    sooner_s[np.median(over_s, axis=1) >= 0] = math.inf
+    longer, both = list(owed), list(owed)
+    for k, later, sooner in zip(which, later_s.tolist(), sooner_s.tolist(), strict=True):
+        if later > owed[k].end_s:
+            longer[k] = both[k] = replace(owed[k], end_s=int(later))
+        elif owed[k].start_s < sooner < owed[k].end_s:
+            both[k] = replace(owed[k], end_s=int(sooner))
+    return longer if _crowded(both, site, cap_kw, horizon) else both
 
 
 def _crowded(owed: list[Owed], site: Site, cap_kw: FloatArray, horizon: Horizon) -> bool:
@@ -185,6 +195,7 @@ def _last_slot_end_s(
     full_power_h: FloatArray,
     horizon: Horizon,
     buy_per_kwh: FloatArray,
+    missed_prices: float,
 ) -> FloatArray:
     """The end of the last slot that each session would use were it alone, epoch seconds.
 
@@ -196,6 +207,8 @@ def _last_slot_end_s(
         From when it can charge.
     full_power_h : ndarray, shape (n,)
         How long its energy takes at full power.
+    missed_prices : float
+        What a kWh missed counts, in dearest prices of the window.
 
     Returns
     -------
@@ -208,7 +221,7 @@ def _last_slot_end_s(
     known = alive.sum(axis=1)
     left = (alive[:, :, None] & (ends_s[:, :, None] < edges[None, None, 1:])).sum(axis=1)
     stays = 1.0 - left / (known[:, None] + 1.0)
-    missed = MISSED_PRICES * float(np.max(buy_per_kwh))
+    missed = missed_prices * float(np.max(buy_per_kwh))
     at_risk = buy_per_kwh[None, :] * stays + missed * (1.0 - stays)
     hours = np.clip(end - np.maximum(begin, start_s[:, None]), 0.0, None) / SECONDS_PER_HOUR
     hours[begin >= np.where(alive, ends_s, -math.inf).max(axis=1)[:, None]] = 0.0

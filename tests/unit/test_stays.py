@@ -47,6 +47,34 @@ def test_few_earlier_drivers_teach_nothing() -> None:
     assert taken_by_ten([8.0] * (LEAST_SESSIONS - 1)) > 6.9
 
 
+def taken_by_ten_of_six_hours(left_after_h: list[float], rule: str = "learned") -> float:
+    """The same where everybody says six hours, so that the valley from eleven on is inside."""
+    w = World(
+        site((pile("A"),), departures=rule), tariff=load_book("zhejiang-2026", holidays="none")
+    )
+    past = []
+    for k, hours in enumerate(left_after_h):
+        came = (START - timedelta(days=len(left_after_h) - k)).timestamp()
+        past.append(Taken(7.0, 7.0, True, came, came + 6 * 3600.0, came + 3600.0 * hours))
+    w.state = replace(w.state, history=tuple(past))
+    w.plug("A")
+    w.say(w.request("a", "A", 7.0, hours=6.0))
+    w.wait(7200, step_s=60)
+    return w.registers["A"] - 100.0
+
+
+def test_who_is_known_to_leave_long_before_his_word_is_charged_before_that() -> None:
+    assert taken_by_ten_of_six_hours([1.5] * ENOUGH) > 6.9
+
+
+def test_a_word_that_most_keep_is_waited_for_though_some_leave_early() -> None:
+    assert taken_by_ten_of_six_hours([6.0, 6.0, 6.0, 1.5] * (ENOUGH // 4)) == 0.0
+
+
+def test_a_broken_word_is_still_the_word_where_the_site_does_not_say_otherwise() -> None:
+    assert taken_by_ten_of_six_hours([1.5] * ENOUGH, "stated") == 0.0
+
+
 def test_under_scarcity_the_word_holds() -> None:
     def given(rule: str) -> list[float]:
         """Two ask for 21 kWh within two hours, of which the limit lets 14 through."""
