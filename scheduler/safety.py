@@ -160,7 +160,7 @@ def alone_kw(outlet: Outlet) -> float:
         return granted
     if granted - outlet.held_kw > POWER_EPSILON_KW:
         return possible_kw(outlet, min(outlet.sent_kw, outlet.held_kw))
-    return possible_kw(outlet, outlet.sent_kw) if granted > outlet.sent_kw else granted
+    return possible_kw(outlet, min(granted, outlet.sent_kw))
 
 
 def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> list[float]:
@@ -191,8 +191,8 @@ def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> 
         outlet = outlets[i]
         rise = granted[i] - outlet.held_kw
         if rise <= POWER_EPSILON_KW:
-            if not outlet.may_rise and granted[i] > outlet.sent_kw:
-                result[i] = possible_kw(outlet, outlet.sent_kw)
+            if not outlet.may_rise:
+                result[i] = possible_kw(outlet, min(granted[i], outlet.sent_kw))
             continue
         stay = min(outlet.sent_kw, outlet.held_kw)
         if not outlet.may_rise:
@@ -200,9 +200,7 @@ def enforce(outlets: Sequence[Outlet], order: Sequence[int], budget: Budget) -> 
             continue
         room = max(moving.room_kw(outlet), 0.0)
         power = possible_kw(outlet, outlet.held_kw + min(rise, room))
-        if power <= stay:
-            result[i] = possible_kw(outlet, stay)
-            continue
+        power = max(power, possible_kw(outlet, stay))
         result[i] = power
         moving.take(outlet, max(power - outlet.held_kw, 0.0))
         moving.lean(outlet, max(power - max(outlet.held_kw, outlet.floor_kw), 0.0), 0.0)
