@@ -94,7 +94,7 @@ CHAOS_WORKERS ?= 2
 .PHONY: kill-test fuzz limit-cuts chaos chaos-quick
 # Fault by fault, all 32 of them and the page: half an hour. The quick third is part of `make test`.
 chaos: system install
-	$(BIN)/python -m tests.chaos --out artifacts/chaos.json
+	$(BIN)/python -m tests.chaos --workers $(CHAOS_WORKERS) --out artifacts/chaos.json
 
 # The table of docs/ from the last run's figures.
 .PHONY: chaos-page

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.chaos import field_faults, messages, processes, readers, simulated, strangers
 from tests.chaos.rig import Rig, rig
-from tests.chaos.trial import Fault, Row, try_alone, try_fault
+from tests.chaos.trial import QUICK_WINDOW_S, WINDOW_S, Fault, Row, try_alone, try_fault
 from tests.integration.field import MOSQUITTO
 
 FAULTS: tuple[Fault, ...] = tuple(
@@ -55,11 +55,11 @@ def line(row: Row) -> str:
     return said + (f"  ({'; '.join(row.notes)})" if row.notes else "")
 
 
-def run(faults: Sequence[Fault], folder: Path, *, again: bool = False) -> list[Row]:
+def run(faults: Sequence[Fault], folder: Path, *, window_s: float = WINDOW_S) -> list[Row]:
     """Inject one after the other into one site, telling each row as it comes.
 
-    ``again``: what falls short by a time or by energy alone is tried once more, and both are told:
-    a neighbour may have taken the processor. Nothing above a limit is ever tried again.
+    What falls short by a time or by energy alone is tried once more, and both are told: a
+    neighbour may have taken the processor. Nothing above a limit is ever tried again.
     """
     rows = []
     for fault in faults:
@@ -70,11 +70,12 @@ def run(faults: Sequence[Fault], folder: Path, *, again: bool = False) -> list[R
         return rows
     with rig(folder) as place:
         for fault in (f for f in faults if not f.alone):
-            row = try_fault(fault, place)
+            row = try_fault(fault, place, window_s=window_s)
             print(line(row), flush=True)
-            if again and row.late_only:
-                row = try_fault(fault, place)
-                row = replace(row, notes=(*row.notes, "at the second try"))
+            if row.late_only:
+                first = "; ".join(row.problems)
+                row = try_fault(fault, place, window_s=window_s)
+                row = replace(row, notes=(*row.notes, f"at the second try; the first: {first}"))
                 print(line(row), flush=True)
             rows.append(row)
             if os.environ.get("CHAOS_SECONDS"):
@@ -82,21 +83,21 @@ def run(faults: Sequence[Fault], folder: Path, *, again: bool = False) -> list[R
     return rows
 
 
-def run_share(share: tuple[tuple[int, ...], Path, bool]) -> list[Row]:
+def run_share(share: tuple[tuple[int, ...], Path, float]) -> list[Row]:
     """The same for the faults of these places in the list, in a process of its own."""
-    places, folder, again = share
-    return run([FAULTS[k] for k in places], folder, again=again)
+    places, folder, window_s = share
+    return run([FAULTS[k] for k in places], folder, window_s=window_s)
 
 
 def run_all(
-    faults: Sequence[Fault], folder: Path, workers: int, *, again: bool = False
+    faults: Sequence[Fault], folder: Path, workers: int, *, window_s: float = WINDOW_S
 ) -> list[Row]:
     """As many sites side by side as there are workers."""
     print(_HEAD, flush=True)
     places = [k for k, f in enumerate(FAULTS) if f in faults]
     if workers == 1:
-        return run_share((tuple(places), folder, again))
-    shares = [(tuple(places[k::workers]), folder / f"site-{k}", again) for k in range(workers)]
+        return run_share((tuple(places), folder, window_s))
+    shares = [(tuple(places[k::workers]), folder / f"site-{k}", window_s) for k in range(workers)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         rows = [row for found in pool.map(run_share, shares) for row in found]
     return sorted(rows, key=lambda row: row.number)
@@ -129,7 +130,8 @@ def main() -> int:
     load = os.getloadavg()[0]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        rows = run_all(faults, given.keep or Path(folder), given.workers, again=given.quick)
+        window_s = QUICK_WINDOW_S if given.quick else WINDOW_S
+        rows = run_all(faults, given.keep or Path(folder), given.workers, window_s=window_s)
     real = sum(r.verdict.seconds for r in rows)
     simulated = sum(r.simulated_s for r in rows)
     over = sum(r.verdict.judged_s + r.simulated_over_s for r in rows)
