@@ -34,7 +34,7 @@ STAIR_KW = (7.0, 4.0)
 
 FLOORS = 50
 
-TOLD_EVERY = 4
+TOLD_EVERY = 20
 """After so many cuts it says how far it is."""
 
 
@@ -84,7 +84,7 @@ class Ear:
 def measure(piles: int, cuts: int, folder: Path, *, flood: int = 0) -> dict[str, Any]:
     """The figures of so many cuts at so many piles, with so many other messages a second."""
     chance = random.Random(1)
-    with yard(folder, piles=piles, lease_s=60) as place:
+    with yard(folder, piles=piles, lease_s=30) as place:
         _enlarge(place, piles)
         grid, operator = place.peer("g"), place.peer("op")
         place.daemon.start()
