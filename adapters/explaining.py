@@ -14,6 +14,17 @@ from scheduler.state import PileState, SessionRecord
 from scheduler.why import why
 
 
+def reasons_of(step: Step) -> Reasons:
+    """What the sessions of a step record rest on."""
+    return Reasons(
+        step.problem,
+        step.energy_kwh,
+        periods=step.periods,
+        assets_kw=step.assets_kw,
+        relaxed_kwh=step.relaxed_kwh,
+    )
+
+
 def explained(step: Step, session: str, *, short_kwh: float | None = None) -> dict[str, Any]:
     """A session of a step: sentence in both languages, numbers, and the cut if it ends short.
 
@@ -29,13 +40,7 @@ def explained(step: Step, session: str, *, short_kwh: float | None = None) -> di
     """
     problem = step.problem
     i = problem.fleet.ids.index(session)
-    reasons = Reasons(
-        problem,
-        step.energy_kwh,
-        periods=step.periods,
-        assets_kw=step.assets_kw,
-        relaxed_kwh=step.relaxed_kwh,
-    )
+    reasons = reasons_of(step)
     short = reasons.of(i).short_kwh if short_kwh is None else short_kwh
     cut = reasons.cuts.of(i) if short > SHORT_KWH else None
     reason = reasons.of(i, cut, short_kwh=short)

@@ -22,7 +22,7 @@ from scheduler.microgrid import Giving, Microgrid, Sources, Stores
 from scheduler.peak import PeakPrice
 from scheduler.problem import Problem
 from scheduler.solution import SolverError
-from scheduler.solvers.general import silent_highs
+from scheduler.solvers.general import pass_program, silent_highs
 from tariffs.demand_rows import demand_rows
 from tariffs.metered import Metered
 
@@ -185,23 +185,7 @@ def _solved(program: GeneralProgram) -> FloatArray:
     highs = silent_highs()
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("solver", "ipm")
-    highs.passModel(
-        int(program.cost.size),
-        int(program.row_up.size),
-        int(program.index.size),
-        int(highspy.MatrixFormat.kColwise),
-        int(highspy.ObjSense.kMinimize),
-        0.0,
-        program.cost,
-        program.low,
-        program.up,
-        program.row_low,
-        program.row_up,
-        program.start[:-1],
-        program.index,
-        program.value,
-        np.zeros(program.cost.size, dtype=np.int32),
-    )
+    pass_program(highs, program)
     highs.run()
     status = highs.getModelStatus()
     if status != highspy.HighsModelStatus.kOptimal:

@@ -175,9 +175,7 @@ def short_sessions(steps: Sequence[Step]) -> Iterator[tuple[Step, int]]:
     """Every session that a step leaves short though its stay ends inside the window."""
     for step in steps:
         problem = step.problem
-        given = np.bincount(
-            problem.entry_session, weights=step.energy_kwh, minlength=problem.fleet.n
-        )
+        given = given_kwh(problem, step.energy_kwh)
         short = problem.fleet.energy_kwh - given > SHORT_KWH
         inside = problem.fleet.end_s < problem.horizon.end_s
         for i in np.flatnonzero(short & inside):

@@ -120,13 +120,15 @@ def waited_for(
     ends_s = said_s[:, None] + over_s
     start_s = np.array([owed[k].start_s for k in which], dtype=np.float64)
     asked_h = np.array([_full_power_h(owed[k]) for k in which])
-    likely_h = np.array([owed[k].energy_kwh / owed[k].max_kw for k in which])
     later_s = _last_slot_end_s(ends_s, start_s, asked_h, horizon, buy_per_kwh, MISSED_PRICES)
-    sooner_s = _last_slot_end_s(
-        ends_s, start_s, likely_h, horizon, buy_per_kwh, MISSED_PRICES_SOONER
-    )
     # Somebody leaves before the word now and then; this is about words that do not hold.
-    sooner_s[np.median(over_s, axis=1) >= 0] = math.inf
+    broken = np.flatnonzero(np.median(over_s, axis=1) < 0)
+    likely_h = np.array([owed[which[k]].energy_kwh / owed[which[k]].max_kw for k in broken])
+    sooner_s = np.full(len(which), math.inf)
+    if broken.size:
+        sooner_s[broken] = _last_slot_end_s(
+            ends_s[broken], start_s[broken], likely_h, horizon, buy_per_kwh, MISSED_PRICES_SOONER
+        )
     longer, both = list(owed), list(owed)
     for k, later, sooner in zip(which, later_s.tolist(), sooner_s.tolist(), strict=True):
         if later > owed[k].end_s:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import replace
 from typing import NamedTuple
 
 from adapters.web.models import Outlook, PileLook, PileRow
@@ -122,21 +123,7 @@ def whole(
     """A pile with all that is known of its session."""
     most = site.pile_by_id[g.pile].max_kw
     record = seen.sessions.get(g.session)
-    if record is None:
-        return PileRow(
-            pile=g.pile,
-            node=g.node,
-            look=g.look,
-            outlook=g.outlook,
-            power_kw=g.power_kw,
-            setpoint_kw=g.setpoint_kw,
-            max_kw=most,
-            why=why[0],
-            why_zh=why[1],
-        )
-    request = record.request
-    ready = None if planned is None else planned.ready_of.get(g.session)
-    return PileRow(
+    row = PileRow(
         pile=g.pile,
         node=g.node,
         look=g.look,
@@ -144,6 +131,15 @@ def whole(
         power_kw=g.power_kw,
         setpoint_kw=g.setpoint_kw,
         max_kw=most,
+        why=why[0],
+        why_zh=why[1],
+    )
+    if record is None:
+        return row
+    request = record.request
+    ready = None if planned is None else planned.ready_of.get(g.session)
+    return replace(
+        row,
         session=g.session,
         asked_kwh=request.energy_kwh,
         delivered_kwh=record.delivered_kwh,
@@ -153,8 +149,6 @@ def whole(
         arrival=request.arrival,
         departure=request.departure,
         ready_at=None if ready is None else instant_of(ready),
-        why=why[0],
-        why_zh=why[1],
         blocks=() if planned is None else tuple(planned.blocks(g.session)),
     )
 

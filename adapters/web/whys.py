@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from adapters.explaining import reasons_of
 from adapters.store.steps import Step
 from scheduler.reasons import SHORT_KWH, Reasons
 from scheduler.why import why
@@ -31,14 +32,7 @@ class Whys:
 
     @cached_property
     def _reasons(self) -> Reasons:
-        step = self.step
-        return Reasons(
-            step.problem,
-            step.energy_kwh,
-            periods=step.periods,
-            assets_kw=step.assets_kw,
-            relaxed_kwh=step.relaxed_kwh,
-        )
+        return reasons_of(self.step)
 
     def of(self, session: str, short_kwh: float | None) -> tuple[str, str]:
         """The sentence in both languages; empty where the step has no such session.

@@ -149,7 +149,7 @@ class _Run:
         basis = self._carried(before) if told is None else self._unpacked(told)
         self._warm.began = b"" if basis is None else _packed(basis)
         # Always passed afresh: what HiGHS keeps beside the basis would decide among equal plans.
-        _pass(highs, program)
+        pass_program(highs, program)
         started = basis is not None and self._start(basis)
         if not started:
             highs.setOptionValue("presolve", "on")
@@ -262,12 +262,12 @@ class _Run:
         risky = self._risky(into, out)
         if grid_of(self._problem).stores.n > _MIP_STORES or risky.size > _MIP_PAIRS:
             return value, gap
-        highs = _Silent()  # type: ignore[no-untyped-call]
+        highs = silent_highs()
         highs.setOptionValue("threads", 1)
         highs.setOptionValue("mip_max_nodes", _MIP_NODES)
         highs.setOptionValue("mip_rel_gap", 0.0)
         highs.setOptionValue("mip_abs_gap", _GAP * program.scale)
-        _pass(highs, program)
+        pass_program(highs, program)
         every = np.arange(opened.size, dtype=np.int32)
         highs.changeColsBounds(every.size, every, program.low, opened)
         most = np.where(np.isfinite(opened), opened, self._most_kwh())
@@ -362,7 +362,8 @@ def _nearer(value: FloatArray, low: FloatArray, up: FloatArray) -> np.ndarray:
         return np.isfinite(up) & ((np.abs(value - up) < np.abs(value - low)) | ~np.isfinite(low))
 
 
-def _pass(highs: highspy.Highs, program: GeneralProgram) -> None:
+def pass_program(highs: highspy.Highs, program: GeneralProgram) -> None:
+    """Give a HiGHS a program in place of what it had."""
     highs.clearModel()
     columns, rows = int(program.cost.size), int(program.row_up.size)
     highs.passModel(

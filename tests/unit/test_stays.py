@@ -13,8 +13,8 @@ from tests.world import START, World, pile, site
 ENOUGH = LEAST_SESSIONS + 20
 
 
-def taken_by_ten(left_after_h: list[float], **changes: object) -> float:
-    """kWh that a vehicle has at ten which came at eight and said two hours.
+def taken_by_ten(left_after_h: list[float], *, said_h: float = 2.0, **changes: object) -> float:
+    """kWh that a vehicle has at ten which came at eight and said so many hours.
 
     Earlier drivers said so too, and left after so many hours.
     """
@@ -23,10 +23,10 @@ def taken_by_ten(left_after_h: list[float], **changes: object) -> float:
     past = []
     for k, hours in enumerate(left_after_h):
         came = (START - timedelta(days=len(left_after_h) - k)).timestamp()
-        past.append(Taken(7.0, 7.0, True, came, came + 7200.0, came + 3600.0 * hours))
+        past.append(Taken(7.0, 7.0, True, came, came + 3600.0 * said_h, came + 3600.0 * hours))
     w.state = replace(w.state, history=tuple(past))
     w.plug("A")
-    w.say(w.request("a", "A", 7.0, hours=2.0))
+    w.say(w.request("a", "A", 7.0, hours=said_h))
     w.wait(7200, step_s=60)
     return w.registers["A"] - 100.0
 
@@ -47,32 +47,16 @@ def test_few_earlier_drivers_teach_nothing() -> None:
     assert taken_by_ten([8.0] * (LEAST_SESSIONS - 1)) > 6.9
 
 
-def taken_by_ten_of_six_hours(left_after_h: list[float], rule: str = "learned") -> float:
-    """The same where everybody says six hours, so that the valley from eleven on is inside."""
-    w = World(
-        site((pile("A"),), departures=rule), tariff=load_book("zhejiang-2026", holidays="none")
-    )
-    past = []
-    for k, hours in enumerate(left_after_h):
-        came = (START - timedelta(days=len(left_after_h) - k)).timestamp()
-        past.append(Taken(7.0, 7.0, True, came, came + 6 * 3600.0, came + 3600.0 * hours))
-    w.state = replace(w.state, history=tuple(past))
-    w.plug("A")
-    w.say(w.request("a", "A", 7.0, hours=6.0))
-    w.wait(7200, step_s=60)
-    return w.registers["A"] - 100.0
-
-
 def test_who_is_known_to_leave_long_before_his_word_is_charged_before_that() -> None:
-    assert taken_by_ten_of_six_hours([1.5] * ENOUGH) > 6.9
+    assert taken_by_ten([1.5] * ENOUGH, said_h=6.0) > 6.9
 
 
 def test_a_word_that_most_keep_is_waited_for_though_some_leave_early() -> None:
-    assert taken_by_ten_of_six_hours([6.0, 6.0, 6.0, 1.5] * (ENOUGH // 4)) == 0.0
+    assert taken_by_ten([6.0, 6.0, 6.0, 1.5] * (ENOUGH // 4), said_h=6.0) == 0.0
 
 
 def test_a_broken_word_is_still_the_word_where_the_site_does_not_say_otherwise() -> None:
-    assert taken_by_ten_of_six_hours([1.5] * ENOUGH, "stated") == 0.0
+    assert taken_by_ten([1.5] * ENOUGH, said_h=6.0, departures="stated") == 0.0
 
 
 def test_under_scarcity_the_word_holds() -> None:
