@@ -9,6 +9,7 @@ import random
 import pytest
 
 from models.units import POWER_EPSILON_KW
+from scheduler.imbalance import Imbalance
 from scheduler.safety import Budget, Outlet, alone_kw, enforce, possible_kw
 
 Scene = tuple[list[Outlet], list[int], Budget]
@@ -61,7 +62,7 @@ def possible(o: Outlet, kw: float) -> float:
 
 
 def room(outlets: list[Outlet], drawn: list[float], budget: Budget, i: int) -> float:
-    """What fits at pile ``i`` beside what all draw."""
+    """What fits at pile ``i`` beside what all draw, without limits of imbalance."""
     rooms = []
     for v in outlets[i].path:
         below = [(o, kw) for o, kw in zip(outlets, drawn, strict=True) if v in o.path]
@@ -74,16 +75,65 @@ def room(outlets: list[Outlet], drawn: list[float], budget: Budget, i: int) -> f
     return min(rooms)
 
 
-def slow(outlets: list[Outlet], order: list[int], budget: Budget) -> list[float]:
-    """Who is first takes what fits beside what all draw against orders; then rises wait."""
-    end = [o.floor_kw for o in outlets]
+def even_room(
+    outlets: list[Outlet], most: list[float], least: list[float], budget: Budget, i: int
+) -> float:
+    """By how much pile ``i`` may rise until one phase carries too much more than another, while
+    each pile draws anything between its least and its most.
+    """
+    rooms = [math.inf]
+    one = outlets[i]
+    for v in one.path if budget.uneven and one.amps_per_kw > 0 and len(one.phases) < 3 else ():
+        limit = budget.uneven[v]
+        if limit is None:
+            continue
+        upper, lower = list(limit.upper_a), list(limit.lower_a)
+        for o, top, bottom in zip(outlets, most, least, strict=True):
+            for phase in o.phases if v in o.path and len(o.phases) < 3 else ():
+                upper[phase] += top * o.amps_per_kw
+                lower[phase] += bottom * o.amps_per_kw
+        for mine in one.phases:
+            for other in {0, 1, 2} - set(one.phases):
+                gap = lower[other] + limit.most_a - upper[mine]
+                rooms.append(gap / one.amps_per_kw)
+    return min(rooms)
+
+
+def slow_end(outlets: list[Outlet], order: list[int], budget: Budget) -> list[float]:
+    """Who is first takes what fits beside what all draw against orders; where phases must be even
+    they are asked in turn until nobody can have more.
+    """
     granted = [0.0] * len(outlets)
-    for i in order:
-        o = outlets[i]
-        fits = room(outlets, end, budget, i) + o.floor_kw
-        granted[i] = possible(o, min(o.want_kw, fits)) if o.want_kw > 0 else 0.0
-        end[i] = max(granted[i], o.floor_kw)
+    floors = [o.floor_kw for o in outlets]
+    while True:
+        before = list(granted)
+        for i in order:
+            o = outlets[i]
+            end = [max(g, f) for g, f in zip(granted, floors, strict=True)]
+            want = o.want_kw
+            if not o.may_rise and any(
+                budget.uneven[v] is not None for v in o.path if budget.uneven
+            ):
+                want = min(want, o.sent_kw, o.held_kw)
+            fits = min(
+                room(outlets, end, budget, i) + end[i],
+                even_room(outlets, end, end, budget, i) + end[i],
+            )
+            if want > granted[i]:
+                granted[i] = max(granted[i], possible(o, min(want, fits)))
+        if granted == before or not budget.uneven:
+            return granted
+
+
+def slow(outlets: list[Outlet], order: list[int], budget: Budget) -> list[float]:
+    """What all may have in the end; then rises wait for what the others may still draw."""
+    granted = slow_end(outlets, order, budget)
     drawn = [o.held_kw for o in outlets]
+    most = [max(o.held_kw, o.floor_kw) for o in outlets]
+    least = []
+    for o, end in zip(outlets, granted, strict=True):
+        stays = possible(o, min(o.sent_kw, o.held_kw))
+        least.append(min(o.drawn_kw, max(end, o.floor_kw), max(stays, o.floor_kw)))
     out = list(granted)
     for i in order:
         o = outlets[i]
@@ -92,13 +142,14 @@ def slow(outlets: list[Outlet], order: list[int], budget: Budget) -> list[float]
                 out[i] = possible(o, o.sent_kw)
             continue
         stays = min(granted[i], o.sent_kw, o.held_kw)
-        fits = max(room(outlets, drawn, budget, i), 0.0) if o.may_rise else 0.0
-        risen = possible(o, min(granted[i], o.held_kw + fits))
+        fits = min(room(outlets, drawn, budget, i), even_room(outlets, most, least, budget, i))
+        risen = possible(o, min(granted[i], o.held_kw + max(fits, 0.0)))
         if risen <= stays or not o.may_rise:
             out[i] = possible(o, stays)
         else:
             out[i] = risen
             drawn[i] = max(risen, o.held_kw)
+            most[i] = max(risen, most[i])
     return out
 
 
@@ -110,6 +161,28 @@ def test_the_kernel_does_what_a_slow_one_does_and_leaves_the_budget_as_it_was() 
         found = enforce(outlets, order, budget)
         assert found == pytest.approx(slow(outlets, order, budget), abs=1e-6), number
         assert (budget.kw, budget.amps) == (before.kw, before.amps)
+
+
+def uneven_scene(chance: random.Random) -> Scene:
+    """The same where nodes limit how unevenly their phases are loaded."""
+    outlets, order, budget = scene(chance)
+    for one in outlets:
+        one.drawn_kw = chance.choice([0.0, 0.5, 1.0]) * one.held_kw
+    for _ in budget.kw:
+        base = [chance.uniform(0, 20) for _ in range(3)]
+        limit = Imbalance(chance.choice([0.0, 10.0, 25.0]), base, [b * 0.8 for b in base])
+        budget.uneven.append(chance.choice([None, limit, limit]))
+    return outlets, order, budget
+
+
+def test_the_kernel_keeps_phases_as_even_as_a_slow_one_and_leaves_the_budget_as_it_was() -> None:
+    chance = random.Random(20261126)
+    for number in range(3000):
+        outlets, order, budget = uneven_scene(chance)
+        before = budget.copy()
+        found = enforce(outlets, order, budget)
+        assert found == pytest.approx(slow(outlets, order, budget), abs=1e-6), number
+        assert budget == before
 
 
 def test_where_no_budget_binds_each_gets_what_it_gets_alone() -> None:
