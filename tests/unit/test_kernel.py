@@ -256,3 +256,46 @@ def test_small_rises_use_up_no_more_than_they_are_and_few_amps_count_too() -> No
     # A DC pile at 1,250 V draws less than an ampere for each kW.
     high = plain(amps_per_kw=0.8, min_kw=0.0)
     assert Budget([50.0], [[4.0, 9.0, 9.0]]).room_kw(high) == pytest.approx(5.0)
+
+
+def test_a_rise_leans_on_its_phase_by_what_it_rises_and_no_more() -> None:
+    """20 A apart at most: of 3 kW held on the first phase there is room for 1.4 kW more."""
+    holds = plain(held_kw=3.0, sent_kw=3.0, drawn_kw=3.0)
+    rises = plain(held_kw=0.0, want_kw=1.32, min_kw=0.0)
+    more = plain(held_kw=0.0, want_kw=7.0, min_kw=0.0)
+    budget = Budget([100.0], [None], [Imbalance(20.0, [0.0] * 3, [0.0] * 3)])
+    found = enforce([dataclasses.replace(holds, want_kw=3.0), rises, more], [0, 1, 2], budget)
+    assert found == pytest.approx([3.0, 1.32, 0.08])
+    # One that rises from what it holds: only the difference is new on its phase.
+    up = dataclasses.replace(holds, want_kw=3.5)
+    assert enforce([up, more], [0, 1], budget) == pytest.approx([3.5, 0.9])
+
+
+def test_few_amps_make_phases_uneven_too() -> None:
+    high = plain(amps_per_kw=0.8, min_kw=0.0)
+    budget = Budget([50.0], [None], [Imbalance(4.0, [0.0] * 3, [0.0] * 3)])
+    assert budget.room_kw(high) == pytest.approx(5.0)
+
+
+def test_others_do_not_lean_on_what_one_holds_that_was_told_more_or_less() -> None:
+    """Who may not rise is counted on with the least of what it wants, was told and holds."""
+    limit = Imbalance(10.0, [0.0] * 3, [0.0] * 3)
+    still = plain(phases=(1,), want_kw=7.0, sent_kw=6.0, held_kw=2.2, may_rise=False, min_kw=0.0)
+    third = dataclasses.replace(still, phases=(2,))
+    first = plain(phases=(0,), held_kw=7.0, sent_kw=7.0, drawn_kw=7.0, min_kw=0.0)
+    found = enforce([first, still, third], [1, 2, 0], Budget([99.0], [None], [limit]))
+    assert found[0] == pytest.approx(4.4)
+
+
+def test_a_rise_counts_on_the_least_that_one_who_is_lowered_will_draw() -> None:
+    """Both of the others are told to stop. The one on its own phase may go on longer than the one
+    on the second: so long there is room for 10 A beside it, and not for 10 A more than both.
+    """
+    beside = plain(want_kw=0.0, held_kw=2.0, sent_kw=2.0, drawn_kw=2.0)
+    opposite = plain(phases=(1,), want_kw=0.0, held_kw=5.0, sent_kw=5.0, drawn_kw=5.0)
+    third = plain(phases=(2,), want_kw=2.0, held_kw=2.0, sent_kw=2.0, drawn_kw=2.0)
+    rises = plain(want_kw=2.0, min_kw=0.0)
+    limit = Imbalance(10.0, [0.0] * 3, [0.0] * 3)
+    outlets = [rises, beside, opposite, third]
+    found = enforce(outlets, [0, 1, 2, 3], Budget([99.0], [None], [limit]))
+    assert found == pytest.approx([0.2, 0.0, 0.0, 2.0])
