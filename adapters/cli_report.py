@@ -30,6 +30,7 @@ def report(
     from adapters.report.gather import gather
     from adapters.report.page import report_page
     from adapters.report.tables import write_tables
+    from models.errors import TariffError
 
     if lang not in ("en", "zh"):
         raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
@@ -39,6 +40,12 @@ def report(
     zone = file.site.zone
     stretch = gather(file, start.replace(tzinfo=zone), end.replace(tzinfo=zone))
     held = load_book(tariff or file.site.tariff, settings=file.tariff_settings)
+    if held.currency != file.site.currency:
+        raise TariffError(
+            f"is in {held.currency}, the site counts in {file.site.currency}",
+            where=f"--tariff {tariff or file.site.tariff}",
+            fix=f"name a book in {file.site.currency}",
+        )
     result = figures_of(stretch, held)
     out.mkdir(parents=True, exist_ok=True)
     page = out / "report.html"

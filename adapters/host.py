@@ -16,6 +16,7 @@ from adapters.inbox import Message
 from adapters.journal import Journal
 from adapters.refusals import Refusals, fault
 from adapters.signatures import Keyring
+from adapters.store.flows import FlowSampler
 from adapters.store.readings import Sampler
 from adapters.store.writer import Batch
 from adapters.waiting import AnySetpoint, Waiting
@@ -102,6 +103,7 @@ class Host:
         self._refusals = Refusals(self._site, clock, count)
         self._retained: dict[str, Publish] = {}
         self._sampler = Sampler()
+        self._flows = FlowSampler()
         self._journal = Journal()
         self._kept_mono_s = clock.mono_s()
         self._kept = self._milestone()
@@ -148,6 +150,7 @@ class Host:
             readings=tuple(self._sampler.take(events, self.state)),
             steps=self._journal.steps(facts, answer.effects),
             told=self._journal.told(answer.now, answer.effects),
+            flows=self._flows.take(self.state, self.engine.site),
         )
         return self._sort(answer, refused, by_event, loose, batch)
 
@@ -197,7 +200,7 @@ class Host:
             else:
                 publish.extend(self._remember(p) for p in encode(self._site, effect))
         batch = None
-        told = found.readings or found.steps or found.told
+        told = found.readings or found.steps or found.told or found.flows
         if kept or sent or told or self._worth_keeping(mono_s):
             self._kept_mono_s, self._kept = mono_s, self._milestone()
             batch = replace(found, events=tuple(kept), setpoints=tuple(sent))
@@ -291,7 +294,8 @@ class Host:
     def last_batch(self) -> Batch:
         """The state to be kept when the daemon ends."""
         self._token += 1
-        return Batch(self._token, self._clock.now(), (), (), self.state)
+        left = self._flows.rest()
+        return Batch(self._token, self._clock.now(), (), (), self.state, flows=left)
 
     def raise_epoch(self, epoch: int) -> None:
         """Speak under a new epoch from now on."""

@@ -65,19 +65,21 @@ def calls_taken(stretch: Stretch) -> list[CallTaken]:
     return found
 
 
-def limit_in_force(stretch: Stretch, edges: IntArray) -> FloatArray:
-    """The lowest limit at the root in each slot, pushed ones in it, kW; inf where there is none.
+def limit_in_force(stretch: Stretch, edges: IntArray, node: str) -> FloatArray:
+    """A node's lowest limit in each slot, its own and pushed ones, kW; inf where there is none.
 
     Parameters
     ----------
     stretch : Stretch
     edges : ndarray, shape (n + 1,)
         Slots, epoch seconds. A limit that holds for a part of a slot counts for all of it.
+    node : str
     """
-    root = stretch.file.site.network.root
-    own = [v for v in (root.own_limit_kw, root.contract_kw) if v is not None]
+    network = stretch.file.site.network
+    plate = network.nodes[network.index[node]]
+    own = [v for v in (plate.own_limit_kw, plate.contract_kw) if v is not None]
     out = np.full(edges.size - 1, min(own, default=math.inf))
-    pushed = [p for p in stretch.pushed if p.node == root.id]
+    pushed = [p for p in stretch.pushed if p.node == node]
     for k, p in enumerate(pushed):
         if p.revoked:
             continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters.report.figure import Figure, Group, per
+from adapters.report.flow_figures import flow_figures
 from adapters.report.gather import Stretch
 from adapters.report.grid_figures import grid_figures
 from adapters.report.pilot import pilot_figures
@@ -60,7 +61,6 @@ def _energy(
 ) -> list[Figure]:
     kwh = float(sum(b.energy_kwh for b in bills))
     cost = float(sum(b.exact for b in bills))
-    back = float(sum(s.metered.export_kwh.sum() for s in stretch.sessions))
     out = [
         Figure("sessions", "Sessions", "充电会话", len(stretch.sessions), "", "57"),
         Figure("energy", "Energy delivered", "充电电量", kwh, "kWh", "57"),
@@ -92,8 +92,7 @@ def _energy(
                 "" if s.saved is not None else f"该方式少充 {s.short_kwh:.1f} kWh",
             )
         )
-    out.append(Figure("v2g", "Fed back by vehicles", "车辆反送电量", back, "kWh", "7"))
-    return out
+    return [*out, *flow_figures(stretch)]
 
 
 def _use(stretch: Stretch) -> list[Figure]:

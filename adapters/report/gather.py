@@ -14,6 +14,7 @@ from adapters.config import SiteFile
 from adapters.journal import SESSION_FULL
 from adapters.readings import SessionReadings
 from adapters.store.codec import unpack_event
+from adapters.store.flows import Flowed, Key, read_flows
 from adapters.store.readings import sessions_metered
 from adapters.store.steps import reading_store
 from models.errors import DataError
@@ -78,6 +79,7 @@ class Stretch:
     rungs: dict[str, int]
     pushed: tuple[LimitPushed, ...]
     calls: tuple[DemandCalled, ...]
+    flows: dict[Key, Flowed]
 
 
 E = TypeVar("E", bound=Event)
@@ -123,6 +125,7 @@ def gather(file: SiteFile, start: datetime, end: datetime) -> Stretch:
         rungs=rungs,
         pushed=tuple(e for e in _journalled(file, LimitPushed) if e.now < end),
         calls=tuple(e for e in _journalled(file, DemandCalled) if e.now < end),
+        flows=_flows(file, start, end),
     )
 
 
@@ -170,6 +173,11 @@ def _journalled(file: SiteFile, kind: type[E]) -> list[E]:
             assert isinstance(event, kind)
             out.append(event)
     return out
+
+
+def _flows(file: SiteFile, start: datetime, end: datetime) -> dict[Key, Flowed]:
+    with closing(reading_store(file.store_path)) as base:
+        return read_flows(base, epoch_s(start), epoch_s(end))
 
 
 def _told(

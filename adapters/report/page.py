@@ -10,9 +10,8 @@ import numpy as np
 
 from adapters.curve_plot import CurvePlot
 from adapters.health import own_version
-from adapters.plot_style import COLOURS, STYLE, legend
-from adapters.plots import Area, Band, Line, TimePlot
-from adapters.report.asked_of_grid import limit_in_force
+from adapters.plot_style import COLOURS, STYLE
+from adapters.plots import Line
 from adapters.report.figure import Figure
 from adapters.report.figures import Result
 from adapters.report.gather import Stretch
@@ -24,22 +23,16 @@ from adapters.report.page_lists import (
     table,
 )
 from adapters.report.policy import policy_table
+from adapters.report.power_plot import nodes_plots, power_plot
 from adapters.report.words import T
-from adapters.saved import stays_of
 from adapters.web.words import PERIOD_WORDS, Lang
-from models.horizon import FloatArray, IntArray, epoch_s
-from tariffs.metered import Metered
-from tariffs.savings import uncontrolled
 from tariffs.tariff import Tariff
-
-PLOT_SLOTS = 700
-"""Points of the power plot at most; longer reports show means of longer slots."""
 
 _CSS = """
 body{margin:0;background:var(--bg);color:var(--text)}
 body{font:15px/1.5 system-ui,"Noto Sans SC",sans-serif}
 main{max-width:1080px;margin:0 auto;padding:1.5rem}
-h1{margin:0}h2{margin:0 0 .6rem;font-size:1.1rem}
+h1{margin:0}h2{margin:0 0 .6rem;font-size:1.1rem}h3{margin:.8rem 0 .2rem;font-size:1rem}
 .sub{color:var(--muted)}
 section{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:1rem 1.2rem}
 section{margin:1rem 0}
@@ -63,13 +56,17 @@ def report_page(stretch: Stretch, result: Result, tariff: Tariff, lang: Lang) ->
     last = stretch.end - timedelta(days=1)
     title = f"{site.name}: {stretch.start:%Y-%m-%d} – {last:%Y-%m-%d}"
     dark = COLOURS.split("data-theme=dark]{", 1)[1].split("}", 1)[0]
+    plots = nodes_plots(stretch, lang)
+    below = [f"<section><h2>{word('nodes')}</h2>{plots}</section>"] if plots else []
     body = [
         f'<h1>{escape(title)}</h1><p class="sub">{word("title")} · {escape(tariff.name)} · '
         f"{word('made').format(escape(own_version()))}</p>",
-        f"<section><h2>{word('figures')}</h2>{_figures(result.figures, lang)}</section>",
-        f"<section><h2>{word('power')}</h2>{_power(stretch, tariff, lang)}</section>",
+        f"<section><h2>{word('figures')}</h2>{_figures(result.figures, lang)}"
+        f'<p class="sub">{word("lower_bound")}</p></section>',
+        f"<section><h2>{word('power')}</h2>{power_plot(stretch, tariff, lang)}</section>",
         f"<section><h2>{word('periods')}</h2>{_periods(result, lang)}</section>",
         f"<section><h2>{word('limits')}</h2>{limits_table(stretch, lang)}</section>",
+        *below,
         f"<section><h2>{word('calls')}</h2>{calls_table(stretch, lang)}</section>",
         f"<section><h2>{word('indicators')}</h2>{policy_table(result.figures, lang)}</section>",
     ]
@@ -112,57 +109,6 @@ def _figures(figures: tuple[Figure, ...], lang: Lang) -> str:
         f"{word('value')}</th><th></th><th>{word('policy')}</th><th>{word('note')}</th></tr>"
         f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
-
-
-def _power(stretch: Stretch, tariff: Tariff, lang: Lang) -> str:
-    site, lo, hi = stretch.file.site, epoch_s(stretch.start), epoch_s(stretch.end)
-    step = max(900, -(-(hi - lo) // PLOT_SLOTS // 900) * 900)
-    edges = np.arange(lo, hi + step, step, dtype=np.int64)
-    charged = mean_kw([s.metered for s in stretch.sessions], edges)
-    at_once = mean_kw(uncontrolled(stays_of(site, stretch.readings)), edges)
-    limits = limit_in_force(stretch, edges)
-    words = [T[k][lang == "zh"] for k in ("as_charged", "at_once")]
-    lines = [Line(words[1], "c4", [float(x) for x in at_once])]
-    keys = [("c1", words[0]), ("c4", words[1])]
-    if bool(np.isfinite(limits).any()):
-        name = T["limit"][lang == "zh"]
-        lines.append(Line(name, "limit", [float(v) if np.isfinite(v) else None for v in limits]))
-        keys.append(("limit", name))
-    bands = []
-    if hi - lo <= 8 * 86_400:
-        steps = tariff.steps(lo, hi, site.zone)
-        ends = [*steps.starts_s[1:].tolist(), hi]
-        bands = [
-            Band("", str(p), int(a), int(b))
-            for p, a, b in zip(steps.period, steps.starts_s, ends, strict=True)
-        ]
-        named = dict.fromkeys(b.css for b in bands)
-        keys += [(p, PERIOD_WORDS[p][lang == "zh"]) for p in named if p in PERIOD_WORDS]
-    plot = TimePlot(
-        title=T["power"][lang == "zh"],
-        unit="kW",
-        edges_s=edges.tolist(),
-        zone=site.zone,
-        areas=[Area(words[0], "c1", [float(x) for x in charged])],
-        lines=lines,
-        bands=bands,
-        width=1040,
-    )
-    said = f'<p class="sub">{escape(T["in_force"][lang == "zh"])}</p>'
-    return plot.svg() + legend(keys) + said
-
-
-def mean_kw(meters: list[Metered], edges: IntArray) -> FloatArray:
-    """Mean power of several meters together in each slot, kW."""
-    total = np.zeros(edges.size)
-    for m in meters:
-        knots = np.append(m.starts_s, m.ends_s[-1])
-        # Gaps between stretches carry no energy: cumulate at both ends of each.
-        x = np.stack([m.starts_s, m.ends_s], axis=1).ravel()
-        done = np.cumsum(m.import_kwh)
-        y = np.stack([done - m.import_kwh, done], axis=1).ravel()
-        total += np.interp(edges, x, y) if knots.size else 0.0
-    return np.asarray(np.diff(total) * 3600.0 / np.diff(edges), dtype=np.float64)
 
 
 def _periods(result: Result, lang: Lang) -> str:

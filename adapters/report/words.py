@@ -9,7 +9,7 @@ T = {
     "value": ("Value", "数值"),
     "policy": ("Policy item", "政策条目"),
     "note": ("Note", "备注"),
-    "power": ("Power of all sessions", "全部会话功率"),
+    "power": ("Power", "功率"),
     "as_charged": ("As charged", "实际"),
     "at_once": ("Charging at once", "即插即充"),
     "served": ("Served share of each session", "各会话满足率"),
@@ -38,9 +38,24 @@ T = {
     "grid_group": ("Grid limits and planning", "电网限值与计划"),
     "pilot_group": ("Vehicle-grid interaction", "车网互动"),
     "limits": ("Limits received", "收到的限值"),
+    "nodes": ("Nodes below that were limited", "受限的下级节点"),
+    "base": ("Base load", "基础负荷"),
+    "v2g": ("Given back (V2G)", "车辆放电（V2G）"),
+    "storage": ("Storage", "储能"),
+    "pv": ("PV", "光伏"),
+    "net": ("At the connection", "并网点净功率"),
+    "by_meter": ("By its meter", "节点电表"),
+    "lower_bound": (
+        "What is said of what vehicles could take is a lower bound: only a vehicle found full by "
+        "its departure counts by what it took, every other one by what its driver asked.",
+        "“按车辆可充电量”的指标为下限：仅离开前确认充满的车辆按实际可充电量计，其余按车主申报需求计。",
+    ),
     "in_force": (
-        "The limit line is the limit in force at the root, limits pushed by the grid in it.",
-        "限值线为根节点当时有效的限值，含电网下发的限值。",
+        "The limit line is the limit in force at the root: the lowest of what the grid pushed and "
+        "what the daemon applied, the failsafe of a silent grid company in it. Charging at once is "
+        "drawn on top of base load and PV.",
+        "限值线为根节点当时有效的限值：取电网下发值与程序执行值（含主站失联时的保底限值）中的最低者。"
+        "即插即充曲线叠加在基础负荷与光伏之上。",
     ),
     "no_limits": ("None was received.", "本期未收到。"),
     "calls": ("Demand response events", "需求响应事件"),

@@ -11,11 +11,13 @@ from pathlib import Path
 from adapters.journal import Journal
 from adapters.simulator.inprocess import EngineLike
 from adapters.solving import RUNGS
+from adapters.store.flows import FlowSampler
 from adapters.store.readings import Sampler
 from adapters.store.schema import open_store
 from adapters.store.writer import Batch, Writer
 from models.errors import StoreError
 from models.events import Event, Solved
+from models.site import Site
 from scheduler.cascade import started_from
 from scheduler.effects import Effect, Persist, SetpointSent, Solve
 from scheduler.problem import Problem
@@ -36,6 +38,8 @@ class Recording:
         The engine.
     path : Path
         The store; there must be none yet.
+    site : Site
+        The engine's.
 
     Raises
     ------
@@ -43,11 +47,13 @@ class Recording:
         If there is one already: a run is not written over another.
     """
 
-    def __init__(self, engine: EngineLike, path: Path) -> None:
+    def __init__(self, engine: EngineLike, path: Path, site: Site) -> None:
         if path.exists():
             raise StoreError("is there already", where=str(path), fix="name another file")
         self._engine = engine
-        self._sampler, self._journal = Sampler(), Journal()
+        self._site = site
+        self._sampler, self._journal, self._flows = Sampler(), Journal(), FlowSampler()
+        self._last: SiteState | None = None
         self._token = self._done = 0
         self._written = threading.Condition()
         self._failure = ""
@@ -78,9 +84,19 @@ class Recording:
             readings=tuple(self._sampler.take(events, state)),
             steps=self._journal.steps(told, effects),
             told=self._journal.told(state.now, effects),
+            flows=self._flows.take(state, self._site),
         )
+        self._last = state
         self._asked = next((e.problem for e in effects if isinstance(e, Solve)), self._asked)
-        if batch.events or batch.setpoints or batch.readings or batch.steps or batch.told:
+        found = (
+            batch.events,
+            batch.setpoints,
+            batch.readings,
+            batch.steps,
+            batch.told,
+            batch.flows,
+        )
+        if any(found):
             self._put(batch)
         return state, effects, due
 
@@ -91,7 +107,10 @@ class Recording:
         return replace(event, rungs=RUNGS, start=started_from(self._asked, RUNGS))
 
     def close(self) -> None:
-        """Write what waits."""
+        """Write what waits, with what is known of the quarter hour that runs."""
+        left, state = self._flows.rest(), self._last
+        if left and state is not None:
+            self._put(Batch(self._token + 1, state.now, (), (), state, flows=left))
         self._wait(0)
         self._writer.stop()
 

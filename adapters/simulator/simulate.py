@@ -166,7 +166,7 @@ def closed_loop(
     engine: EngineLike = Engine(site, tariff)
     with ExitStack() as stack:
         if store is not None:
-            engine = stack.enter_context(closing(Recording(engine, store)))
+            engine = stack.enter_context(closing(Recording(engine, store, site)))
         trace = run(
             engine,
             VirtualDepot(site, replay.vehicles, start_s=begin),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from adapters.store.flows import forget_flows
 from adapters.store.readings import forget_readings, open_to_read
 from models.errors import StoreError
 from models.horizon import epoch_s, instant_of
@@ -23,9 +24,10 @@ def forget(base: sqlite3.Connection, now: datetime, days: int) -> None:
     """Let go of what is older than its retention; the state itself is never touched.
 
     Sessions are in their readings, the journal, the step records and what was told. Meters of
-    nodes name nobody and are kept for the yearly rules of tariffs.
+    nodes and what flowed name nobody and are kept for the yearly rules of tariffs.
     """
     forget_readings(base, now)
+    forget_flows(base, now)
     oldest = now - timedelta(days=days)
     text = oldest.isoformat()
     base.execute("DELETE FROM readings WHERE session != '' AND at_s < ?", (epoch_s(oldest),))

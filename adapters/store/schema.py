@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.errors import StoreError
 
-VERSION = 4
+VERSION = 5
 """Of the tables, in ``PRAGMA user_version``. A store of a higher version is refused."""
 
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -40,6 +40,11 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
         "kind TEXT NOT NULL, about TEXT NOT NULL, body TEXT NOT NULL)",
     ),
     4: ("ALTER TABLE readings ADD COLUMN reactive_kvarh REAL",),
+    5: (
+        "CREATE TABLE flows (kind TEXT NOT NULL, name TEXT NOT NULL, at_s INTEGER NOT NULL, "
+        "kw REAL NOT NULL, seen_s REAL NOT NULL, PRIMARY KEY (kind, name, at_s)) WITHOUT ROWID",
+        "CREATE INDEX flows_by_time ON flows (at_s)",
+    ),
 }
 """What leads to each version from the one before."""
 

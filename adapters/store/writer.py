@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from adapters.store.codec import pack_event, pack_plan, pack_state
+from adapters.store.flows import Flow, write_flows
 from adapters.store.readings import Reading, write_readings
 from adapters.store.retention import DAYS, forget
 from adapters.store.schema import begin_epoch
@@ -56,6 +57,8 @@ class Batch:
         Plans with all that made them.
     told : tuple of Told
         Alerts and answers.
+    flows : tuple of Flow
+        Quarter hours that ended.
     """
 
     token: int
@@ -66,6 +69,7 @@ class Batch:
     readings: tuple[Reading, ...] = ()
     steps: tuple[Step, ...] = ()
     told: tuple[Told, ...] = ()
+    flows: tuple[Flow, ...] = ()
 
 
 class Writer:
@@ -154,6 +158,7 @@ class Writer:
         readings = tuple(r for b in self._waiting for r in b.readings)
         end = self._waiting[-1]
         told = tuple(t for b in self._waiting for t in b.told)[-TOLD_KEPT:]
+        flows = tuple(f for b in self._waiting for f in b.flows)
         self._waiting = [
             Batch(
                 end.token,
@@ -164,6 +169,7 @@ class Writer:
                 readings,
                 end.steps,
                 told,
+                flows,
             )
         ]
 
@@ -224,6 +230,7 @@ class Writer:
                 write_readings(base, (r for b in batches for r in b.readings))
                 write_steps(base, (s for b in batches for s in b.steps))
                 write_told(base, [t for b in batches for t in b.told])
+                write_flows(base, (f for b in batches for f in b.flows))
                 self._snapshot(end)
                 base.execute("COMMIT")
             except BaseException:

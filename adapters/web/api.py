@@ -24,6 +24,7 @@ from adapters.web.feed import Feed
 from adapters.web.models import (
     AssetRow,
     EventRow,
+    History,
     LimitRow,
     NodeRow,
     Overview,
@@ -40,7 +41,7 @@ from adapters.web.parts import Frame
 from adapters.web.picture import Picture
 from adapters.web.snapshot import decode_plan
 from adapters.web.words import Lang
-from models.horizon import instant_of
+from models.horizon import epoch_s, instant_of
 
 CHART = 900
 """Width of the first chart, before the reader's own is known, CSS pixels."""
@@ -57,6 +58,7 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Search = Annotated[str, Query(max_length=64)]
 Width = Annotated[int, Query(ge=200, le=4_000)]
 Newest = Annotated[int, Query(ge=1, le=400)]
+Hours = Annotated[int, Query(ge=1, le=31 * 24)]
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 _GONE: dict[int | str, dict[str, Any]] = {
@@ -192,6 +194,11 @@ def _api(app: FastAPI, feed: Feed) -> None:
     def series() -> Series:
         """Power at the point of connection, measured and planned, and its prices."""
         return _seen(feed).series
+
+    @app.get("/api/v1/history", responses=_GONE)
+    def history(hours: Hours = 24) -> History:
+        """What flowed in the last hours: base load, piles, storage, PV, meters and limits."""
+        return feed.history(epoch_s(_seen(feed).seen.now), hours)
 
     @app.get("/api/v1/piles", responses=_GONE)
     def piles(

@@ -12,8 +12,10 @@ from typing import Literal
 
 from adapters.books import load_book
 from adapters.config import SiteFile
+from adapters.store.flows import Flowed, read_flows
+from adapters.store.readings import EVERY_S
 from adapters.store.steps import Step, StepHead, list_steps, reading_store
-from adapters.web.models import Overview, Savings
+from adapters.web.models import History, Overview, Savings
 from adapters.web.money import savings_of
 from adapters.web.picture import Picture
 from adapters.web.piles import Glancer
@@ -111,6 +113,22 @@ class Feed:
         with closing(reading_store(self.file.store_path)) as base:
             return list_steps(base, newest)
 
+    def history(self, now_s: int, hours: int) -> History:
+        """What flowed in so many hours until the quarter hour that runs."""
+        end = now_s // EVERY_S * EVERY_S
+        starts = range(end - hours * 3600, end, EVERY_S)
+        with closing(reading_store(self.file.store_path)) as base:
+            flows = read_flows(base, starts.start, end)
+        whole = ("base", "piles", "v2g")
+        return History(
+            starts_s=tuple(starts),
+            slot_s=EVERY_S,
+            parts={
+                kind if kind in whole else f"{kind}/{name}": _at(starts, flowed)
+                for (kind, name), flowed in flows.items()
+            },
+        )
+
     def _watch(self) -> None:
         # A connection belongs to its thread.
         self._reader = Reader(self.file.store_path)
@@ -179,3 +197,8 @@ class Feed:
                 log.debug("no savings yet: %s", problem)
             if self._stopping.wait(MONEY_EVERY_S):
                 return
+
+
+def _at(starts: range, flowed: Flowed) -> tuple[float | None, ...]:
+    kw = dict(zip(flowed.at_s.tolist(), flowed.kw.tolist(), strict=True))
+    return tuple(kw.get(s) for s in starts)

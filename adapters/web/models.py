@@ -169,6 +169,20 @@ class Series:
 
 
 @dataclass(frozen=True)
+class History:
+    """What flowed by quarter hour, as the store keeps it: mean power, kW.
+
+    ``parts``: ``base``, ``piles`` and ``v2g`` (negative) of the site, ``asset/ID`` of each storage
+    and PV plant, ``node/ID`` of each meter, ``limit/ID`` the lowest limit of each node that held
+    (below the root only where it was lower than the node's own). null: not known.
+    """
+
+    starts_s: tuple[int, ...]
+    slot_s: int
+    parts: dict[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True)
 class Money:
     """Energy and money of ended and running sessions in one stretch, by the site's tariff.
 

@@ -7,13 +7,14 @@ import sqlite3
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 import numpy as np
 
+from adapters.store.flows import read_flows
 from adapters.web.models import Series
 from adapters.web.picture import PriceAhead, now_s
 from adapters.web.planned import Planned
+from adapters.web.registered import registered_kw
 from models.errors import TariffError
 from models.horizon import FloatArray, Horizon, epoch_s, instant_of
 from models.limits import limit_edges
@@ -71,32 +72,29 @@ class SeriesMaker:
         self._pile_of: dict[str, int] = {}
 
     def fill_in(self, base: sqlite3.Connection, seen: SiteState) -> None:
-        """What the store's quarter-hour readings tell of the hours before the page began."""
+        """What the store tells of the hours before the page began, by quarter hour."""
         end = now_s(seen)
-        rows = base.execute(
-            "SELECT meter, session, at_s, import_kwh FROM readings WHERE at_s >= ? "
-            "ORDER BY meter, session, at_s",
-            (end - PAST_S,),
-        ).fetchall()
         edges = np.arange(end - PAST_S, end + 1, 900) // 900 * 900
-        power = np.zeros((len(self.groups), edges.size - 1))
-        total = np.zeros(edges.size - 1)
-        for before, after in pairwise(rows):
-            if before[:2] != after[:2] or after[2] <= before[2]:
-                continue
-            knots, register = np.array([before[2], after[2]]), np.array([before[3], after[3]])
-            energy = np.diff(np.interp(edges, knots, register))
-            kw = energy * 3600.0 / np.diff(edges)
-            group = self._group_of.get(after[0])
-            if group is not None:
-                power[group] += kw
-            elif after[0] == self._site.network.ids[0]:
-                total += kw
+        flows = read_flows(base, int(edges[0]), int(edges[-1]))
+        power, total = registered_kw(
+            base, edges, self._group_of, len(self.groups), self._site.network.ids[0]
+        )
+        for (kind, name), flowed in flows.items():
+            group = self._v2g if kind == "v2g" else self._asset_of.get(name)
+            if kind in ("v2g", "asset") and group is not None:
+                power[group] += np.nan_to_num(flowed.mean_kw(edges))
+        root = self._site.network.ids[0]
+        nothing = np.full(edges.size - 1, math.nan)
+        known = flows["base", root].mean_kw(edges) if ("base", root) in flows else nothing
+        held = flows["limit", root].lowest_kw(edges) if ("limit", root) in flows else -nothing
+        stack = np.where(np.isnan(known), total - power.sum(axis=0), known)
         for k in range(edges.size - 1):
             parts = tuple(float(x) for x in power[:, k])
-            base_kw = max(float(total[k]) - sum(parts), 0.0)
+            base_kw = max(float(stack[k]), 0.0)
             if base_kw or any(parts):
-                limit = self._limit_then(seen, instant_of(int(edges[k])))
+                limit = float(held[k])
+                if not math.isfinite(limit):
+                    limit = self._limit_then(seen, instant_of(int(edges[k])))
                 self._past.append(Sample(int(edges[k]), base_kw, parts, limit))
 
     def _limit_then(self, seen: SiteState, at: datetime) -> float:

@@ -201,8 +201,9 @@ def test_a_store_of_an_older_version_is_migrated_while_cars_charge(tmp_path: Pat
         place.settled(89.0, plans=plans, asked_kwh=ASKED_KWH)
         place.daemon.kill()
         with closing(sqlite3.connect(place.store)) as base, base:
-            # As the second version had it: neither steps nor what was told, no kvarh.
+            # As the second version had it: neither steps, flows nor what was told, no kvarh.
             base.execute("DROP TABLE steps")
+            base.execute("DROP TABLE flows")
             base.execute("DROP TABLE told")
             base.execute("ALTER TABLE readings DROP COLUMN reactive_kvarh")
             base.execute("PRAGMA user_version = 2")

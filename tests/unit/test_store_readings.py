@@ -156,7 +156,7 @@ def test_a_store_of_the_version_before_learns_to_keep_kvarh(tmp_path: Path) -> N
     base.execute("ALTER TABLE readings DROP COLUMN reactive_kvarh")
     base.execute("INSERT INTO readings VALUES ('transformer', '', 0, 1.0, 0.0)")
     base.execute("INSERT INTO readings VALUES ('transformer', '', 900, 2.0, 0.0)")
-    for table in ("steps", "told"):
+    for table in ("steps", "told", "flows"):
         base.execute(f"DROP TABLE {table}")
     base.execute("PRAGMA user_version = 2")
     base.close()

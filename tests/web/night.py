@@ -37,7 +37,9 @@ def draw(path: Path) -> None:
         file = replace(night.file, store_path=Path(folder) / "night.db")
         with closing(
             Recording(
-                Engine(site, load_book(site.tariff, settings=file.tariff_settings)), file.store_path
+                Engine(site, load_book(site.tariff, settings=file.tariff_settings)),
+                file.store_path,
+                site,
             )
         ) as engine:
             run(

@@ -162,6 +162,24 @@ def test_a_microgrid_shows_its_sun_its_storage_and_what_vehicles_give(microgrid:
     assert all(s.rung == "general" and replay(s).identical for s in steps)
 
 
+def test_a_page_that_begins_later_shows_the_hours_before(microgrid: Served) -> None:
+    """Sun, storage and base load of the past come from the store, not from this page's memory."""
+    with serving(microgrid.stage.file) as (feed, _):
+        api = TestClient(build_app(feed))
+        series, history = api.get("/api/v1/series").json(), api.get("/api/v1/history").json()
+    past = [k for k, s in enumerate(series["edges_s"][:-1]) if s < series["now_s"] - 900]
+    sun = [series["parts"]["pv"][k] for k in past]
+    assert len(past) >= 7
+    assert min(sun) < -90.0
+    assert [series["base_kw"][k] for k in past] == pytest.approx([60.0] * len(past), abs=3.0)
+    assert [series["limit_kw"][k] for k in past] == [160.0] * len(past)
+    told = {k: [v for v in values if v is not None] for k, values in history["parts"].items()}
+    assert told["asset/roof"][-len(past) :] == pytest.approx(sun)
+    assert {"base", "piles", "v2g", "asset/bess", "limit/transformer"} <= set(told)
+    drawn = microgrid.stage.registers.values()
+    assert sum(told["piles"]) / 4 == pytest.approx(sum(d for d in drawn if d > 0), rel=0.1)
+
+
 def test_green_share_and_the_running_demand_are_summed_from_what_states_tell() -> None:
     site = microgrid_site()
     maker = TodayMaker(site)
@@ -281,7 +299,7 @@ def test_schemathesis_finds_no_fault(depot: Served) -> None:
 
         faultless()
         tried.append(operation.path)
-    assert len(tried) == 12
+    assert len(tried) == 13
 
 
 def test_a_site_of_one_group_shows_what_is_planned(depot: Served) -> None:

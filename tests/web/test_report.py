@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from adapters.plot_scale import nice_ticks
 from adapters.plots import Area, Line, TimePlot
 from adapters.report.policy import INDICATORS
 from adapters.study.hosting import Question, hosting
+from benchmarks.stage_microgrid import BASE_KW
 from models.errors import InvalidValueError
 from tests.web.browser import Served
 
@@ -73,6 +76,76 @@ def test_a_report_in_chinese_with_parquet_tables(
     assert len(piles) == 54
     assert int(piles["sessions"].sum()) == 45
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_tables_agree_with_the_page(
+    kind: str, depot: Served, site_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    days = ["--from", "2026-09-01", "--to", "2026-09-02", "--out", str(out), "--tables", kind]
+    assert main(["report", str(site_file), *days]) == 0
+    read = pd.read_csv if kind == "csv" else pd.read_parquet
+    figures, sessions, piles = (read(out / f"{n}.{kind}") for n in ("figures", "sessions", "piles"))
+    page = (out / "report.html").read_text(encoding="utf-8")
+    shown = dict(
+        re.findall(
+            r'<tr><th scope="row">([^<]+)</th><td class="n">([^<]*)</td><td>[^<]*</td>', page
+        )
+    )
+    for name, value in zip(figures["name"], figures["value"], strict=True):
+        text = shown[html.escape(name)]
+        if pd.isna(value):
+            assert text == "not known"
+            continue
+        number = text.replace(",", "")
+        digits = len(number.partition(".")[2])
+        assert float(number) == pytest.approx(value, abs=0.5001 * 10.0**-digits), name
+    listed = dict(
+        re.findall(
+            r'<tr><th scope="row">(ev-\d+)</th>(?:<td>[^<]*</td>){3}<td class="n">[^<]*</td>'
+            r'<td class="n">([^<]*)</td>',
+            page,
+        )
+    )
+    assert len(listed) == len(sessions) == 45
+    for name, kwh in zip(sessions["session"], sessions["delivered_kwh"], strict=True):
+        assert float(listed[name]) == pytest.approx(kwh, abs=0.0501)
+    by_key = dict(zip(figures["key"], figures["value"], strict=True))
+    assert piles["energy_kwh"].sum() == pytest.approx(sessions["delivered_kwh"].sum())
+    assert sessions["cost"].sum() == pytest.approx(by_key["cost"])
+    assert (sessions["pile"].nunique(), len(piles)) == (45, by_key["piles"])
+    assert "is a lower bound" in page
+
+
+def test_a_tariff_in_another_currency_is_refused(
+    site_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ["--from", "2026-09-01", "--to", "2026-09-02", "--out", str(tmp_path / "out")]
+    assert main(["report", str(site_file), *days, "--tariff", "pge-bev-2"]) != 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is in USD, the site counts in CNY (name a book in CNY)" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_microgrids_report_draws_sun_storage_and_base_load(
+    microgrid: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(site_to_toml(microgrid.stage.file), encoding="utf-8")
+    days = ["--from", "2026-09-01", "--to", "2026-09-02", "--out", str(tmp_path), "--json"]
+    assert main(["report", str(site), *days]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    # An hour and three quarters of a high sun of some 107 kW.
+    assert figures["pv"] == pytest.approx(1.755 * 107.0, rel=0.02)
+    assert figures["stored"] + figures["discharged"] > 0.0
+    drawn = sum(microgrid.stage.registers.values()) + figures["stored"] - figures["discharged"]
+    used = figures["pv"] / (1.755 * BASE_KW + drawn)
+    assert figures["green_share"] == pytest.approx(100 * used, rel=0.05)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for css in ("c0", "c1", "pv", "storage"):
+        assert f'<path class="area {css}"' in page
+    assert '<path class="line net"' in page
 
 
 def test_a_stretch_without_sessions_is_refused(

@@ -146,7 +146,7 @@ def test_limits_and_calls_are_listed_and_bounded(stretch: Stretch) -> None:
 def test_the_limit_line_follows_pushed_limits_and_their_end(stretch: Stretch) -> None:
     root = stretch.file.site.network.root.id
     edges = np.arange(epoch_s(NOON), epoch_s(NOON) + 5 * 3600, 3600, dtype=np.int64)
-    own = limit_in_force(replace(stretch, pushed=()), edges)
+    own = limit_in_force(replace(stretch, pushed=()), edges, root)
     assert len(set(own)) == 1
     low, lower = own[0] / 2, own[0] / 4
     hour = timedelta(hours=1)
@@ -155,5 +155,5 @@ def test_the_limit_line_follows_pushed_limits_and_their_end(stretch: Stretch) ->
         _pushed("elsewhere", 1.0, NOON),
         _pushed("A", None, NOON + 3 * hour, node=root, revoked=True),
     )
-    held = limit_in_force(replace(stretch, pushed=pushed), edges)
+    held = limit_in_force(replace(stretch, pushed=pushed), edges, root)
     assert held.tolist() == [low, lower, lower, own[0]]
