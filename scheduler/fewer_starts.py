@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from scheduler.holdable import ROUNDING_KWH
-from scheduler.placing import Placing, Slots
+from scheduler.one_stay import Slots
+from scheduler.placing import Placing
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.repair import gap_to
 from scheduler.solution import Solution

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.evenness import Evenness
 from scheduler.holdable import ROUNDING_KWH, steppy
+from scheduler.one_stay import One, Slots
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.rows import subtree_sums
 from scheduler.solution import Solution
@@ -17,18 +17,7 @@ from scheduler.solution import Solution
 NEIGHBOURS = 60
 """Sessions that a refused one takes with it into the next round, at most."""
 
-
-class Slots(NamedTuple):
-    """What one session could hold in each slot of its window: price, energy that the relaxed plan
-    gives, least and most other than 0, the step, kWh, and whether it can hold any.
-    """
-
-    price: FloatArray
-    before: FloatArray
-    least: FloatArray
-    most: FloatArray
-    step: FloatArray
-    usable: NDArray[np.bool_]
+_LOOKED_AT_ONCE = 256
 
 
 class Placing:
@@ -143,21 +132,29 @@ class Placing:
 
     def neighbours(self, short: list[int]) -> IntArray:
         """Who draws in the slots that short sessions were refused in, behind the same full node."""
-        problem = self._problem
+        problem, fleet = self._problem, self._problem.fleet
+        n, t = fleet.n, problem.horizon.n
+        draws = np.zeros((n, t), dtype=np.bool_)
+        some = self.energy > ROUNDING_KWH
+        draws[problem.entry_session[some], problem.entry_slot[some]] = True
+        draws &= steppy(problem)[:, None]
+        behind: dict[int, IntArray] = {}
+        looked: set[tuple[int, bytes]] = set()
         found: set[int] = set()
         for i in short:
-            slots = np.zeros(problem.horizon.n, dtype=np.bool_)
+            slots = np.zeros(t, dtype=np.bool_)
             slots[int(problem.first[i]) : int(problem.last[i])] = self._refused[i]
-            path = self._path(int(problem.fleet.node[i]))
+            path = self._path(int(fleet.node[i]))
             if not path.size or not slots.any():
                 continue
             tight = int(path[np.argmin(self._left[path][:, slots].sum(axis=1))])
-            node = problem.fleet.node[problem.entry_session]
-            beside = (node >= tight) & (node < problem.subtree_end[tight])
-            beside &= slots[problem.entry_slot] & (self.energy > ROUNDING_KWH)
-            beside &= steppy(problem)[problem.entry_session]
-            near = np.unique(problem.entry_session[beside])
-            found.update(int(j) for j in near[:NEIGHBOURS])
+            if (tight, slots.tobytes()) in looked:
+                continue
+            looked.add((tight, slots.tobytes()))
+            if tight not in behind:
+                end = problem.subtree_end[tight]
+                behind[tight] = np.flatnonzero((fleet.node >= tight) & (fleet.node < end))
+            found.update(_first_drawing(draws, behind[tight], np.flatnonzero(slots)))
         return np.array(sorted(found), dtype=np.int64)
 
     def _path(self, node: int) -> IntArray:
@@ -203,99 +200,13 @@ class Placing:
         return inside and draws
 
 
-class One:
-    """One session's slots, filled cheapest first."""
-
-    def __init__(self, slots: Slots) -> None:
-        at = np.arange(slots.price.size)
-        # Cheapest first; among equals where it was, so that little moves; then the earliest.
-        order = np.lexsort((at, -slots.before, slots.price))
-        self._order = [int(j) for j in order if slots.usable[j]]
-        self._price, self._step = slots.price.tolist(), slots.step.tolist()
-        self._least, self._most = slots.least.tolist(), slots.most.tolist()
-        self._taken = [0.0] * slots.price.size
-
-    def fill(self, target_kwh: float) -> FloatArray:
-        """Energy of each slot: the target as far as the slots can hold it."""
-        taken, left = self._taken, target_kwh
-        for k, j in enumerate(self._order):
-            if left <= ROUNDING_KWH:
-                break
-            if left >= self._least[j] - ROUNDING_KWH:
-                whole = min(self._on_grid(j, left), self._most[j])
-                taken[j] = whole
-                left -= whole
-            else:
-                left = self._remainder(k, left)
-                break
-        if left > ROUNDING_KWH:
-            self._to_the_end(left)
-        return np.array(taken)
-
-    def _on_grid(self, j: int, energy: float) -> float:
-        step = self._step[j]
-        return energy if step <= 0 else math.floor((energy + ROUNDING_KWH) / step) * step
-
-    def _remainder(self, k: int, left: float) -> float:
-        """Less than the next slot's minimum is left: open it with energy of others, or go on to
-        one that holds so little, or leave it for the session's end. What is left over.
-        """
-        taken, price = self._taken, self._price
-        latest = max((j for j, e in enumerate(taken) if e > 0), default=-1)
-        ways: list[tuple[float, int, str]] = []
-        lenders = sorted((j for j in self._order[:k] if taken[j] > 0), key=lambda j: -price[j])
-        spare = sum(max(taken[j] - self._least[j], 0.0) for j in lenders)
-        for j in self._order[k:]:
-            lacks = self._least[j] - left
-            if lacks <= ROUNDING_KWH:
-                ways.append((left * price[j], j, "whole"))
-            elif lacks <= spare:
-                ways.append((left * price[j] + self._lent(lenders, lacks, price[j]), j, "lend"))
-            if j > latest:
-                ways.append((left * price[j], j, "end"))
-            if len(ways) > 6:
-                break
-        if not ways:
-            return left
-        _, j, way = min(ways, key=lambda w: (round(w[0], 9), w[2] == "end", w[1]))
-        if way == "whole":
-            taken[j] = min(self._on_grid(j, left), self._most[j])
-            return left - taken[j]
-        if way == "end":
-            taken[j] = left
-            return 0.0
-        lacks = self._least[j] - left
-        got = 0.0
-        for lender in lenders:
-            if got >= lacks - ROUNDING_KWH:
-                break
-            most = taken[lender] - self._least[lender]
-            give = min(most, lacks - got)
-            if self._step[lender] > 0:
-                give = min(math.ceil(give / self._step[lender] - 1e-9) * self._step[lender], most)
-            taken[lender] -= give
-            got += give
-        taken[j] = min(self._on_grid(j, left + got), self._most[j])
-        return left + got - taken[j]
-
-    def _lent(self, lenders: list[int], lacks: float, price: float) -> float:
-        """What it costs more to draw so much in a slot of this price than in the lenders'."""
-        cost = 0.0
-        for j in lenders:
-            give = min(max(self._taken[j] - self._least[j], 0.0), lacks)
-            cost += give * (price - self._price[j])
-            lacks -= give
-            if lacks <= 0:
-                break
-        return cost
-
-    def _to_the_end(self, left: float) -> None:
-        """What no slot holds as a whole: on top of the last one, else in one after it."""
-        taken = self._taken
-        latest = max((j for j, e in enumerate(taken) if e > 0), default=-1)
-        if latest >= 0 and taken[latest] + left <= self._most[latest] + ROUNDING_KWH:
-            taken[latest] = min(taken[latest] + left, self._most[latest])
-            return
-        after = [j for j in self._order if j > latest]
-        if after:
-            taken[after[0]] = min(left, self._most[after[0]])
+def _first_drawing(draws: NDArray[np.bool_], sessions: IntArray, slots: IntArray) -> list[int]:
+    """The first of these sessions that draw in any of the slots, at most ``NEIGHBOURS`` of them."""
+    near: list[int] = []
+    # Behind a site's own limit stand all of its sessions: mostly the first few are enough.
+    for k in range(0, sessions.size, _LOOKED_AT_ONCE):
+        few = sessions[k : k + _LOOKED_AT_ONCE]
+        near += few[draws[few][:, slots].any(axis=1)].tolist()
+        if len(near) >= NEIGHBOURS:
+            break
+    return near[:NEIGHBOURS]
