@@ -17,6 +17,10 @@ from scheduler.effects import Alert
 from scheduler.engine import Engine
 from scheduler.state import PileState, SiteState
 
+TOLD_AT_ONCE = 50
+"""So many sessions are told in one drain what a new plan means for them: some 8 ms, after which a
+limit is looked for. Under stepped time nobody waits, and all are told at once."""
+
 
 def engine_of(file: SiteFile) -> Engine:
     """The engine of a site file, with its tariff.
@@ -30,6 +34,7 @@ def engine_of(file: SiteFile) -> Engine:
         file.site,
         load_book(file.site.tariff, settings=file.tariff_settings),
         books=partial(pushed_book, settings=file.tariff_settings, currency=file.site.currency),
+        told_at_once=None if file.clock == "lockstep" else TOLD_AT_ONCE,
     )
 
 

@@ -21,7 +21,8 @@ from scheduler.problem import Problem
 from scheduler.sights import Sights
 from scheduler.state import PileState, Recovered, SiteState
 from scheduler.takeover import adopt
-from scheduler.timers import age, next_due_s
+from scheduler.telling import Telling
+from scheduler.timers import SOONEST_S, age, next_due_s
 from tariffs.tariff import Tariff
 
 
@@ -36,13 +37,24 @@ class Engine:
         What energy costs, and what the bill will say.
     books : callable
         Where the books are found that a message names; none unless given.
+    told_at_once : int, optional
+        How many sessions one drain tells what a new plan means for them; all unless given.
     """
 
-    def __init__(self, site: Site, tariff: Tariff, *, books: Books = no_books) -> None:
+    def __init__(
+        self,
+        site: Site,
+        tariff: Tariff,
+        *,
+        books: Books = no_books,
+        told_at_once: int | None = None,
+    ) -> None:
         self.site = site
         self.tariff = tariff
         self._pricing = Pricing(site, tariff, books)
         self._problem: Problem | None = None
+        self._telling: Telling | None = None
+        self._told_at_once = told_at_once
         self._sights = Sights(site)
 
     def start(
@@ -124,6 +136,8 @@ class Engine:
         answer_limits(draft, self.site, picture)
         watch(draft, self.site, picture)
         due_s = next_due_s(draft, self.site, self._sights.due_s(draft))
+        if self._tell(draft):
+            due_s = min(due_s, draft.get("mono_s") + SOONEST_S)
         return draft.freeze(), tuple(draft.effects), due_s
 
     def _solved(self, draft: Draft, event: Solved) -> None:
@@ -133,7 +147,20 @@ class Engine:
         if self._problem is None or self._problem.digest != event.digest:
             draft.put("plan_wanted", True)
             return
-        step.take_plan(draft, self._problem, event, self.site, self._pricing)
+        told = step.take_plan(draft, self._problem, event, self.site, self._pricing)
+        self._telling = told or self._telling
+
+    def _tell(self, draft: Draft) -> bool:
+        """Tell some sessions what the plan means for them; whether others still wait for that.
+
+        Where many setpoints have just moved they leave first, and the next drain tells.
+        """
+        telling = self._telling
+        if telling is None:
+            return False
+        if self._told_at_once is None or draft.moved < step.MANY:
+            telling.some(draft, self._told_at_once)
+        return telling.goes_on(draft)
 
     def _failed(self, draft: Draft, event: SolveFailed) -> None:
         if event.digest != draft.get("solving"):

@@ -252,7 +252,8 @@ class SiteState:
     ``limit_since_silence``: a limit issued after the silence began has come. ``calls`` are the
     demand response events by id, those over for a day left out. ``emergencies`` are kept by
     ``zone|who``: only who raised one clears it. ``solver_lost``: the last call for a plan was not
-    answered, so vehicles without a plan are served by urgency alone.
+    answered, so vehicles without a plan are served by urgency alone. ``told``: how many of the
+    running plan's sessions have been told by now what it means for them.
     """
 
     now: datetime
@@ -283,6 +284,7 @@ class SiteState:
     silent_after: datetime | None = None
     limit_since_silence: bool = False
     plan: Plan | None = None
+    told: int = 0
     solving: str | None = None
     solving_mono_s: float = -1.0
     solver_lost: bool = False

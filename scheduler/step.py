@@ -23,6 +23,7 @@ from scheduler.pricing import Pricing
 from scheduler.problem import Problem
 from scheduler.solution import Solution, given_kwh
 from scheduler.state import SessionRecord, SiteState, changed
+from scheduler.telling import Telling
 from scheduler.timers import SOLVER_RETRY_S, planning_ails, solver_deadline_s
 
 
@@ -97,15 +98,19 @@ def plan_failed(draft: Draft, site: Site, reason: str) -> None:
     )
 
 
-def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricing: Pricing) -> None:
-    """A solver's answer becomes the running plan, and promises are given from it."""
+def take_plan(
+    draft: Draft, problem: Problem, answer: Solved, site: Site, pricing: Pricing
+) -> Telling | None:
+    """A solver's answer becomes the running plan, and promises are given from it; what is to be
+    told of it, session by session. None: it was no plan.
+    """
     energy = answer.planned_kwh
     lowest = -math.inf if problem.microgrid is not None else -POWER_EPSILON_KW
     if energy.size != int(problem.offsets[-1]) or not bool(
         np.all(np.isfinite(energy) & (energy >= lowest))
     ):
         plan_failed(draft, site, "an answer that is no plan")
-        return
+        return None
     draft.put("solver_lost", False)
     plan = plan_of(problem, answer)
     draft.put("plan", plan)
@@ -134,9 +139,12 @@ def take_plan(draft: Draft, problem: Problem, answer: Solved, site: Site, pricin
             sessions[session] = changed(record, promised_kwh=asked - short, short_kwh=short)
     _tell_flexibility(draft, problem, answer)
     periods, currency = pricing.named(draft, problem.horizon)
-    report.planned(draft, problem, answer, plan, site, periods=periods, currency=currency)
+    telling = Telling(problem, answer, plan, draft.sessions, periods=periods, currency=currency)
+    draft.put("told", 0)
+    telling.totals(draft, site)
     if answer.lost:
         _by_rule(draft, site, answer.lost)
+    return telling
 
 
 def _by_rule(draft: Draft, site: Site, reason: str) -> None:
