@@ -205,6 +205,8 @@ class Daemon:
                 self._look_at_health()
             if taken.messages:
                 self._figures.drain_seconds.observe(time.perf_counter() - began_s)
+            if self._links.control_up:
+                self._publish(self._host.pile_words())
         return bool(taken.facts or taken.messages)
 
     def _deafness(self) -> list[NotListened]:

@@ -14,6 +14,7 @@ from adapters.asking import Answer, ask
 from adapters.clock import Clock
 from adapters.inbox import Message
 from adapters.journal import Journal
+from adapters.pile_words import PileWords
 from adapters.refusals import Refusals, fault
 from adapters.signatures import Keyring
 from adapters.store.flows import FlowSampler
@@ -27,6 +28,7 @@ from scheduler.effects import (
     Outbound,
     Persist,
     Rejected,
+    SessionStatus,
     SetpointSent,
     Solve,
 )
@@ -104,6 +106,7 @@ class Host:
         self._retained: dict[str, Publish] = {}
         self._sampler = Sampler()
         self._flows = FlowSampler()
+        self._words = PileWords(engine.site.name)
         self._journal = Journal()
         self._kept_mono_s = clock.mono_s()
         self._kept = self._milestone()
@@ -198,6 +201,8 @@ class Host:
                 if not self._waiting.hold(effect, self._token, mono_s):
                     publish.append(self._setpoint(effect))
             else:
+                if isinstance(effect, SessionStatus):
+                    self._words.hear(effect)
                 publish.extend(self._remember(p) for p in encode(self._site, effect))
         batch = None
         told = found.readings or found.steps or found.told or found.flows
@@ -259,8 +264,13 @@ class Host:
         """What a broker that has forgotten everything must be told again."""
         return tuple(self._retained.values())
 
+    def pile_words(self) -> tuple[Publish, ...]:
+        """What piles are to show now: called now and then, never before setpoints have left."""
+        return self._words.say(self.state, self.engine.site)
+
     def renew_all(self) -> None:
         """Every lease is due now: what was said while nobody listened is said again."""
+        self._words.forget()
         self._waiting.drop_setpoints()
         piles = {k: replace(p, renewed_mono_s=-1.0) for k, p in self.state.piles.items()}
         self.state = replace(self.state, piles=piles)

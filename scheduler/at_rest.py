@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from models.pile import Pile
@@ -50,15 +51,19 @@ def session_at_rest(record: SessionRecord, pile: PileState | None, zone: ZoneInf
     )
 
 
-def pile_at_rest(pile: Pile, known: PileState, *, mono_s: float, silent_kw: float | None) -> Why:
+def pile_at_rest(
+    pile: Pile, known: PileState, *, now: datetime, mono_s: float, silent_kw: float | None
+) -> Why:
     """The sentence of a pile without a session.
 
     Parameters
     ----------
     pile : Pile
     known : PileState
+    now : datetime
+        The state's instant, in the zone that clock times are given in.
     mono_s : float
-        The state's instant, monotonic, s.
+        The same, monotonic, s.
     silent_kw : float or None
         What it is counted with where it has fallen silent, kW; None for one that talks.
     """
@@ -73,10 +78,11 @@ def pile_at_rest(pile: Pile, known: PileState, *, mono_s: float, silent_kw: floa
             f"从未上线，按 {silent_kw:.1f} kW 计入",
         )
     if silent_kw is not None:
-        minutes = (mono_s - known.heard_mono_s) / 60.0
+        # An instant, not a duration: what does not change need not be said again.
+        last = now - timedelta(seconds=mono_s - known.heard_mono_s)
         return Why(
-            f"not heard for {minutes:.0f} min: counted with {silent_kw:.1f} kW",
-            f"失联 {minutes:.0f} 分钟，按 {silent_kw:.1f} kW 计入",
+            f"not heard since {last:%m-%d %H:%M}: counted with {silent_kw:.1f} kW",
+            f"自 {last:%m-%d %H:%M} 起失联，按 {silent_kw:.1f} kW 计入",
         )
     if known.vehicle:
         told = known.wanted_kw if known.sent else 0.0

@@ -116,6 +116,7 @@ class Picture:
         rest = pile_at_rest(
             self.site.pile_by_id[glance.pile],
             self.seen.piles.get(glance.pile, NEVER),
+            now=self.seen.now.astimezone(self.site.zone),
             mono_s=self.seen.mono_s,
             silent_kw=self.sums.silent.get(glance.pile),
         )

@@ -68,6 +68,21 @@ class SessionStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     counter_offer: CounterOffer | None = None
 
 
+PileStateName = Literal["free", "vehicle", "session", "fault", "silent"]
+
+
+class PileStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a pile stands and why, in both languages; the ``session`` on it, null where none is.
+
+    ``vehicle``: one stands there without a session; ``silent``: its telemetry is missed.
+    """
+
+    state: PileStateName
+    session: Id | None
+    why: str
+    why_zh: str
+
+
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Totals of the plan that runs; the whole plan is in the store. ``gap`` null: unknown."""
 
@@ -210,6 +225,8 @@ __all__ = [
     "FlexibleSlot",
     "Id",
     "LimitAnswer",
+    "PileStateName",
+    "PileStatus",
     "Plan",
     "Rejected",
     "RejectedCode",

@@ -87,6 +87,7 @@ OUTBOUND: tuple[OutTopic, ...] = (
     OutTopic("pile/{pile}/setpoint", outbound.Setpoint, 1, False, 5),
     OutTopic("asset/{asset}/setpoint", outbound.AssetSetpoint, 1, False, 5),
     OutTopic("session/{session}/status", outbound.SessionStatus, 1, True),
+    OutTopic("pile/{pile}/status", outbound.PileStatus, 1, True),
     OutTopic("plan", outbound.Plan, 1, True),
     OutTopic("answer/limit/{node}/{limit}", outbound.LimitAnswer, 1, True),
     OutTopic("answer/event/{event}", outbound.EventAnswer, 1, True),

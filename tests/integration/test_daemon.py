@@ -47,6 +47,15 @@ def test_a_limit_cut_from_150_to_60_kw_is_obeyed_at_once_and_its_revocation_give
 ) -> None:
     with yard(tmp_path) as place:
         charging(place)
+        display = place.peer("display", "pile/+/status")
+        until(
+            lambda: (
+                {(w.state, w.session) for w in display.bodies(o.PileStatus)}
+                >= {("session", f"s{k}") for k in range(6)}
+            ),
+            "whoever comes later reads what each pile has to show",
+        )
+        assert all(w.why and w.why_zh for w in display.bodies(o.PileStatus))
         grid = place.peer("grid", "answer/#")
         limit(grid, "cut", 60.0)
         until(lambda: place.said_kw() <= 60.0 + 1e-6, "the setpoints fit under 60 kW")

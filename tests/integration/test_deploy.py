@@ -266,9 +266,11 @@ def test_a_pile_writes_and_hears_its_own_branch_only(connect: Any) -> None:
     assert not pile.may_write("valleyfill/v1/depot-2/pile/A-01/telemetry"), "a neighbour's branch"
     pile.listen(f"{SITE}/#")
     assert daemon.may_write(f"{SITE}/pile/A-02/setpoint")
+    assert daemon.may_write(f"{SITE}/pile/A-02/status")
     assert daemon.may_write(f"{SITE}/pile/A-01/setpoint")
-    pile.wait_for(f"{SITE}/pile/A-01/setpoint")
-    assert pile.heard == [f"{SITE}/pile/A-01/setpoint"]
+    assert daemon.may_write(f"{SITE}/pile/A-01/status")
+    pile.wait_for(f"{SITE}/pile/A-01/status")
+    assert pile.heard == [f"{SITE}/pile/A-01/setpoint", f"{SITE}/pile/A-01/status"]
 
 
 @pytest.mark.broker

@@ -76,7 +76,7 @@ def test_a_session_that_no_plan_serves(
         (PileState(), None, "no vehicle; 7.0 kW to give"),
         (PileState(fault="E1"), 3.0, "reports E1: gets no power until that is over"),
         (PileState(), 7.04, "has never been heard: counted with 7.0 kW"),
-        (PileState(heard_mono_s=400.0), 3.5, "not heard for 10 min: counted with 3.5 kW"),
+        (PileState(heard_mono_s=400.0), 3.5, "not heard since 09-01 17:50: counted with 3.5 kW"),
         (
             PileState(vehicle=True, sent=True, wanted_kw=1.4),
             None,
@@ -85,6 +85,7 @@ def test_a_session_that_no_plan_serves(
     ],
 )
 def test_a_pile_without_a_session(known: PileState, silent_kw: float | None, text: str) -> None:
-    said = pile_at_rest(PILE, known, mono_s=1_000.0, silent_kw=silent_kw)
+    now = datetime(2026, 9, 1, 18, 0, tzinfo=ZONE)
+    said = pile_at_rest(PILE, known, now=now, mono_s=1_000.0, silent_kw=silent_kw)
     assert said.text == text
     assert said.text_zh
