@@ -16,11 +16,11 @@ from typing import Any
 from adapters.clock import WallClock
 from adapters.solving import RUNGS, Solving
 from benchmarks import saboteur
-from benchmarks.instances import fleet_problem
+from benchmarks.instances import Load, fleet_problem
 from benchmarks.microgrids import around
 from benchmarks.saboteur import Fault
 from models.events import Solved, SolveFailed
-from scheduler.cascade import MICROGRID_RUNGS
+from scheduler.cascade import FAIR, MICROGRID_RUNGS
 from scheduler.problem import Problem
 
 SOLVERS = ("flow", "flow_fair", "general", "highs", "mincost", "cvx", "greedy")
@@ -79,6 +79,7 @@ def row(solver: str, name: str, faults: Sequence[Fault], rounds: int) -> dict[st
         with _Supervised(solver, fault) as solving:
             for _ in share:
                 answer, answer_s, late_s = solving.ask(problem)
+                met += _met(answer, solver)
                 took.append(answer_s)
                 late.append(late_s)
                 by[
@@ -99,9 +100,18 @@ def row(solver: str, name: str, faults: Sequence[Fault], rounds: int) -> dict[st
     }
 
 
+def _met(answer: Solved | SolveFailed, solver: str) -> bool:
+    """Whether the solver was at work: it was lost and is named, or its rung alone was lost."""
+    said = answer.lost if isinstance(answer, Solved) else answer.reason
+    if said:
+        return said.endswith(f" in {solver}")
+    return isinstance(answer, Solved) and answer.rung != solver
+
+
 def problem_for(solver: str) -> Problem:
     """A problem that the solver is asked for."""
-    problem = fleet_problem(20, load="congested", seed=3)
+    load: Load = "short" if solver in FAIR.values() else "congested"
+    problem = fleet_problem(20, load=load, seed=3)
     return around(problem) if solver in MICROGRID_RUNGS else problem
 
 

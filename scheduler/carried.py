@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.units import SECONDS_PER_HOUR
 from scheduler.evenness import uneven
 from scheduler.holdable import ROUNDING_KWH, last_entry, unholdable
 from scheduler.placing import Placing
@@ -61,8 +62,12 @@ def carried(problem: Problem, relaxed: Solution) -> tuple[FloatArray, IntArray] 
     energy = running.copy()
     last = last_entry(problem, running)
     ends = np.flatnonzero(last >= 0)
+    more = (given - had)[ends]
+    # Less than a step was lost to rounding before, and no order of placing brings it back.
+    step_kwh = fleet.step_kw[ends] * problem.entry_s[last[ends]] / SECONDS_PER_HOUR
+    more[(more > 0) & (more <= step_kwh)] = 0.0
     # A vehicle is done before its last slot is over, so that one holds any remainder.
-    energy[last[ends]] += (given - had)[ends]
+    energy[last[ends]] += more
     off = (last < 0) & (given > ROUNDING_KWH)
     off[ends] |= energy[last[ends]] < -ROUNDING_KWH
     off[ends] |= energy[last[ends]] > problem.upper_kwh[last[ends]] + ROUNDING_KWH
@@ -77,19 +82,20 @@ def carried(problem: Problem, relaxed: Solution) -> tuple[FloatArray, IntArray] 
     return (energy, anew) if Placing(problem, relaxed, energy, anew).fits() else None
 
 
-def worth_it(problem: Problem, relaxed: Solution, energy: FloatArray, costs_more: float) -> bool:
-    """Whether a plan that goes on is good enough not to be repaired afresh.
+def worth_it(problem: Problem, other: FloatArray, energy: FloatArray, costs_more: float) -> bool:
+    """Whether a plan that goes on is good enough beside another one.
 
     Parameters
     ----------
-    problem, relaxed
-        As in :func:`carried`.
+    problem : Problem
+    other : ndarray, shape (E,)
+        The relaxed plan, or one that was repaired afresh.
     energy : ndarray, shape (E,)
-        The plan.
+        The plan that goes on.
     costs_more : float
-        Its gap to the relaxed one.
+        Than the other, as a share of the relaxed plan's cost.
     """
-    total = float(relaxed.energy_kwh.sum())
+    total = float(other.sum())
     lost = total - float(energy.sum())
     if costs_more > KEPT_GAP or lost > LOST_SHARE * total + ROUNDING_KWH * problem.fleet.n:
         return False

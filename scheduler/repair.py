@@ -57,15 +57,30 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
     wrong = unholdable(problem, relaxed.energy_kwh) | uneven(problem, relaxed.energy_kwh)
     if not wrong.any():
         return relaxed
-    found = carried(problem, relaxed)
-    if found is not None:
-        best = _put_back(problem, relaxed, *found)
-        if worth_it(problem, relaxed, best, gap_to(problem, best, relaxed) - relaxed.gap):
-            return _told(problem, relaxed, best)
+    kept = _carried_on(problem, relaxed)
+    if kept is not None and worth_it(
+        problem, relaxed.energy_kwh, kept, _above(problem, kept, relaxed)
+    ):
+        return _told(problem, relaxed, kept)
     again = np.unique(problem.entry_session[wrong])
     best = _put_back(problem, relaxed, relaxed.energy_kwh, again)
     best = _evened(problem, relaxed, _topped_up(problem, relaxed, best))
+    if kept is not None:
+        more = _above(problem, kept, relaxed) - _above(problem, best, relaxed)
+        if worth_it(problem, best, kept, more):
+            return _told(problem, relaxed, kept)
     return _told(problem, relaxed, best)
+
+
+def _carried_on(problem: Problem, relaxed: Solution) -> FloatArray | None:
+    """The running plan with those placed anew who have to be; None where too little can go on."""
+    found = carried(problem, relaxed)
+    return None if found is None else _put_back(problem, relaxed, *found)
+
+
+def _above(problem: Problem, energy: FloatArray, relaxed: Solution) -> float:
+    """The gap of a repaired plan to the relaxed one alone."""
+    return gap_to(problem, energy, relaxed) - relaxed.gap
 
 
 def _put_back(

@@ -130,6 +130,24 @@ def test_of_a_large_fleet_one_driver_s_change_moves_few_others_and_loses_nothing
         assert answer.gap <= 0.005
 
 
+def test_with_whole_steps_a_plan_goes_on_where_one_made_afresh_is_no_better() -> None:
+    """Steps lose a little of every session, each time anew: that is no reason to move everybody."""
+    problem = with_minimum(fleet_problem(1000, load="congested", seed=2), whole_amps=True)
+    rungs = [("flow", load_solver("flow"))]
+    plan = run_cascade(problem, rungs, ALL).energy_kwh
+    after = dataclasses.replace(one_event(problem, 1), running_kwh=plan)
+    answer = run_cascade(after, rungs, ALL)
+    afresh = repaired(
+        dataclasses.replace(after, running_kwh=None), load_solver("flow")(after, work_limit=ALL)
+    )
+    assert verify(after, answer).ok
+    assert not unholdable(after, answer.energy_kwh).any()
+    assert sessions_changed(after, plan, answer.energy_kwh) <= 0.1 * problem.fleet.n
+    assert sessions_changed(after, plan, afresh.energy_kwh) > 0.4 * problem.fleet.n
+    assert float(answer.energy_kwh.sum()) >= 0.9995 * float(afresh.energy_kwh.sum())
+    assert answer.gap <= afresh.gap + 0.004
+
+
 def test_a_cut_limit_is_kept_whatever_runs() -> None:
     problem = with_minimum(fleet_problem(400, load="congested", seed=2), whole_amps=False)
     rungs = [("flow", load_solver("flow"))]
