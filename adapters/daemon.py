@@ -20,7 +20,7 @@ from adapters.lockstep import Lockstep, settle
 from adapters.logs import set_up_logs
 from adapters.metrics_http import MetricsServer
 from adapters.notify import notify, watchdog_period_s
-from adapters.parts import build_parts
+from adapters.parts import Parts, build_parts
 from adapters.presence import Presence, SiteTakenError, Verdict
 from adapters.site_lock import lock_site
 from adapters.solving import RUNGS
@@ -110,7 +110,9 @@ class Daemon:
                 stack.callback(server.stop)
             base = open_store(self._file.store_path)
             self._recovered = recover(base, self._file.site).recovered
-            self._begin(base, stack)
+            parts = self._begin(base, stack)
+            self._drain(0.0)
+            parts.start_rest(stack)
             while self._exit is None:
                 self._drain(self._wait_s())
                 self._feed_watchdog()
@@ -118,8 +120,8 @@ class Daemon:
             self._goodbye()
         return self._exit
 
-    def _begin(self, base: sqlite3.Connection, stack: ExitStack) -> None:
-        """Connect, choose an epoch above every one ever heard, start all threads."""
+    def _begin(self, base: sqlite3.Connection, stack: ExitStack) -> Parts:
+        """Connect, choose an epoch above every one ever heard, start the engine and its store."""
         site, instance = self._file.site.name, instance_of(base)
         epoch = self._recovered.highest_epoch + 1
         parts = build_parts(
@@ -144,11 +146,12 @@ class Daemon:
         begin_epoch(base, self._presence.epoch, self._wall.now())
         if self._lockstep is None:
             self._start_engine(self._wall)
-        parts.start_rest(stack)
+        parts.start_store(stack)
         for fact in early:
             self._fact(fact)
         log.info("site %s runs under epoch %d", site, self._presence.epoch)
         notify("READY=1", f"STATUS=epoch {self._presence.epoch}")
+        return parts
 
     def _start_engine(self, clock: Clock) -> Host:
         state = self._engine.start(

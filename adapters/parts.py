@@ -35,10 +35,16 @@ class Parts:
         self.links.start()
         stack.callback(self.links.stop)
 
-    def start_rest(self, stack: ExitStack) -> None:
-        """Start the store's thread, the calendar, and last what costs most: the solver."""
+    def start_store(self, stack: ExitStack) -> None:
+        """Start the store's thread: what the first drain leaves is written at once."""
         self.writer.start()
         stack.callback(self.writer.stop)
+
+    def start_rest(self, stack: ExitStack) -> None:
+        """Start what the first setpoints must not wait for: calendar, solver, page.
+
+        Loading a solver takes seconds of the processor, which the first drain would share.
+        """
         self.jobs.start()
         stack.callback(self.jobs.stop)
         self.solving.start()

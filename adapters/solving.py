@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from adapters.child import end_with_parent
 from adapters.clock import Clock
 from adapters.solving_process import Lost, SolvingProcess
 from models.events import Solved, SolveFailed
@@ -238,6 +239,7 @@ class Solving:
 
 
 def _serve(*args: Any) -> None:
+    end_with_parent()
     from adapters.solving_worker import serve
 
     serve(*args)

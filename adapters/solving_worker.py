@@ -65,7 +65,6 @@ def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_byte
     # Whoever must go when the machine runs out of memory: this one, and not control.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-    _end_with(os.getppid())
     loaded, late = _load(rungs)
     load_solver("greedy")
     # The control process may be gone at any moment, and with it the other end of the pipe.
@@ -139,14 +138,3 @@ def _announced(name: str, solver: Solver, pipe: Connection) -> Solver:
         return solver(problem, work_limit=work_limit)
 
     return solve
-
-
-def _end_with(parent: int) -> None:
-    """End when the parent has gone, also in the middle of a solve."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()

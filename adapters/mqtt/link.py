@@ -213,11 +213,15 @@ class Link:
                     break
             self._lost.clear()
             self._refused = False
-            was_up = False
+            was_up, window = False, self._window
             try:
                 was_up = self._one_connection()
             except Exception as problem:
                 log.warning("%s: no connection: %s", self.lane, problem)
+            if self._window != window:
+                # The broker was there and takes more at once: nothing to wait for.
+                wait_s = 0.0
+                continue
             first, most = _REFUSED_RETRY_S if self._refused else _FAST_RETRY_S
             wait_s = first if was_up else min(max(wait_s * 2, first), most)
 
