@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sqlite3
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -44,6 +45,17 @@ TICK_S = 1.0
 
 STOOD_STILL_S = 2.5
 """Between two drains lies a tick; much longer means that the process stood still."""
+
+HAND_OVER_S = 0.0005
+"""How long one thread keeps the interpreter while another wants it. A limit is read in several
+pieces; at the usual 5 ms each of them would wait for a drain's arithmetic.
+"""
+
+MANY_PUBLISHED = 20
+FLUSH_S = 0.1
+"""So many messages are let out before the next drain, which would fight them for the interpreter;
+waited for no longer than this.
+"""
 
 SPOKEN_AT_MOST_S = 2.0
 """What was decided longer ago than this is not spoken any more, but decided anew."""
@@ -185,7 +197,7 @@ class Daemon:
 
     def _drain(self, wait_s: float) -> bool:
         """One drain; False when nothing had come."""
-        taken = self._inbox.take(wait_s)
+        taken = self._inbox.take(wait_s, limits_first=self._lockstep is None)
         self._figures.beat()
         began_s = time.perf_counter()
         for message in taken.messages:
@@ -271,6 +283,8 @@ class Daemon:
     def _publish(self, publishes: tuple[Publish, ...]) -> None:
         for publish in publishes:
             self._links.publish(publish)
+        if len(publishes) >= MANY_PUBLISHED:
+            self._links.flush(FLUSH_S)
 
     def _ack(self, messages: tuple[box.Message, ...]) -> None:
         for message in messages:
@@ -456,6 +470,7 @@ def run_daemon(file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> int:
         If it cannot start: nothing has been said to any pile by then.
     """
     set_up_logs()
+    sys.setswitchinterval(HAND_OVER_S)
     try:
         return Daemon(file, rungs=rungs).run()
     except SiteTakenError as taken:

@@ -134,6 +134,7 @@ class Inbox:
         self._latest: dict[str, Message] = {}
         self._latest_since_s = 0.0
         self._shed = 0
+        self._alone = False
 
     def put(self, message: Message) -> None:
         """Take in a message of its lane."""
@@ -165,7 +166,9 @@ class Inbox:
         """
         self._signalled.append(fact)
 
-    def take(self, timeout_s: float, *, field_at_most: int = 2000) -> Taken:
+    def take(
+        self, timeout_s: float, *, field_at_most: int = 2000, limits_first: bool = False
+    ) -> Taken:
         """Everything there is, waiting at most so long for the first.
 
         Parameters
@@ -175,10 +178,16 @@ class Inbox:
         field_at_most : int
             How many messages of the middle lane one drain takes, so that a burst of them does
             not hold a limit up for longer than a drain.
+        limits_first : bool
+            What the first lane has comes without the others; they come with the next drain, even
+            if there is more in the first by then.
         """
         end_s = time.monotonic() + timeout_s
         with self._ready:
-            while not (self._signalled or self._facts or self._control or self._field):
+            # What was left behind a limit has waited.
+            while not (
+                self._alone or self._signalled or self._facts or self._control or self._field
+            ):
                 left_s = end_s - time.monotonic()
                 if self._latest:
                     left_s = min(left_s, self._latest_since_s + GATHER_S - time.monotonic())
@@ -191,6 +200,9 @@ class Inbox:
             self._facts.clear()
             messages = list(self._control)
             self._control.clear()
+            self._alone = limits_first and bool(messages) and not self._alone
+            if self._alone:
+                return Taken(facts, tuple(messages))
             count = min(len(self._field), field_at_most)
             messages.extend(self._field.popleft() for _ in range(count))
             messages.extend(self._latest.values())

@@ -10,7 +10,6 @@ the connection sends to itself.
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from adapters.config_mqtt import MqttSettings
 from adapters.inbox import Inbox, LinkDown, LinkUp, Message, OtherAlive
 from adapters.mqtt.acks import AckOrder
+from adapters.mqtt.buffered import BufferedClient
 from adapters.wire import Publish
 from adapters.wire.topics import Lane
 
@@ -38,7 +38,8 @@ ECHO_PERIOD_S = 2.0
 ECHO_LOST_S = 10.0
 TAKEN_OVER = 142
 _USUAL_WINDOW = 20
-_WIDEST_WINDOW = 500
+_WIDEST_WINDOW = 400
+_LOOK_S = 0.001
 _FAST_RETRY_S = (0.1, 1.0)
 _REFUSED_RETRY_S = (2.0, 60.0)
 
@@ -61,14 +62,6 @@ def _expiring(expiry_s: int) -> Any:
     properties = _properties(PacketTypes.PUBLISH)
     properties.MessageExpiryInterval = expiry_s
     return properties
-
-
-def _without_delay(_client: Client, _user: object, end: Any) -> None:
-    """A setpoint is a small packet: it must not wait for company (up to 40 ms)."""
-    try:
-        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except (OSError, AttributeError) as problem:
-        log.debug("no TCP_NODELAY: %s", problem)
 
 
 def _user_properties(message: MQTTMessage) -> tuple[tuple[str, str], ...]:
@@ -178,6 +171,12 @@ class Link:
         )
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
+    def flush(self, timeout_s: float) -> None:
+        """Leave the interpreter to the network thread until it has sent everything, or so long."""
+        client, end_s = self._client, time.monotonic() + timeout_s
+        while client is not None and client.want_write() and time.monotonic() < end_s:
+            time.sleep(_LOOK_S)
+
     def barrier(self, timeout_s: float) -> bool:
         """Send a message to ourselves and wait for it.
 
@@ -257,7 +256,7 @@ class Link:
         return stood
 
     def _new_client(self, generation: int) -> Client:
-        client = Client(
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -275,7 +274,6 @@ class Link:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
         client.max_inflight_messages = self._window
         client.connect_timeout = 5.0
-        client.on_socket_open = _without_delay
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe

@@ -86,6 +86,10 @@ class Links:
         """Send on the control connection; False: it is down and nothing was sent."""
         return self._links["control"].publish(publish)
 
+    def flush(self, timeout_s: float) -> None:
+        """Wait until what was published has left, at most so long."""
+        self._links["control"].flush(timeout_s)
+
     def ack(self, message: Message) -> None:
         """Acknowledge a message where it came from."""
         self._links[message.lane].ack(message)

@@ -27,6 +27,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from adapters.mqtt.buffered import BufferedClient
 from adapters.wire import Publish, root_of
 from adapters.wire import inbound as w
 from adapters.wire import outbound as o
@@ -160,7 +161,7 @@ class Peer:
         self._lock = threading.Lock()
         self.heard: list[tuple[str, bytes]] = []
         self._up = threading.Event()
-        client = Client(
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5
         )
 
@@ -181,10 +182,6 @@ class Peer:
             self.heard.append((message.topic, message.payload))
             self.on_message(message.topic, message.payload)
 
-        def at_once(_c: Client, _u: Any, end: Any) -> None:
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-        client.on_socket_open = at_once
         client.on_connect = on_connect
         client.on_subscribe = on_subscribe
         client.on_message = on_message

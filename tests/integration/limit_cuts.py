@@ -46,6 +46,7 @@ class Ear:
         self._power_kw: dict[str, float] = {}
         self._limit_kw = 0.0
         self._within_s: float | None = None
+        self._first_s = 0.0
         self._decreases = 0
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.limit_load", str(port), str(piles)],
@@ -58,17 +59,18 @@ class Ear:
     def expect(self, limit_kw: float) -> None:
         """From now on, note when the sum falls to a limit."""
         self._decreases, self._within_s, self._limit_kw = 0, None, limit_kw
+        self._first_s = 0.0
 
-    def within(self) -> tuple[float, int]:
-        """When it did, and how many decreases that took; waits for it."""
+    def within(self) -> tuple[float, float, int]:
+        """When the first decrease came, when the last, and how many they were; waits for it."""
         until(lambda: self._within_s is not None, "the cut is obeyed")
         assert self._within_s is not None
-        return self._within_s, self._decreases
+        return self._first_s, self._within_s, self._decreases
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            kind, at, pile, value = line.split()
+            kind, at, pile, value, *_ = line.split()
             if kind == "floor":
                 self.floor_s, self.floors = float(at), self.floors + 1
                 continue
@@ -76,7 +78,9 @@ class Ear:
             self._power_kw[pile] = float(value)
             self.sum_kw += change_kw
             if self._within_s is None:
-                self._decreases += change_kw < 0.0
+                if change_kw < 0.0:
+                    self._first_s = self._first_s or float(at)
+                    self._decreases += 1
                 if self.sum_kw <= self._limit_kw + 1e-6:
                     self._within_s = float(at)
 
@@ -103,6 +107,7 @@ def measure(piles: int, cuts: int, folder: Path, *, flood: int = 0) -> dict[str,
         words = ["tests.chaos.flood", str(place.broker.port), topic, str(flood), "86400"]
         noise = subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT) if flood else None
         took_s: list[float] = []
+        first_after_s: list[float] = []
         needed: list[int] = []
         first_s = time.monotonic()
         while len(took_s) < cuts:
@@ -112,7 +117,8 @@ def measure(piles: int, cuts: int, folder: Path, *, flood: int = 0) -> dict[str,
                 ear.expect(piles * level_kw)
                 began = time.monotonic()
                 limit(grid, "cut", piles * level_kw)
-                within_s, decreases = ear.within()
+                first_of_s, within_s, decreases = ear.within()
+                first_after_s.append(first_of_s - began)
                 took_s.append(within_s - began)
                 needed.append(decreases)
                 if len(took_s) % TOLD_EVERY == 0:
@@ -138,6 +144,7 @@ def measure(piles: int, cuts: int, folder: Path, *, flood: int = 0) -> dict[str,
         "flood_per_s": flood,
         "decreases_p50": many,
         **_shares("cut", took_s),
+        **_shares("first_decrease", first_after_s),
         **_shares("floor", floor_s),
         "control_process_mb": control_mb,
         "other_processes_mb": memory,

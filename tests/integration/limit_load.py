@@ -1,20 +1,20 @@
 """All piles of a measurement in one process: ``python -m tests.integration.limit_load PORT PILES``.
 
-They obey, acknowledge and measure. What arrives is only noted with its instant where it arrives;
-it is read, told on standard output and answered by another thread, on a connection of its own, so
-that the piles' answers do not hold up the measurement of the setpoints behind them.
+They obey, acknowledge and measure. What a process of its own hears (``limit_ear``) is told on
+standard output as it is told here, and answered.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 
 from adapters.wire import inbound as w
-from adapters.wire import outbound as o
-from adapters.wire.outside import decode_out
-from tests.integration.field import SITE, Peer
+from tests.integration.field import ROOT, Peer
 
 TELEMETRY_PERIOD_S = 1.0
 
@@ -24,28 +24,35 @@ ANSWER_AFTER_S = 0.05
 _TURN_S = 0.01
 
 
-class Subscriber(Peer):
-    """Notes what arrives, and when."""
+@dataclass(frozen=True)
+class Told:
+    """A setpoint, and when it came."""
 
-    def __init__(self, port: int) -> None:
-        self.arrived: deque[tuple[float, str, bytes]] = deque()
-        super().__init__(port, "subscriber", ("pile/+/setpoint", "floor/+"))
-
-    def on_message(self, topic: str, payload: bytes) -> None:
-        self.arrived.append((time.monotonic(), topic, payload))
-        self.heard.clear()
+    at_s: float
+    pile: str
+    power_kw: float
+    epoch: int
+    seq: int
 
 
 class Piles:
-    """The piles behind the subscriber."""
+    """The piles behind the one that hears."""
 
     def __init__(self, port: int, count: int) -> None:
-        self._subscriber = Subscriber(port)
+        self._ear = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.limit_ear", str(port)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._ear.stdout is not None
+        assert self._ear.stdout.readline() == "listens\n"
         self._sender = Peer(port, "piles")
         self._power_kw = {f"P-{k}": 0.0 for k in range(count)}
         self._register_kwh = dict.fromkeys(self._power_kw, 0.0)
         self._measured_s = dict.fromkeys(self._power_kw, 0.0)
-        self._told: deque[tuple[float, str, o.Setpoint]] = deque()
+        self._told: deque[Told] = deque()
+        threading.Thread(target=self._read, daemon=True).start()
         for pile in self._power_kw:
             self._sender.send(w.PileBirth(**self._sender.stamp()), pile)
 
@@ -56,7 +63,6 @@ class Piles:
         while True:
             time.sleep(_TURN_S)
             now_s = time.monotonic()
-            self._read()
             for pile in self._answer(now_s):
                 self._measure(pile, now_s)
             due = int((now_s - began_s) * len(rounds) / TELEMETRY_PERIOD_S)
@@ -65,34 +71,28 @@ class Piles:
             sent = due
 
     def _read(self) -> None:
-        lines = []
-        while self._subscriber.arrived:
-            at_s, topic, payload = self._subscriber.arrived.popleft()
-            if "/floor/" in topic:
-                lines.append(f"floor {at_s!r} {topic.rpartition('/')[2]} 0")
-                continue
-            body, (pile,) = decode_out(SITE, topic, payload)
-            assert isinstance(body, o.Setpoint)
-            lines.append(f"setpoint {at_s!r} {pile} {body.power_kw!r}")
-            self._told.append((at_s, pile, body))
-        if lines:
-            print("\n".join(lines), flush=True)
+        assert self._ear.stdout is not None
+        for line in self._ear.stdout:
+            print(line, end="", flush=True)
+            kind, at, pile, *told = line.split()
+            if kind == "setpoint":
+                self._told.append(Told(float(at), pile, float(told[0]), int(told[1]), int(told[2])))
 
     def _answer(self, now_s: float) -> list[str]:
         """Acknowledge what was told a while ago; whose power is another one now."""
         changed = []
-        while self._told and self._told[0][0] <= now_s - ANSWER_AFTER_S:
-            _, pile, body = self._told.popleft()
-            if body.power_kw != self._power_kw[pile]:
-                changed.append(pile)
-            self._power_kw[pile] = body.power_kw
+        while self._told and self._told[0].at_s <= now_s - ANSWER_AFTER_S:
+            told = self._told.popleft()
+            if told.power_kw != self._power_kw[told.pile]:
+                changed.append(told.pile)
+            self._power_kw[told.pile] = told.power_kw
             ack = w.PileAck(
                 **self._sender.stamp(),
-                setpoint_epoch=body.epoch,
-                setpoint_seq=body.seq,
-                applied_kw=body.power_kw,
+                setpoint_epoch=told.epoch,
+                setpoint_seq=told.seq,
+                applied_kw=told.power_kw,
             )
-            self._sender.send(ack, pile)
+            self._sender.send(ack, told.pile)
         return changed
 
     def _measure(self, pile: str, now_s: float) -> None:

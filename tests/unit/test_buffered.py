@@ -1,0 +1,92 @@
+"""The buffered client: paho uses it, bytes come through unchanged, and messages leave together."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from adapters.mqtt.buffered import PIECE_BYTES, BufferedClient, BufferedSocket
+
+
+class _Wire:
+    """A connection that counts its calls and takes so many bytes at once."""
+
+    def __init__(self, at_once: int = 1 << 20) -> None:
+        self.held = bytearray()
+        self.at_once = at_once
+        self.sends = self.reads = 0
+        self.stuck = False
+
+    def send(self, data: bytes) -> int:
+        self.sends += 1
+        if self.stuck:
+            raise BlockingIOError
+        self.held += data[: self.at_once]
+        return len(data[: self.at_once])
+
+    def recv(self, size: int) -> bytes:
+        self.reads += 1
+        read = bytes(self.held[:size])
+        del self.held[:size]
+        return read
+
+
+def _write(out: BufferedSocket, packets: list[bytes], left: list[bytes]) -> None:
+    """As paho does: every packet by itself, the rest of one that was taken in part once more."""
+    left.extend(packets)
+    while left:
+        packet = left.pop(0)
+        try:
+            taken = out.send(packet)
+        except BlockingIOError:
+            left.insert(0, packet)
+            continue
+        if taken < len(packet):
+            left.insert(0, packet[taken:])
+
+
+def test_bytes_come_through_whatever_the_system_takes_at_once() -> None:
+    chance = random.Random(7)
+    for at_once in (1, 3, 50, 1 << 20):
+        wire, left = _Wire(at_once), list[bytes]()
+        packets = [chance.randbytes(chance.randrange(1, 90)) for _ in range(40)]
+        _write(BufferedSocket(wire, lambda left=left: bool(left)), packets, left)  # type: ignore[misc]
+        heard = BufferedSocket(wire, lambda: False)
+        read = b""
+        while piece := heard.recv(chance.randrange(1, 20)):
+            read += piece
+        assert read == b"".join(packets)
+
+
+def test_messages_that_leave_together_leave_in_one_call() -> None:
+    wire, left = _Wire(), list[bytes]()
+    _write(BufferedSocket(wire, lambda: bool(left)), [b"a" * 60] * 600, left)
+    assert wire.sends <= 1 + 600 * 60 // PIECE_BYTES
+    heard = BufferedSocket(wire, lambda: False)
+    assert b"".join(heard.recv(1) for _ in range(3_000)) == b"a" * 3_000
+    assert wire.reads == 1
+    assert heard.pending() == 33_000
+
+
+def test_nothing_is_taken_that_the_system_does_not_take() -> None:
+    wire, left = _Wire(), [b"next"]
+    out = BufferedSocket(wire, lambda: bool(left))
+    assert out.send(b"first ") == 6
+    left.clear()
+    wire.stuck = True
+    with pytest.raises(BlockingIOError):
+        out.send(b"next")
+    wire.stuck = False
+    assert out.send(b"next") == 4
+    assert wire.held == b"first next"
+
+
+def test_paho_makes_its_connections_through_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = BufferedClient(CallbackAPIVersion.VERSION2, client_id="c")
+        client.connect("127.0.0.1", server.getsockname()[1])
+        assert isinstance(client.socket(), BufferedSocket)
+        client.disconnect()
