@@ -5,6 +5,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.units import POWER_EPSILON_KW
 
@@ -47,6 +52,27 @@ class SessionPlan:
             if hi > lo:
                 total += power * (hi - lo) / 3600.0
         return total
+
+
+@dataclass(frozen=True, eq=False)
+class PlanColumns:
+    """The sessions of a plan that have a power, one after another.
+
+    Parameters
+    ----------
+    row : dict of str to int
+        Place of each session among them.
+    begins : ndarray, shape (n,)
+        Where each one's edges begin.
+    starts_s, power_kw : ndarray
+        Edges of the slots of each, epoch seconds, the last one's end among them, and the power
+        from there on, kW; 0 at the end.
+    """
+
+    row: dict[str, int]
+    begins: NDArray[np.int64]
+    starts_s: NDArray[np.int64]
+    power_kw: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -96,6 +122,21 @@ class Plan:
     site_kw: tuple[float, ...] = ()
     aims: tuple[tuple[str, float], ...] = ()
     connection_kw: tuple[float, ...] = ()
+
+    @cached_property
+    def columns(self) -> PlanColumns:
+        """All sessions' powers in one place, to be worked with at once."""
+        parts = {name: part for name, part in self.sessions.items() if part.power_kw}
+        sizes = np.array([len(part.starts_s) for part in parts.values()], dtype=np.int64)
+        total = int(sizes.sum())
+        starts = chain.from_iterable(part.starts_s for part in parts.values())
+        powers = chain.from_iterable((*part.power_kw, 0.0) for part in parts.values())
+        return PlanColumns(
+            row={name: k for k, name in enumerate(parts)},
+            begins=np.cumsum(sizes) - sizes,
+            starts_s=np.fromiter(starts, np.int64, total),
+            power_kw=np.fromiter(powers, np.float64, total),
+        )
 
     def connection_between(self, start_s: float, end_s: float) -> float:
         """Mean planned power at the connection in [start_s, end_s), kW; nan outside the plan."""

@@ -17,7 +17,7 @@ from scheduler.demand_hold import hold, room_now_kw
 from scheduler.draft import Draft
 from scheduler.excess import note_excess
 from scheduler.island_control import islanding
-from scheduler.safety import enforce
+from scheduler.safety import Budget, Outlet, enforce
 from scheduler.sending import send
 from scheduler.sights import Sights
 from scheduler.switching import on_for_h
@@ -60,13 +60,35 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
             ]
         order_kw = islanding(draft, site, names, outlets, budget)
         shown = show_assets(draft, site, names, outlets, held, budget, beside) if assets else None
-        order = _order(draft, site, names, draft.get("now"))
-        powers = enforce(outlets, [*order, *range(len(names), len(outlets))], budget)
+        powers = _enforced(draft, site, names, outlets, budget)
         if shown is not None:
             powers = settle_assets(draft, site, names, powers, shown, order_kw)
     note_excess(draft, site, picture)
     send(draft, site, names, powers, picture.silent, sights.phases_of)
     return picture
+
+
+def _enforced(
+    draft: Draft, site: Site, names: list[str], outlets: list[Outlet], budget: Budget
+) -> list[float]:
+    """The kernel's setpoints. Piles that want, hold and draw nothing get nothing whoever is first;
+    of a congested site they are most, so the kernel is asked for the others alone.
+    """
+    moving = [k for k, o in enumerate(outlets) if not _rests(o)]
+    some = [k for k in moving if k < len(names)]
+    order = _order(draft, site, [names[k] for k in some], draft.get("now"))
+    given = enforce([outlets[k] for k in moving], [*order, *range(len(some), len(moving))], budget)
+    powers = [0.0] * len(outlets)
+    for k, power in zip(moving, given, strict=True):
+        powers[k] = power
+    return powers
+
+
+def _rests(outlet: Outlet) -> bool:
+    return (
+        outlet.want_kw == outlet.held_kw == outlet.floor_kw == outlet.drawn_kw == 0.0
+        and outlet.sent_kw == 0.0
+    )
 
 
 def _order(draft: Draft, site: Site, names: list[str], now: datetime) -> list[int]:

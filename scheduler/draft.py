@@ -33,6 +33,7 @@ class Draft:
         self.born: set[str] = set()
         self.moved = 0
         self.withdrawn: list[LimitPushed] = []
+        self.echoes: dict[str, tuple[PileState, PileState]] = {}
         self.announced: dict[str, list[tuple[str, SessionRecord]]] | None = None
 
     def get(self, name: str) -> Any:

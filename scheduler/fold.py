@@ -37,6 +37,7 @@ from scheduler.admission import forget, topic_of, unknown
 from scheduler.base_rise import note_jump
 from scheduler.demand_response import called as _called
 from scheduler.draft import Draft
+from scheduler.echoes import note_echo
 from scheduler.effects import Persist
 from scheduler.pricing import Pricing, lay_in, repeats
 from scheduler.state import UNKNOWN_PILE, AssetState, LimitRecord, NodeState, PileState, changed
@@ -173,7 +174,7 @@ def _born(draft: Draft, event: PileBorn, site: Site) -> None:
 
 def _measured(draft: Draft, event: PileMeasured, site: Site) -> None:
     before: PileState = draft.piles.get(event.pile, UNKNOWN_PILE)
-    draft.own("piles")[event.pile] = changed(
+    after = draft.own("piles")[event.pile] = changed(
         before,
         heard_mono_s=event.mono_s,
         measured_mono_s=event.mono_s,
@@ -183,6 +184,7 @@ def _measured(draft: Draft, event: PileMeasured, site: Site) -> None:
         vehicle=event.vehicle,
         fault=event.fault,
     )
+    note_echo(draft, event.pile, before, after)
     note_jump(draft, site, event.pile, before.power_kw, event.power_kw)
     if event.fault != before.fault:
         draft.news = True

@@ -185,11 +185,10 @@ def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
     """The columns of a problem's fleet."""
     plates = _plates(site)
     at = np.array([plates.index[o.record.request.pile] for o in owed], dtype=np.int64)
-    taper, room = [], []
-    for o in owed:
-        k, r = _taper(o)
-        taper.append(k)
-        room.append(r)
+    taper, room = np.full(len(owed), math.inf), np.full(len(owed), math.inf)
+    for i, o in enumerate(owed):
+        if o.record.request.battery_kwh is not None:
+            taper[i], room[i] = _taper(o)
     asked = [o.record.request.energy_kwh for o in owed]
     promised = [
         min(max((o.record.promised_kwh or 0.0) - o.record.delivered_kwh, 0.0), o.energy_kwh)
@@ -213,8 +212,8 @@ def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
             [0 if o.beyond else o.record.request.priority for o in owed], dtype=np.int64
         ),
         count_factor=plates.count_factor[at],
-        taper_per_h=np.array(taper, dtype=np.float64),
-        taper_room_kwh=np.array(room, dtype=np.float64),
+        taper_per_h=taper,
+        taper_room_kwh=room,
         phases=plates.phases[at],
         amps_per_kw=plates.amps_per_kw[at],
         earliest=np.array(now_mode, dtype=bool),

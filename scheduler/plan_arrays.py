@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import numpy as np
 
 from models.events import Solved
-from models.plan import Plan, SessionPlan
+from models.plan import Plan, PlanColumns, SessionPlan
 from models.units import SECONDS_PER_HOUR
 from scheduler.demand import aims_of
 from scheduler.problem import FloatArray, IntArray, Problem
@@ -29,33 +27,26 @@ def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
         Energy of each entry, kWh; 0 where the plan knows nothing of a session.
     """
     out = np.zeros(int(problem.offsets[-1]))
-    found = [plan.sessions.get(session) for session in problem.fleet.ids]
-    known = np.array([p is not None and bool(p.power_kw) for p in found], dtype=bool)
+    columns = plan.columns
+    number = np.array([columns.row.get(name, -1) for name in problem.fleet.ids], dtype=np.int64)
+    known = number >= 0
     if not known.any():
         return out
-    parts = [p for p in found if p is not None and p.power_kw]
-    sizes = np.array([len(p.starts_s) for p in parts], dtype=np.int64)
-    begins = np.cumsum(sizes) - sizes
-    total = int(sizes.sum())
-    knots = np.fromiter(chain.from_iterable(p.starts_s for p in parts), np.int64, total)
-    power = np.zeros(total)
-    last = begins + sizes - 1
+    begins, knots, power = columns.begins, columns.starts_s, columns.power_kw
+    total = knots.size
+    last = np.append(begins[1:], total) - 1
+    sizes = last + 1 - begins
     inside = np.ones(total, dtype=bool)
     inside[last] = False
-    power[inside] = np.fromiter(
-        chain.from_iterable(p.power_kw for p in parts), np.float64, total - len(parts)
-    )
     gained = np.zeros(total)
     gained[1:] = (power[:-1] * np.diff(knots) / SECONDS_PER_HOUR) * inside[:-1]
     energy = np.cumsum(gained)
-    part = np.repeat(np.arange(len(parts)), sizes)
+    part = np.repeat(np.arange(begins.size), sizes)
     energy -= energy[begins][part]
     # All knots on one axis, each part in a stretch of its own.
     stretch = int(knots.max() - knots.min()) + 1
     axis = knots - int(knots.min()) + part * stretch
 
-    number = np.full(problem.fleet.n, -1)
-    number[known] = np.arange(len(parts))
     entry = np.flatnonzero(known[problem.entry_session])
     mine = number[problem.entry_session[entry]]
 
@@ -74,11 +65,10 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
     """The plan that a solver's answer means."""
     energy = answer.planned_kwh
     seconds = problem.entry_s
-    power = tuple(
-        np.divide(
-            energy * SECONDS_PER_HOUR, seconds, out=np.zeros_like(energy), where=seconds > 0
-        ).tolist()
+    power_kw = np.divide(
+        energy * SECONDS_PER_HOUR, seconds, out=np.zeros_like(energy), where=seconds > 0
     )
+    power = tuple(power_kw.tolist())
     sessions: dict[str, SessionPlan] = {}
     edges = tuple(problem.horizon.edges_s.tolist())
     for session, lo, hi, first, begin, end in zip(
@@ -90,7 +80,7 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         sessions[session] = SessionPlan(starts_s=starts, power_kw=power[lo:hi])
     connection_kw = _connection_kw(problem, answer)
     site_kw, aims = aims_of(problem, energy, connection_kw)
-    return Plan(
+    plan = Plan(
         digest=problem.digest,
         made_s=problem.horizon.start_s,
         end_s=problem.horizon.end_s,
@@ -105,6 +95,29 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         curtailed=_curtailed(problem, answer),
         connection_kw=connection_kw,
     )
+    object.__setattr__(plan, "columns", _columns(problem, power_kw))
+    return plan
+
+
+def _columns(problem: Problem, power_kw: FloatArray) -> PlanColumns:
+    """What :attr:`Plan.columns` would gather from the sessions one by one."""
+    lo, hi = problem.offsets[:-1], problem.offsets[1:]
+    some = np.flatnonzero(hi > lo)
+    sizes = (hi - lo)[some] + 1
+    begins = np.cumsum(sizes) - sizes
+    ends = begins + sizes - 1
+    starts = np.empty(int(sizes.sum()), dtype=np.int64)
+    power = np.zeros(starts.size)
+    inside = np.ones(starts.size, dtype=bool)
+    inside[ends] = False
+    last = hi[some] - 1
+    starts[inside], starts[ends] = (
+        problem.entry_start_s,
+        (problem.entry_start_s + problem.entry_s)[last],
+    )
+    power[inside] = power_kw
+    ids = problem.fleet.ids
+    return PlanColumns({ids[i]: k for k, i in enumerate(some.tolist())}, begins, starts, power)
 
 
 def _windows(problem: Problem) -> list[list[int]]:

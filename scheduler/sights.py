@@ -10,71 +10,31 @@ decide otherwise: with an empty memory every pile is looked at, and the answer i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from models.site import Site
-from scheduler.dispatch import Wishes
 from scheduler.draft import Draft
+from scheduler.echoes import heard_again
 from scheduler.fixed import Fixed, FixedPile, fixed
-from scheduler.phase_choice import KEPT_S, Wiring, chosen, wiring
+from scheduler.phase_choice import chosen, wiring
 from scheduler.safety import Budget, Outlet, alone_kw
-from scheduler.state import PileState, SessionRecord
-from scheduler.switching import next_s
-from scheduler.timers import RETRIES_S, RISE_GAP_S, pile_due_s
-from scheduler.unused import UNUSED_AFTER_S
-from scheduler.view import (
-    MESSAGE_EXPIRY_S,
-    MISSED_PERIODS,
-    SETTLED_S,
-    Picture,
-    held_kw,
-    in_emergency,
-    lease_runs,
-    look,
-    silent_kw_now,
+from scheduler.sight import (
+    ROUNDING_KW,
+    Now,
+    Sight,
+    alike,
+    floor_kw,
+    outlet_of,
+    own_until_s,
+    wire,
 )
-
-EXCESS_SHARE = 0.005
-"""Of a pile's power: a reading so much above its setpoint is within its meter's error."""
+from scheduler.state import PileState
+from scheduler.switching import next_s
+from scheduler.timers import RISE_GAP_S, own_due_s, pile_due_s, silence_due_s
+from scheduler.view import Picture, held_kw, in_emergency, look, silent_kw_now
 
 CLOCK_MOVED_S = 0.05
 """Wall and monotonic clock moved apart by more than this: every instant is another one."""
-
-ROUNDING_KW = 1e-9
-"""A plan that fills a node to the brim adds up to its budget but for rounding: a microwatt."""
-
-
-class Planned(NamedTuple):
-    """What a plan says of one session at an instant: its power, kW, None where it says nothing,
-    and whether that is its last (told where a pile has steps).
-    """
-
-    power_kw: float | None
-    last: bool
-
-
-@dataclass(slots=True)
-class Sight:
-    """One pile, as it stays from ``since_s`` until ``until_s`` of the monotonic clock, and until
-    ``edge_s`` of the wall clock, where its plan goes on to another power.
-
-    ``silent_kw`` is None while it talks; ``due_s`` is when it next wants something by itself;
-    ``phases`` on how many it is to draw, None for one that cannot be switched; ``planned`` is what
-    the plan says of it now.
-    """
-
-    pile: PileState
-    record: SessionRecord | None
-    since_s: float
-    until_s: float
-    edge_s: float
-    silent_kw: float | None
-    want_kw: float
-    outlet: Outlet | None
-    due_s: float
-    phases: int | None
-    planned: Planned
 
 
 class Sights:
@@ -124,29 +84,37 @@ class Sights:
             self._offset_s = offset_s
             self.had_plenty = False
             return list(draft.piles)
-        known, sessions = self._known, draft.sessions
+        known, sessions, parts = self._known, draft.sessions, self._fixed.piles
         pile_session = draft.get("pile_session")
+        now = Now(draft, self._site, may_rise=bool(under[4]))
         out = []
         for name, pile in draft.piles.items():
             sight = known.get(name)
+            record = sessions.get(pile_session.get(name))
+            if (
+                sight is not None
+                and sight.pile is pile
+                and sight.record is record
+                and sight.since_s <= mono_s < sight.until_s
+                and now_s < sight.edge_s
+            ):
+                continue
             if (
                 sight is None
-                or sight.pile is not pile
-                or not sight.since_s <= mono_s < sight.until_s
                 or now_s >= sight.edge_s
-                or sight.record is not sessions.get(pile_session.get(name))
+                or not heard_again(sight, pile, record, draft, parts[name], now)
             ):
                 out.append(name)
         return out
 
     def _replan(self, draft: Draft) -> None:
         """Forget the piles of which a new plan says something else now."""
-        now = _Now(draft, self._site, may_rise=True)
+        now = Now(draft, self._site, may_rise=True)
         other = []
         for name, sight in self._known.items():
             one = self._fixed.piles[name]
             said = now.planned(sight.record, one)
-            if said.last == sight.planned.last and _alike(said.power_kw, sight.planned.power_kw):
+            if said.last == sight.planned.last and alike(said.power_kw, sight.planned.power_kw):
                 sight.edge_s = now.edge_s(sight.record, one)
             else:
                 other.append(name)
@@ -164,7 +132,7 @@ class Sights:
 
     def see(self, draft: Draft, stale: list[str], picture: Picture) -> None:
         """Look again at the stale piles; then add up what all of them may draw."""
-        now = _Now(draft, self._site, may_rise=bool(self._under[4]))
+        now = Now(draft, self._site, may_rise=bool(self._under[4]))
         known, parts = self._known, self._fixed.piles
         for name in stale:
             known[name] = self._see(draft, parts[name], now, picture.silent.get(name))
@@ -174,7 +142,7 @@ class Sights:
             if sight.outlet is not None and sight.outlet.floor_kw:
                 picture.floors[name] = sight.outlet.floor_kw
 
-    def _see(self, draft: Draft, one: FixedPile, now: _Now, silent_kw: float | None) -> Sight:
+    def _see(self, draft: Draft, one: FixedPile, now: Now, silent_kw: float | None) -> Sight:
         name, mono_s, lease_s = one.pile.id, now.mono_s, self._site.lease_s
         pile = now.piles[name]
         record = now.sessions.get(now.pile_session.get(name, ""))
@@ -183,7 +151,7 @@ class Sights:
         phases = None if one.pile.one_phase is None else pile.phases
         if silent_kw is not None:
             if pile.sent:
-                outlet = _outlet(one, pile, 0.0, 0.0, 0.0, may_rise=False)
+                outlet = outlet_of(one, pile, 0.0, 0.0, 0.0, may_rise=False)
         else:
             stopped = now.stopping and in_emergency(draft, self._site, one.path)
             if record is not None and not stopped:
@@ -195,7 +163,7 @@ class Sights:
             held = held_kw(pile, one.pile, mono_s, lease_s, one.factor)
             if phases is not None:
                 phases, want = chosen(want, held, pile, record, one, now.wishes.clock)
-            outlet = _outlet(
+            outlet = outlet_of(
                 one,
                 pile,
                 want,
@@ -206,21 +174,23 @@ class Sights:
             if pile.power_kw > 0.0:
                 outlet.drawn_kw = pile.power_kw / one.factor
         if outlet is not None and phases is not None:
-            _wire(outlet, wiring(one, phases))
-        due_s = pile_due_s(pile, one.index, self._site, mono_s)
+            wire(outlet, wiring(one, phases))
+        due_s = own_due_s(pile, one.index, self._site, mono_s)
+        until_s = own_until_s(pile, now, lease_s, due_s)
+        until_s = min(until_s, next_s(pile, one.pile.switching, mono_s))
+        silent_s = pile.heard_mono_s + now.silence_s if silent_kw is None else math.inf
         return Sight(
             pile=pile,
             record=record,
             since_s=mono_s,
-            until_s=min(
-                _until_s(pile, now, lease_s, due_s, talks=silent_kw is None),
-                next_s(pile, one.pile.switching, mono_s),
-            ),
+            until_s=min(until_s, silent_s) if silent_s > mono_s else until_s,
             edge_s=now.edge_s(record, one),
             silent_kw=silent_kw,
             want_kw=want,
             outlet=outlet,
-            due_s=due_s,
+            due_s=min(due_s, silence_due_s(pile, self._site, mono_s)),
+            own_until_s=until_s,
+            own_due_s=due_s,
             phases=phases,
             planned=now.planned(record, one),
         )
@@ -303,114 +273,3 @@ class Sights:
             if at < due:
                 due = at
         return due
-
-
-class _Now:
-    """What all piles of one drain are looked at with, read once."""
-
-    def __init__(self, draft: Draft, site: Site, *, may_rise: bool) -> None:
-        self.mono_s: float = draft.get("mono_s")
-        self.may_rise = may_rise
-        self.stopping = bool(draft.get("emergencies"))
-        self.piles, self.sessions = draft.piles, draft.sessions
-        self.pile_session: dict[str, str] = draft.get("pile_session")
-        self.wishes = Wishes(draft, site)
-        self.silence_s = MISSED_PERIODS * site.telemetry_period_s + 1e-9
-        self._now_s: float = draft.get("now").timestamp()
-        plan = draft.plan
-        self._planned = {} if plan is None else plan.sessions
-
-    def planned(self, record: SessionRecord | None, one: FixedPile) -> Planned:
-        """What the plan says of a session now."""
-        part = None if record is None else self._planned.get(record.request.session)
-        if part is None:
-            return Planned(None, last=False)
-        last = one.pile.step_kw > 0 and part.ends_after(self._now_s)
-        return Planned(part.at(self._now_s), last)
-
-    def edge_s(self, record: SessionRecord | None, one: FixedPile) -> float:
-        """Where the plan of a session goes on to another power, or a new day brings new starts,
-        epoch seconds.
-        """
-        part = None if record is None else self._planned.get(record.request.session)
-        edge = math.inf if part is None else part.next_edge_s(self._now_s)
-        budget = one.pile.switching.starts_per_day is not None
-        return min(edge, self.wishes.clock.midnight_s) if budget else edge
-
-
-def _alike(a: float | None, b: float | None) -> bool:
-    """Whether two planned powers are the same but for rounding."""
-    return a == b or (a is not None and b is not None and abs(a - b) < ROUNDING_KW)
-
-
-def _until_s(pile: PileState, now: _Now, lease_s: float, due_s: float, *, talks: bool) -> float:
-    """When time alone may next change what a pile comes to."""
-    mono_s, changed_s = now.mono_s, pile.changed_mono_s
-    until = due_s if due_s > mono_s else math.inf
-    for at in (
-        pile.lease_mono_s + lease_s,
-        changed_s + RISE_GAP_S,
-        changed_s + RETRIES_S,
-        pile.renewed_mono_s + MESSAGE_EXPIRY_S,
-        pile.probe_mono_s,
-        pile.below_since_mono_s + UNUSED_AFTER_S,
-        pile.started_mono_s + KEPT_S,
-        pile.heard_mono_s + now.silence_s if talks else math.inf,
-        math.inf if pile.acked is None else pile.acked.holds_until_mono_s,
-    ):
-        if mono_s < at < until:
-            until = at
-    for sent in pile.unacked:
-        if mono_s < sent.holds_until_mono_s < until:
-            until = sent.holds_until_mono_s
-    return until
-
-
-def _wire(outlet: Outlet, wire: Wiring) -> None:
-    """An outlet on other phases than its nameplate's."""
-    outlet.phases, outlet.amps_per_kw = wire.phases, wire.amps_per_kw
-    outlet.min_kw, outlet.max_kw, outlet.step_kw = wire.min_kw, wire.max_kw, wire.step_kw
-
-
-def _outlet(
-    one: FixedPile,
-    pile: PileState,
-    want_kw: float,
-    held_kw: float,
-    floor_kw: float,
-    *,
-    may_rise: bool,
-) -> Outlet:
-    plate = one.pile
-    return Outlet(
-        one.path,
-        want_kw,
-        held_kw,
-        pile.wanted_kw if pile.sent else 0.0,
-        plate.min_kw,
-        plate.max_kw,
-        plate.step_kw,
-        one.factor,
-        one.phases,
-        one.amps_per_kw,
-        may_rise,
-        floor_kw,
-    )
-
-
-def floor_kw(pile: PileState, one: FixedPile, mono_s: float, lease_s: float) -> float:
-    """What a pile draws whatever it was told, as a setpoint, kW; 0 while it obeys.
-
-    A reading taken before the pile had its declared time to respond is held against what it
-    was told before.
-    """
-    if pile.power_kw <= 0.0:
-        return 0.0
-    allowed = pile.wanted_kw if pile.sent else 0.0
-    if pile.measured_mono_s < pile.changed_mono_s + one.pile.response_s + SETTLED_S:
-        allowed = max(allowed, pile.before_kw)
-    if allowed < one.pile.fallback_kw and not lease_runs(pile, mono_s, lease_s):
-        allowed = one.pile.fallback_kw
-    if pile.power_kw <= allowed * one.factor + EXCESS_SHARE * one.pile.max_kw:
-        return 0.0
-    return pile.power_kw / one.factor

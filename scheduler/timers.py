@@ -200,15 +200,23 @@ def pile_due_s(pile: PileState, index: int, site: Site, mono_s: float) -> float:
     """When a pile wants something: silence, renewal, saying again, learning, switching;
     monotonic, s.
     """
-    silence = MISSED_PERIODS * site.telemetry_period_s
-    due = math.inf
-    heard = pile.heard_mono_s
-    if heard >= 0 and mono_s - heard <= silence:
-        due = heard + silence + 0.001
+    return min(silence_due_s(pile, site, mono_s), own_due_s(pile, index, site, mono_s))
+
+
+def silence_due_s(pile: PileState, site: Site, mono_s: float) -> float:
+    """When a pile that talks would count as silent, monotonic, s; inf for one that is."""
+    heard, silence = pile.heard_mono_s, MISSED_PERIODS * site.telemetry_period_s
+    return heard + silence + 0.001 if heard >= 0 and mono_s - heard <= silence else math.inf
+
+
+def own_due_s(pile: PileState, index: int, site: Site, mono_s: float) -> float:
+    """When a pile wants something else than to be heard again, monotonic, s."""
     if not pile.sent:
-        return due
-    due = min(due, next_s(pile, site.piles[index].switching, mono_s))
-    due = min(due, renewal_due_s(index, pile.renewed_mono_s, site.lease_s))
+        return math.inf
+    due = min(
+        next_s(pile, site.piles[index].switching, mono_s),
+        renewal_due_s(index, pile.renewed_mono_s, site.lease_s),
+    )
     if 0 <= pile.below_since_mono_s < due - UNUSED_AFTER_S:
         due = pile.below_since_mono_s + UNUSED_AFTER_S
     if 0 <= pile.probe_mono_s < due:

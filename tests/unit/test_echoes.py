@@ -1,0 +1,128 @@
+"""Telemetry that says nothing new is noted without a look, and only such telemetry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from adapters.books import load_book
+from benchmarks.bench_site import bench_site
+from benchmarks.step import Loop
+from models.events import PileMeasured
+from scheduler.effects import SetpointSent
+from scheduler.sights import Sights
+
+PILES = 12
+
+
+@pytest.fixture
+def loop() -> Loop:
+    """Twelve piles, all taken, a third of their power: some charge and some wait."""
+    return Loop(bench_site(PILES), load_book("zhejiang-2026"), ("greedy",), 3)
+
+
+def telemetry(loop: Loop, seconds: float, **said: dict[str, object]) -> list[PileMeasured]:
+    """Every pile draws what it was told for so long; ``said``: what some say instead."""
+    loop.now += timedelta(seconds=seconds)
+    loop.mono_s += seconds
+    out = []
+    for name, state in loop.state.piles.items():
+        before = loop.registers.get(name, 0.0)
+        loop.registers[name] = before + state.wanted_kw * seconds / 3600.0
+        event = loop._telemetry(name, state.wanted_kw)
+        assert isinstance(event, PileMeasured)
+        out.append(replace(event, **said.get(name, {})))
+    return out
+
+
+def charging(loop: Loop) -> list[str]:
+    return [name for name, state in loop.state.piles.items() if state.wanted_kw > 0]
+
+
+def looked_at(loop: Loop, events: list[PileMeasured], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    honest = Sights.stale
+
+    def stale(self: Sights, draft: object) -> list[str]:
+        names = honest(self, draft)  # type: ignore[arg-type]
+        found.extend(names)
+        return names
+
+    monkeypatch.setattr(Sights, "stale", stale)
+    loop.state, _, _ = loop.engine.receive(loop.state, events)
+    monkeypatch.setattr(Sights, "stale", honest)
+    return found
+
+
+def test_piles_that_say_what_was_known_are_not_looked_at(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 30.0))
+    assert 0 < len(charging(loop)) < PILES
+    assert looked_at(loop, telemetry(loop, 10.0), monkeypatch) == []
+    one = charging(loop)[0]
+    nearly = 0.97 * loop.state.piles[one].wanted_kw
+    said = telemetry(loop, 10.0, **{one: {"power_kw": nearly}})
+    assert looked_at(loop, said, monkeypatch) == []
+    again = telemetry(loop, 10.0, **{one: {"power_kw": 0.99 * nearly}})
+    assert looked_at(loop, again, monkeypatch) == []
+    assert loop.state.piles[one].power_kw == 0.99 * nearly
+
+
+@pytest.mark.parametrize("power", [0.5, 1.2])
+def test_a_pile_that_draws_far_from_its_setpoint_is_looked_at(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, power: float
+) -> None:
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 30.0))
+    one = charging(loop)[0]
+    said = {"power_kw": power * loop.state.piles[one].wanted_kw}
+    assert looked_at(loop, telemetry(loop, 10.0, **{one: said}), monkeypatch) == [one]
+
+
+def test_who_has_all_that_was_asked_for_is_stopped_by_that_very_telemetry(loop: Loop) -> None:
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 30.0))
+    one = charging(loop)[0]
+    record = loop.state.sessions[loop.state.pile_session[one]]
+    # Within what a pile can have delivered since, or the register counts as another one's.
+    missing = record.request.energy_kwh - record.delivered_kwh
+    hours = missing / loop.site.pile_by_id[one].max_kw
+    events = telemetry(loop, 10.0)
+    assert hours > 0
+    register = loop.registers[one] + missing
+    before = replace(loop.state.piles[one], measured_mono_s=loop.mono_s - 3600.0 * hours)
+    loop.state = replace(loop.state, piles={**loop.state.piles, one: before})
+    events = [replace(e, energy_kwh=register) if e.pile == one else e for e in events]
+    loop.state, said, _ = loop.engine.receive(loop.state, events)
+    told = {e.pile: e.power_kw for e in said if isinstance(e, SetpointSent)}
+    assert told[one] == 0.0
+
+
+def test_a_pile_heard_again_counts_as_silent_three_periods_later(loop: Loop) -> None:
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 30.0))
+    loop.state, _, due_s = loop.engine.receive(loop.state, telemetry(loop, 10.0))
+    heard = loop.mono_s
+    assert due_s <= heard + 3 * loop.site.telemetry_period_s + 0.01
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 100.0)[1:])
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 81.0)[1:])
+    picture = loop.engine._sights._known
+    first, *others = loop.state.piles
+    assert picture[first].silent_kw is not None
+    assert all(picture[name].silent_kw is None for name in others)
+
+
+def test_a_new_plan_s_columns_are_those_of_its_sessions(loop: Loop) -> None:
+    plan = loop.state.plan
+    assert plan is not None
+    mine, gathered = plan.columns, replace(plan).columns
+    assert mine.row == gathered.row
+    assert len(mine.row) == PILES
+    for one, other in (
+        (mine.begins, gathered.begins),
+        (mine.starts_s, gathered.starts_s),
+        (mine.power_kw, gathered.power_kw),
+    ):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
