@@ -65,9 +65,9 @@ def test_piles_that_say_what_was_known_are_not_looked_at(
     assert looked_at(loop, telemetry(loop, 10.0), monkeypatch) == []
     one = charging(loop)[0]
     nearly = 0.97 * loop.state.piles[one].wanted_kw
-    said = telemetry(loop, 10.0, **{one: {"power_kw": nearly}})
+    said = telemetry(loop, 5.0, **{one: {"power_kw": nearly}})
     assert looked_at(loop, said, monkeypatch) == []
-    again = telemetry(loop, 10.0, **{one: {"power_kw": 0.99 * nearly}})
+    again = telemetry(loop, 5.0, **{one: {"power_kw": 0.99 * nearly}})
     assert looked_at(loop, again, monkeypatch) == []
     assert loop.state.piles[one].power_kw == 0.99 * nearly
 
@@ -85,17 +85,15 @@ def test_a_pile_that_draws_far_from_its_setpoint_is_looked_at(
 def test_who_has_all_that_was_asked_for_is_stopped_by_that_very_telemetry(loop: Loop) -> None:
     loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 30.0))
     one = charging(loop)[0]
-    record = loop.state.sessions[loop.state.pile_session[one]]
-    # Within what a pile can have delivered since, or the register counts as another one's.
-    missing = record.request.energy_kwh - record.delivered_kwh
-    hours = missing / loop.site.pile_by_id[one].max_kw
-    events = telemetry(loop, 10.0)
-    assert hours > 0
-    register = loop.registers[one] + missing
-    before = replace(loop.state.piles[one], measured_mono_s=loop.mono_s - 3600.0 * hours)
-    loop.state = replace(loop.state, piles={**loop.state.piles, one: before})
-    events = [replace(e, energy_kwh=register) if e.pile == one else e for e in events]
-    loop.state, said, _ = loop.engine.receive(loop.state, events)
+    session = loop.state.pile_session[one]
+    record = loop.state.sessions[session]
+    nearly = record.request.energy_kwh - 0.001
+    had = loop.registers[one] - nearly
+    record = replace(record, delivered_kwh=nearly, base_register_kwh=had)
+    loop.state = replace(loop.state, sessions={**loop.state.sessions, session: record})
+    loop.state, said, _ = loop.engine.receive(loop.state, telemetry(loop, 0.1))
+    assert one not in {e.pile for e in said if isinstance(e, SetpointSent)}
+    loop.state, said, _ = loop.engine.receive(loop.state, telemetry(loop, 10.0))
     told = {e.pile: e.power_kw for e in said if isinstance(e, SetpointSent)}
     assert told[one] == 0.0
 
