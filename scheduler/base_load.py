@@ -46,7 +46,9 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     silent_kw = picture.silent_kw[v]
     room = limit_now_kw(draft, site, v, draft.get("now")) - power
     above = -1.0 if room >= -SAME_KW else node.above_mono_s if node.above_mono_s >= 0 else mono_s
-    load = rest + sun_kw(draft, site, v) if site.pv or site.storages else None
+    # What may be given back is held against the load as it is, not against its recent highest.
+    gives = bool(site.pv or site.storages) or site.v2g is not None
+    load = rest + sun_kw(draft, site, v) if gives else None
     switched = switched_kw(draft, site, v)
     node = replace(
         node,

@@ -128,7 +128,7 @@ class World:
 
     def request(self, session: str, pile: str, energy_kwh: float, **changes: Any) -> Event:
         hours = changes.pop("hours", 4.0)
-        values = {
+        values: dict[str, Any] = {
             "arrival": self.now,
             "departure": self.now + timedelta(hours=hours),
             "energy_kwh": energy_kwh,

@@ -2,7 +2,7 @@
 
 ``python -m tests.chaos.depot PORT POWERS COUNT INDEX...``. A pile obeys its setpoint while the
 lease runs, counted from receipt, then goes to its fallback. A line on stdin such as
-``P-3 ignore`` makes it misbehave, ``P-3 honest`` ends that.
+``P-3 ignore`` makes it misbehave, ``P-3 honest`` ends that; a wanted power below zero gives back.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class SimPile:
         self.kind, self.index, self._port = kind, index, port
         self.mode = "honest"
         self.car = True
+        self.soc: float | None = None
         self.power_kw = 0.0
         self.register_kwh = 500.0
         self.epoch = int(time.time() * 1000)
@@ -133,6 +134,8 @@ class SimPile:
             self._retry_at = time.monotonic() + 2.0
             self._wanted_kw, self._lease_ends = self.kind.max_kw, time.monotonic() + 600
             self._stamp = (-1, -1)
+        elif word.startswith("soc "):
+            self.soc = float(word.partition(" ")[2])
         elif word in ("plug", "unplug"):
             self.car = word == "plug"
         elif word == "offline":
@@ -174,6 +177,7 @@ class SimPile:
                     energy_kwh=round(self.register_kwh, 5),
                     status="charging" if self.car and said else "waiting",
                     vehicle=self.car,
+                    soc=self.soc if self.car else None,
                 )
             )
 

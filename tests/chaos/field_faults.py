@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from adapters.wire import inbound as w
-from adapters.wire import outbound as o
+from tests.chaos.rig import Rig
 from tests.chaos.trial import Fault, Trial
 from tests.integration.field import until
 
@@ -103,30 +105,111 @@ def reboot(t: Trial) -> None:
 
 
 def give_back(t: Trial) -> None:
-    """A vehicle with consent: never told to discharge below its floor, nor with export 0."""
-    rig = t.rig
-    heard = rig.voices.operator
-    rig.request(
-        "s-P-2",
-        "P-2",
-        40.0,
-        soc=0.3,
-        battery_kwh=80.0,
-        v2g=w.V2g(min_soc=0.4, max_discharge_kw=10.0, consent=True),
-    )
+    """Vehicles give back in dear hours: not below a floor, not without consent, not against an
+    export limit of 0, and a vehicle that goes leaves no pile told to feed back.
+    """
+    rig, heard = t.rig, t.rig.voices.operator
+    _dear_now(rig)
+    # Nobody gives while others starve: what is lost on the way would be missing.
+    for kind in rig.kinds:
+        rig.command(kind.name, "unplug")
+    for pile, soc, consent in (("P-0", 0.8, True), ("P-1", 0.3, True), ("P-2", 0.8, False)):
+        _comes(rig, pile, soc, consent=consent)
+    took = until(lambda: _power_kw(rig, "P-0") < -GIVES_KW, "the first vehicle gives back", 40)
+    t.note(f"gives back after {took:.0f} s")
+    low = _lowest(rig, 4.0)
+    t.check(low["P-1"] > -SAME_KW, f"a vehicle below its floor gives {-low['P-1']:.1f} kW")
+    t.check(low["P-2"] > -SAME_KW, f"a vehicle without consent gives {-low['P-2']:.1f} kW")
+    # PV comes up: what is left of the base load is less than the vehicle gives.
+    rig.extra_base_kw = -10.0
     rig.limit("no-export", 120.0, export_kw=0.0)
-    time.sleep(5.0)
-    t.check(min(rig.powers.all()[:-1]) >= 0.0, "a vehicle is discharged below its floor")
-    rig.command("P-2", "unplug")
-    time.sleep(3.0)
-    t.check(any(s.state == "ended" for s in heard.bodies(o.SessionStatus)), "the end is not told")
-    rig.command("P-2", "plug")
-    rig.request("s2-P-2", "P-2", 900.0)
+    time.sleep(SEEN_S)
+    low = _lowest(rig, 6.0)
+    t.check(low["node"] > -SAME_KW, f"{-low['node']:.1f} kW flow back with an export limit of 0")
+    t.check(low["P-0"] < -SAME_KW, "it gives nothing though there is base load left")
+    # Its battery comes to the floor.
+    rig.command("P-0", "soc 0.39")
+    time.sleep(SEEN_S)
+    low = _lowest(rig, 4.0)
+    t.check(low["P-0"] > -SAME_KW, f"at its floor it gives {-low['P-0']:.1f} kW")
+    # Another vehicle gives, and is unplugged while it does.
+    _comes(rig, "P-0", 0.8, consent=True, session="g2")
+    until(lambda: _power_kw(rig, "P-0") < -SAME_KW, "the second vehicle gives back", 40)
+    rig.command("P-0", "unplug")
+
+    def ended() -> bool:
+        said = [payload for topic, payload in list(heard.heard) if "/session/g2-P-0/" in topic]
+        return any(b'"state":"ended"' in payload for payload in said)
+
+    until(ended, "the end is told", 10)
+    rig.command("P-0", "plug")
+    low = _lowest(rig, 5.0)
+    t.check(low["P-0"] > -SAME_KW, f"without a session it gives {-low['P-0']:.1f} kW")
+    rig.extra_base_kw = 0.0
     rig.limit("no-export", None, revoked=True)
-    t.note("this site's piles give nothing back, whatever a vehicle consents to")
+    for kind in rig.kinds:
+        rig.command(kind.name, "unplug")
+    time.sleep(2.5)
+    rig.command("*", "plug")
+    time.sleep(1.5)
+    for kind in rig.kinds:
+        rig.request(f"after-{kind.name}", kind.name, 40.0 if kind.ac else 900.0)
     t.over()
     rig.wait_serving()
     time.sleep(6.0)
+
+
+GIVES_KW = 2.0
+SAME_KW = 0.1
+"""A meter of class 0.5 shows no less."""
+
+
+def _dear_now(rig: Rig) -> None:
+    """Prices: dear for two hours from the last full one, cheap for the rest of the day."""
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    body = w.Tariff(
+        **rig.voices.grid.stamp(),
+        start=start,
+        slot_minutes=60,
+        buy_per_kwh=[3.0] * 2 + [0.1] * 22,
+    )
+    rig.voices.grid.send(body, "day", wait=True)
+
+
+def _comes(rig: Rig, pile: str, soc: float, *, consent: bool, session: str = "g") -> None:
+    """A vehicle in place of the one that stood there; it asks for little and may give."""
+    rig.command(pile, "unplug")
+    time.sleep(2.5)
+    rig.command(pile, f"soc {soc}")
+    rig.command(pile, "plug")
+    time.sleep(1.5)
+    rig.request(
+        f"{session}-{pile}",
+        pile,
+        1.0,
+        mode="smart",
+        soc=soc,
+        battery_kwh=80.0,
+        v2g=w.V2g(min_soc=0.4, max_discharge_kw=15.0, consent=consent),
+    )
+
+
+def _power_kw(rig: Rig, pile: str) -> float:
+    """What one pile truly draws."""
+    return rig.powers.all()[[k.name for k in rig.kinds].index(pile)]
+
+
+def _lowest(rig: Rig, seconds: float) -> dict[str, float]:
+    """The lowest power of each pile and, as ``node``, at the connection, over so long, kW."""
+    names = [*(k.name for k in rig.kinds), "base"]
+    end = time.monotonic() + seconds
+    low = dict.fromkeys([*names, "node"], math.inf)
+    while time.monotonic() < end:
+        now = dict(zip(names, rig.powers.all(), strict=True))
+        now["node"] = sum(now.values())
+        low = {name: min(low[name], kw) for name, kw in now.items()}
+        time.sleep(0.02)
+    return low
 
 
 def generation_lost(t: Trial) -> None:
@@ -214,7 +297,14 @@ FAULTS = (
         because=ROGUE,
     ),
     Fault(23, "a pile reboots to full power", reboot, energy=False, because=ROGUE),
-    Fault(24, "V2G consent, SoC floor, unplug, export limit 0", give_back),
+    Fault(
+        24,
+        "V2G consent, SoC floor, unplug, export limit 0",
+        give_back,
+        energy=False,
+        because="what vehicles give and save up is not asked for",
+        gives=True,
+    ),
     Fault(
         25,
         "PV of 30 kW to nothing in a second, twice",

@@ -39,7 +39,7 @@ def inject(folder: Path) -> None:
             seen[1] = float(file.read_text() or 0) if file.exists() else 0.0
         return datetime.now(UTC) + timedelta(seconds=seen[1])
 
-    clock.WallClock.now = now  # type: ignore[method-assign]
+    clock.WallClock.now = now  # type: ignore[method-assign, assignment]
     for point, (place, after) in POINTS.items():
         _arm(folder / "die", point, place, after)
 

@@ -21,15 +21,15 @@ from adapters.signatures import sign
 from adapters.store.backup import backup_store
 from adapters.store.recovery import recover
 from adapters.store.schema import open_store
+from adapters.wire import Publish, root_of
 from adapters.wire import inbound as w
 from adapters.wire import outbound as o
-from adapters.wire import root_of
 from adapters.wire.outside import encode_in
 from scheduler.state import SiteState
 from tests.chaos.plant import SITE
 from tests.chaos.rig import FAILSAFE_KW
 from tests.chaos.trial import Fault, Trial
-from tests.integration.field import Publish, raw, until
+from tests.integration.field import raw, until
 from tests.unit.bad_input import CORPUS
 from tests.unit.fuzz_wire import broken
 
@@ -168,11 +168,12 @@ def nonsense(t: Trial) -> None:
     head = {k: v for k, v in rig.voices.operator.stamp().items() if k != "issued_at"}
     head |= {"issued_at": now.isoformat(), "pile": "P-1", "energy_kwh": 5}
     at, later = now.isoformat(), (now + timedelta(hours=1)).isoformat()
-    for name, change in {
+    wrong: dict[str, dict[str, object]] = {
         "n-back": {"arrival": later, "departure": at},
         "n-soc": {"arrival": at, "departure": later, "soc": 1.2},
         "n-min": {"arrival": at, "departure": later, "min_kw": 9, "max_kw": 3},
-    }.items():
+    }
+    for name, change in wrong.items():
         payload = json.dumps({**head, **change}).encode()
         rig.voices.operator.send_raw(raw(f"session/{name}/request", payload))
     prices = {**head, "start": later, "slot_minutes": 60}
@@ -245,7 +246,7 @@ def last_year(t: Trial) -> None:
     """Retained words of last year: limits, tariffs, orders and requests that are long over."""
     rig = t.rig
     old = datetime.now(UTC) - timedelta(days=365)
-    stamp = {"epoch": 1, "seq": 1, "issued_at": old}
+    stamp: dict[str, Any] = {"epoch": 1, "seq": 1, "issued_at": old}
     limit = w.Limit(
         **stamp, valid_from=old, valid_until=old + timedelta(hours=1), import_kw=1.0, source="x"
     )
@@ -356,7 +357,7 @@ def forged(t: Trial) -> None:
     ) -> None:
         issued = datetime.now(UTC) - timedelta(seconds=age_s)
         publish = _publish(t, _limit(t, kw, issued_at=issued), "signed")
-        properties = Properties(PacketTypes.PUBLISH)
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.UserProperty = sign(key, "g", site, publish.topic, publish.payload)
         rig.voices.grid.client.publish(publish.topic, publish.payload, 1, False, properties)
 

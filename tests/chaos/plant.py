@@ -12,7 +12,9 @@ SITE = "yard"
 
 @dataclass(frozen=True)
 class PileKind:
-    """Nameplate of a pile of the harness; ``ac``: one phase, regulated in amps."""
+    """Nameplate of a pile of the harness; ``ac``: one phase, regulated in amps;
+    ``give_kw``: what it can feed back.
+    """
 
     name: str
     node: str
@@ -21,14 +23,19 @@ class PileKind:
     min_kw: float
     response_s: float
     phase: int = 1
+    give_kw: float = 0.0
 
 
-def yard_piles(count: int = 20) -> tuple[PileKind, ...]:
+GIVE_KW = 15.0
+"""What a DC pile of a site where vehicles give can feed back."""
+
+
+def yard_piles(count: int = 20, *, gives: bool = False) -> tuple[PileKind, ...]:
     """Three of five are DC of 20 kW at the transformer, two AC of 7 kW at its feeder."""
-    out = []
+    out, give_kw = [], GIVE_KW if gives else 0.0
     for k in range(count):
         if k % 5 < 3:
-            out.append(PileKind(f"P-{k}", "transformer", False, 20.0, 2.0, 1.0))
+            out.append(PileKind(f"P-{k}", "transformer", False, 20.0, 2.0, 1.0, give_kw=give_kw))
         else:
             out.append(PileKind(f"P-{k}", "feeder-a", True, 7.04, 1.32, 2.0, 1 + k % 3))
     return tuple(out)

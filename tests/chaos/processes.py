@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from adapters.store.backup import backup_store, restore_store
@@ -18,12 +19,22 @@ from adapters.wire import outbound as o
 from adapters.wire import root_of
 from tests.chaos.inject import POINTS
 from tests.chaos.plant import SITE
-from tests.chaos.rig import LEASE_S, ChaosDaemon
+from tests.chaos.rig import LEASE_S, ChaosDaemon, Rig
 from tests.chaos.trial import Fault, Trial
 from tests.integration.field import until
 from tests.integration.kill_loop import kill_loop
 
 Script = Callable[[Trial], None]
+
+
+def _planned_since(rig: Rig, before: int) -> bool:
+    return len(rig.voices.viewer.bodies(o.Plan)) > before
+
+
+def _under(rig: Rig, kw: float) -> bool:
+    """Whether piles and base load together are under a limit."""
+    piles, _, base = rig.meter.now_kw()
+    return piles + base < kw + 0.2
 
 
 def broker_away(seconds: float) -> Script:
@@ -168,7 +179,7 @@ def solver(t: Trial) -> None:
         t.check(took < 1.5, f"{way}: a limit took {took:.1f} s")
         rig.limit("probe", None, revoked=True)
         plans = len(rig.voices.viewer.bodies(o.Plan))
-        back = until(lambda n=plans: len(rig.voices.viewer.bodies(o.Plan)) > n, "a plan", 60)
+        back = until(partial(_planned_since, rig, plans), "a plan", 60)
         t.note(f"plan back after {back:.0f} s")
     t.over()
     rig.request("s-P-1", "P-1", 900.0)
@@ -191,7 +202,7 @@ def killed_at_every_step(t: Trial) -> None:
         cut = time.monotonic()
         rig.daemon.start()
         took = until(
-            lambda kw=120.0 - 2 * k: rig.meter.now_kw()[0] + rig.meter.now_kw()[2] < kw + 0.2,
+            partial(_under, rig, 120.0 - 2 * k),
             f"{point}: the limit holds",
             20,
         )

@@ -72,6 +72,15 @@ port = {port}
 tls = false
 """
 
+_GIVES = """
+[site.v2g]
+price_per_kwh = 0.1
+wear_per_kwh = 0.05
+efficiency = 0.9
+reserve_soc = 0.2
+cycles_per_day = 1
+"""
+
 _PROGRAM = """\
 import logging, os, sys
 from pathlib import Path
@@ -340,6 +349,8 @@ class Rig:
 
 def _site_text(kinds: tuple[PileKind, ...], **values: object) -> str:
     text = _SITE.format(contract=CONTRACT_KW, failsafe=FAILSAFE_KW, feeder=FEEDER_KW, **values)
+    if any(kind.give_kw for kind in kinds):
+        text += _GIVES
     for kind in kinds:
         text += f'\n[[assets]]\nid = "{kind.name}"\nkind = "pile"\nnode = "{kind.node}"\n'
         text += f"fallback_kw = 0\noffline_kw = 0\nresponse_s = {kind.response_s}\n"
@@ -347,11 +358,13 @@ def _site_text(kinds: tuple[PileKind, ...], **values: object) -> str:
             text += f"phases = [{kind.phase}]\nvolts = 220\nmax_a = 32\nmin_a = 6\n"
         else:
             text += f'current = "dc"\nmax_kw = {kind.max_kw}\nmin_kw = {kind.min_kw}\n'
+            if kind.give_kw:
+                text += f"discharge_kw = {kind.give_kw}\n"
     return text
 
 
 @contextlib.contextmanager
-def rig(folder: Path, *, piles: int = 20, alone: int = 5) -> Iterator[Rig]:
+def rig(folder: Path, *, piles: int = 20, alone: int = 5, gives: bool = False) -> Iterator[Rig]:
     """A site in service, cars charging, nothing wrong yet.
 
     Parameters
@@ -360,9 +373,11 @@ def rig(folder: Path, *, piles: int = 20, alone: int = 5) -> Iterator[Rig]:
         For store and logs.
     piles, alone : int
         Piles in all, and how many of them are processes of their own.
+    gives : bool
+        Whether vehicles may give back at its DC piles.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = yard_piles(piles)
+    kinds = yard_piles(piles, gives=gives)
     broker = Broker(folder)
     broker.start()
     daemon_port, piles_port = free_port(), free_port()

@@ -66,10 +66,18 @@ def run(faults: Sequence[Fault], folder: Path, *, window_s: float = WINDOW_S) ->
         if fault.alone:
             rows.append(try_alone(fault))
             print(line(rows[-1]), flush=True)
-    if all(fault.alone for fault in faults):
-        return rows
-    with rig(folder) as place:
-        for fault in (f for f in faults if not f.alone):
+    for gives in (False, True):
+        live = [f for f in faults if not f.alone and f.gives is gives]
+        if live:
+            rows += _run_live(live, folder / "gives" if gives else folder, window_s, gives=gives)
+    return rows
+
+
+def _run_live(faults: Sequence[Fault], folder: Path, window_s: float, *, gives: bool) -> list[Row]:
+    """Faults of one running site, one after the other."""
+    rows = []
+    with rig(folder, gives=gives) as place:
+        for fault in faults:
             row = try_fault(fault, place, window_s=window_s)
             print(line(row), flush=True)
             if row.late_only:

@@ -42,6 +42,8 @@ class Fault:
         Why energy cannot be asked.
     alone : bool
         It needs no running site: the engine with simulated time.
+    gives : bool
+        It needs a site where vehicles give back.
     """
 
     number: int
@@ -51,6 +53,7 @@ class Fault:
     energy: bool = True
     because: str = ""
     alone: bool = False
+    gives: bool = False
 
 
 @dataclass

@@ -17,6 +17,7 @@ import tempfile
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,7 @@ def kill_loop(count: int, folder: Path, *, seed: int = 1) -> dict[str, Any]:
                 continue
             first_s.append(_until_told(place, told))
             if kill % 10 == 9:
-                plan_s.append(
-                    until(lambda before=plans: len(planner.bodies(o.Plan)) > before, "a plan", 60)
-                )
+                plan_s.append(until(partial(_planned_since, planner, plans), "a plan", 60))
             time.sleep(chance.uniform(0.0, 0.5))
             most_kw = max(most_kw, _most_told_kw(place))
         _until_told(place, told)
@@ -114,6 +113,10 @@ def kill_loop(count: int, folder: Path, *, seed: int = 1) -> dict[str, Any]:
         "wall_s": round(time.monotonic() - began),
         "load_average_1min": round(os.getloadavg()[0], 1),
     }
+
+
+def _planned_since(planner: Peer, before: int) -> bool:
+    return len(planner.bodies(o.Plan)) > before
 
 
 def _send_some(grid: Peer, kill: int) -> None:
