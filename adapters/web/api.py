@@ -6,9 +6,7 @@ the feed keeps.
 
 from __future__ import annotations
 
-import secrets
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -21,6 +19,7 @@ from adapters.plot_style import COLOURS
 from adapters.web import page as pages
 from adapters.web.dispatcher import Show, Sort, chosen, table_rows
 from adapters.web.feed import Feed
+from adapters.web.guard import Guard
 from adapters.web.models import (
     AssetRow,
     EventRow,
@@ -47,11 +46,6 @@ CHART = 900
 """Width of the first chart, before the reader's own is known, CSS pixels."""
 
 STATIC = FilePath(__file__).parent / "static"
-
-_POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
 
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -89,29 +83,11 @@ def build_app(feed: Feed, *, password: tuple[str, str] | None = None) -> FastAPI
         openapi_url="/api/openapi.json",
     )
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    _guard(app, password)
+    wanted = "" if password is None else "Basic " + b64encode(":".join(password).encode()).decode()
+    app.add_middleware(Guard, wanted=wanted)
     _pages(app, feed)
     _api(app, feed)
     return app
-
-
-def _guard(app: FastAPI, password: tuple[str, str] | None) -> None:
-    wanted = "" if password is None else "Basic " + b64encode(":".join(password).encode()).decode()
-
-    @app.middleware("http")
-    async def guard(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        told = request.headers.get("authorization", "")
-        if wanted and not secrets.compare_digest(told.encode(), wanted.encode()):
-            return Response(status_code=401, headers={"WWW-Authenticate": 'Basic realm="site"'})
-        answer = await call_next(request)
-        answer.headers["Content-Security-Policy"] = _POLICY
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        answer.headers["Referrer-Policy"] = "no-referrer"
-        if not request.url.path.startswith("/static/"):
-            answer.headers["Cache-Control"] = "no-store"
-        return answer
 
 
 def _seen(feed: Feed) -> Picture:

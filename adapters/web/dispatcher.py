@@ -112,6 +112,8 @@ def todo(f: Frame) -> str:
 def chosen(picture: Picture, *, search: str, show: Show, sort: Sort) -> list[str]:
     """The piles that are asked for, in order."""
     word = search.strip().lower()
+    if not word and show == "all" and sort == "pile":
+        return sorted(picture.piles)
     found = [
         g
         for g in picture.piles.values()

@@ -22,12 +22,10 @@ from adapters.web.piles import Glancer
 from adapters.web.series import SeriesMaker
 from adapters.web.snapshot import Reader, StoreFault
 from adapters.web.today import TodayMaker
-from adapters.web.tree import root_load_kw
+from adapters.web.tree import root_load_kw, sums_of
 from adapters.web.whys import Whys
 from models.errors import ValleyfillError
-from scheduler.draft import Draft
 from scheduler.pricing import Pricing
-from scheduler.view import look
 
 log = logging.getLogger("valleyfill.page")
 
@@ -38,6 +36,14 @@ AT_MOST_EVERY_S = 1.0
 """A new picture is made no more often."""
 
 MONEY_EVERY_S = 60.0
+
+MONEY_SHARE = 0.002
+"""Of one core's time at most that counting the money may take: with a month of thousands of
+sessions it is counted less often."""
+
+WHYS_EVERY_S = 3.0
+"""Sentences follow a new plan no sooner than this after the plan before: where plans come each
+second, making sentences anew for each would cost as much as all the rest."""
 
 NO_NEWS_S = 30.0
 """A daemon whose store says nothing new for so long may be gone."""
@@ -71,6 +77,7 @@ class Feed:
         self._savings = Savings(file.site.currency, None, None, None)
         self._stopping = threading.Event()
         self._heard_s = time.monotonic()
+        self._whys_s = -WHYS_EVERY_S
         self._threads = [
             threading.Thread(target=self._watch, name="feed", daemon=True),
             threading.Thread(target=self._count, name="money", daemon=True),
@@ -146,16 +153,18 @@ class Feed:
     def _look(self) -> bool:
         began = time.thread_time()
         reader = self._reader
-        if not reader.poll() or reader.seen is None:
+        news = reader.poll()
+        if reader.seen is None or not (news or self._whys_late()):
             return False
-        self._heard_s = time.monotonic()
+        if news:
+            self._heard_s = time.monotonic()
         seen = reader.seen
         if self._picture is None:
             with closing(reading_store(self.file.store_path)) as base:
                 self._series.fill_in(base, seen)
         self._series.know(seen)
         version = 1 if self._picture is None else self._picture.version + 1
-        sums = look(Draft(seen), self.file.site)
+        sums = sums_of(seen, self.file.site)
         load_kw = root_load_kw(self.file.site, seen, sums)
         self._series.hear(seen, load_kw)
         self._today.hear(seen, load_kw)
@@ -181,12 +190,21 @@ class Feed:
 
     def _whys_of(self, step: Step | None) -> Whys | None:
         before = None if self._picture is None else self._picture.whys
-        if step is None or (before is not None and before.step is step):
+        if step is None or (before is not None and not self._whys_late()):
             return before
+        self._whys_s = time.monotonic()
         return Whys(step, self.file.site.zone)
+
+    def _whys_late(self) -> bool:
+        """Whether a newer plan waits for its sentences, and it is time for them."""
+        shown = None if self._picture is None else self._picture.whys
+        newest = self._reader.step
+        waits = newest is not None and (shown is None or shown.step is not newest)
+        return waits and time.monotonic() - self._whys_s >= WHYS_EVERY_S
 
     def _count(self) -> None:
         while True:
+            began = time.thread_time()
             now = datetime.now(self.file.site.zone)
             picture = self._picture
             if picture is not None:
@@ -195,7 +213,8 @@ class Feed:
                 self._savings = savings_of(self.file, self._tariff, now + timedelta(seconds=1))
             except ValleyfillError as problem:
                 log.debug("no savings yet: %s", problem)
-            if self._stopping.wait(MONEY_EVERY_S):
+            spent_s = time.thread_time() - began
+            if self._stopping.wait(max(MONEY_EVERY_S, spent_s / MONEY_SHARE)):
                 return
 
 

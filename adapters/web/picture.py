@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -127,9 +128,11 @@ class Picture:
         """The site at a glance, as if the daemon had just spoken."""
         seen, rows = self.seen, self.piles.values()
         root = self.nodes[0]
-        charging_kw = sum(r.power_kw for r in rows)
+        powers = [r.power_kw for r in rows]
+        charging_kw = sum(powers)
+        looks, outlooks = Counter([r.look for r in rows]), Counter([r.outlook for r in rows])
         limit, source = root.limit_kw, self._limit_source()
-        shorts = [r for r in rows if r.short_kwh > 0]
+        shorts = [r.short_kwh for r in rows if r.short_kwh > 0]
         return Overview(
             site=self.site.name,
             at=seen.now.astimezone(self.site.zone),
@@ -149,12 +152,12 @@ class Picture:
             next_price_per_kwh=self.price.next_price,
             next_period=self.price.next_period,
             piles=len(self.site.piles),
-            vehicles=sum(bool(r.session) and r.look != "announced" for r in rows),
-            charging=sum(r.power_kw > POWER_EPSILON_KW for r in rows),
-            waiting=sum(r.look == "waiting" for r in rows),
+            vehicles=len([r for r in rows if r.session and r.look != "announced"]),
+            charging=len([kw for kw in powers if kw > POWER_EPSILON_KW]),
+            waiting=looks["waiting"],
             short_sessions=len(shorts),
-            short_kwh=sum(r.short_kwh for r in shorts),
-            tight_sessions=sum(r.outlook == "tight" for r in rows),
+            short_kwh=sum(shorts),
+            tight_sessions=outlooks["tight"],
             alerts=len(seen.alerts),
             solver="lost" if seen.solver_lost else "ok",
         )

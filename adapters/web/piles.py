@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import replace
 from typing import NamedTuple
 
 from adapters.web.models import Outlook, PileLook, PileRow
@@ -44,8 +43,9 @@ class Glancer:
     """
 
     def __init__(self, site: Site) -> None:
-        self._site = site
-        self._held: dict[str, tuple[PileState, SessionRecord | None, int | None, bool, Glance]] = {}
+        self._nodes = {p.id: p.node for p in site.piles}
+        self._before = _Inputs({}, {}, {}, {}, {}, set())
+        self._held: dict[str, Glance] = {}
 
     def look(
         self, seen: SiteState, planned: Planned | None, silent: Container[str]
@@ -61,33 +61,62 @@ class Glancer:
         silent : container of str
             Piles that have fallen silent.
         """
-        on, sessions = seen.pile_session, seen.sessions
-        announced = {
-            r.request.pile: name
-            for name, r in sessions.items()
-            if r.state == "announced" and r.request.pile not in on
-        }
-        ready_of = {} if planned is None else planned.ready_of
-        held, out = self._held, {}
-        for p in self._site.piles:
-            name = p.id
-            known = seen.piles.get(name, NEVER)
-            session = on.get(name) or announced.get(name, "")
-            record = sessions.get(session)
-            ready, mute = ready_of.get(session), name in silent
-            was = held.get(name)
-            if (
-                was is None
-                or was[0] is not known
-                or was[1] is not record
-                or was[2] != ready
-                or was[3] is not mute
-                or was[4].session != session
-            ):
-                glance = _glance(name, p.node, known, session, record, ready, silent=mute)
-                held[name] = was = (known, record, ready, mute, glance)
-            out[name] = was[4]
+        now = _Inputs(
+            seen.piles,
+            seen.sessions,
+            seen.pile_session,
+            {
+                r.request.pile: name
+                for name, r in seen.sessions.items()
+                if r.state == "announced" and r.request.pile not in seen.pile_session
+            },
+            {} if planned is None else planned.ready_of,
+            {name for name in self._nodes if name in silent},
+        )
+        anew = now.changed(self._before) if self._held else self._nodes.keys()
+        out = self._held.copy()
+        for name in anew:
+            node = self._nodes.get(name)
+            if node is not None:
+                out[name] = self._one(name, node, now)
+        self._before, self._held = now, out
         return out
+
+    def _one(self, name: str, node: str, now: _Inputs) -> Glance:
+        session = now.on.get(name) or now.announced.get(name, "")
+        return _glance(
+            name,
+            node,
+            now.piles.get(name, NEVER),
+            session,
+            now.sessions.get(session),
+            now.ready_of.get(session),
+            silent=name in now.silent,
+        )
+
+
+class _Inputs(NamedTuple):
+    """What glances are made of."""
+
+    piles: dict[str, PileState]
+    sessions: dict[str, SessionRecord]
+    on: dict[str, str]
+    announced: dict[str, str]
+    ready_of: dict[str, int]
+    silent: set[str]
+
+    def changed(self, before: _Inputs) -> set[str]:
+        """The piles of which anything differs: records by identity, all else by value."""
+        old, known = before.piles, before.sessions
+        piles = {name for name, p in self.piles.items() if old.get(name) is not p}
+        piles |= {r.request.pile for s, r in self.sessions.items() if known.get(s) is not r}
+        piles |= {known[s].request.pile for s in known.keys() - self.sessions.keys()}
+        piles |= {name for name, _ in self.on.items() ^ before.on.items()}
+        piles |= {name for name, _ in self.announced.items() ^ before.announced.items()}
+        if self.ready_of is not before.ready_of:
+            told = {s for s, _ in self.ready_of.items() ^ before.ready_of.items()}
+            piles |= {r.request.pile for r in map(self.sessions.get, told) if r is not None}
+        return piles | (self.silent ^ before.silent)
 
 
 def _glance(
@@ -123,7 +152,21 @@ def whole(
     """A pile with all that is known of its session."""
     most = site.pile_by_id[g.pile].max_kw
     record = seen.sessions.get(g.session)
-    row = PileRow(
+    if record is None:
+        return PileRow(
+            pile=g.pile,
+            node=g.node,
+            look=g.look,
+            outlook=g.outlook,
+            power_kw=g.power_kw,
+            setpoint_kw=g.setpoint_kw,
+            max_kw=most,
+            why=why[0],
+            why_zh=why[1],
+        )
+    request = record.request
+    ready = None if planned is None else planned.ready_of.get(g.session)
+    return PileRow(
         pile=g.pile,
         node=g.node,
         look=g.look,
@@ -131,15 +174,6 @@ def whole(
         power_kw=g.power_kw,
         setpoint_kw=g.setpoint_kw,
         max_kw=most,
-        why=why[0],
-        why_zh=why[1],
-    )
-    if record is None:
-        return row
-    request = record.request
-    ready = None if planned is None else planned.ready_of.get(g.session)
-    return replace(
-        row,
         session=g.session,
         asked_kwh=request.energy_kwh,
         delivered_kwh=record.delivered_kwh,
@@ -149,6 +183,8 @@ def whole(
         arrival=request.arrival,
         departure=request.departure,
         ready_at=None if ready is None else instant_of(ready),
+        why=why[0],
+        why_zh=why[1],
         blocks=() if planned is None else tuple(planned.blocks(g.session)),
     )
 

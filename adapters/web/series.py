@@ -22,7 +22,7 @@ from models.site import Site
 from scheduler.draft import Draft
 from scheduler.planning import base_ahead
 from scheduler.pricing import Pricing
-from scheduler.state import SiteState
+from scheduler.state import SessionRecord, SiteState
 from scheduler.view import limit_now_kw, margin_of
 
 PAST_S = 6 * 3600
@@ -70,6 +70,7 @@ class SeriesMaker:
         self._past: deque[Sample] = deque(maxlen=PAST_S // SAMPLE_S + 2)
         self._summed: tuple[Planned | None, FloatArray] = (None, np.zeros((0, 0)))
         self._pile_of: dict[str, int] = {}
+        self._sessions: dict[str, SessionRecord] = {}
 
     def fill_in(self, base: sqlite3.Connection, seen: SiteState) -> None:
         """What the store tells of the hours before the page began, by quarter hour."""
@@ -117,12 +118,12 @@ class SeriesMaker:
         if last is not None and last // SAMPLE_S == at // SAMPLE_S:
             self._past.pop()
         parts = [0.0] * len(self.groups)
-        for name, pile in seen.piles.items():
+        for name, kw in [(name, p.power_kw) for name, p in seen.piles.items() if p.power_kw]:
             group = self._group_of.get(name)
-            if pile.power_kw < 0 and self._v2g is not None:
+            if kw < 0 and self._v2g is not None:
                 group = self._v2g
             if group is not None:
-                parts[group] += pile.power_kw
+                parts[group] += kw
         for name, asset in seen.assets.items():
             if name in self._asset_of:
                 parts[self._asset_of[name]] += asset.power_kw
@@ -226,12 +227,14 @@ class SeriesMaker:
         return power
 
     def know(self, seen: SiteState) -> None:
-        """Which group each session's pile belongs to."""
-        self._pile_of = {
-            name: self._group_of[r.request.pile]
-            for name, r in seen.sessions.items()
-            if r.request.pile in self._group_of
-        }
+        """Which group each session's pile belongs to; records that stayed the same stay known."""
+        before, self._sessions = self._sessions, seen.sessions
+        for name in before.keys() - seen.sessions.keys():
+            self._pile_of.pop(name, None)
+        new = [(n, r.request.pile) for n, r in seen.sessions.items() if before.get(n) is not r]
+        for name, pile in new:
+            if pile in self._group_of:
+                self._pile_of[name] = self._group_of[pile]
 
     def price_ahead(self, series: Series) -> PriceAhead:
         """The price now and the next that differs, from a series."""

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from adapters.journal import SESSION_FULL
-from adapters.store.steps import Step, read_steps, reading_store
+from adapters.store.steps import Step, read_step, reading_store
 from adapters.web.kept import Kept
 from adapters.web.planned import Planned, of_plan, of_step
 from models.plan import Plan
@@ -91,6 +91,7 @@ class Reader:
         self._planned: Planned | None = None
         self.seen: SiteState | None = None
         self.step: Step | None = None
+        self._step_digest = ""
         self.events: tuple[Event, ...] = ()
 
     def poll(self) -> bool:
@@ -134,7 +135,7 @@ class Reader:
             if head is None:
                 return None
             step, plan = self.step, None
-            if step is None or step.problem.digest != head.digest:
+            if step is None or self._step_digest != head.digest:
                 plan = decode_plan(self.packed_plan)
             if plan is not None:
                 self._planned = of_plan(plan)
@@ -143,9 +144,11 @@ class Reader:
         return self._planned
 
     def _read_step(self) -> None:
-        (newest,) = self._base.execute("SELECT coalesce(max(id), 0) FROM steps").fetchone()
-        if newest and (self.step is None or self.step.number != newest):
-            self.step = next(iter(read_steps(self._base, newest=1)))
+        newest = self._base.execute(
+            "SELECT id, digest FROM steps ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if newest is not None and (self.step is None or self.step.number != newest[0]):
+            self.step, self._step_digest = read_step(self._base, newest[0]), newest[1]
 
     def _read_told(self) -> None:
         last = self.events[0].number if self.events else 0

@@ -41,7 +41,7 @@ class TodayMaker:
             self._since = at if self._since is None else midnight
         plants = {p.id for p in self._site.pv}
         pv = sum(max(-a.power_kw, 0.0) for n, a in seen.assets.items() if n in plants)
-        given = sum(max(-p.power_kw, 0.0) for p in seen.piles.values())
+        given = -sum([p.power_kw for p in seen.piles.values() if p.power_kw < 0.0])
         if self._last is not None:
             before, was_pv, was_kw, was_given = self._last
             seconds = (at - before).total_seconds()

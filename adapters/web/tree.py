@@ -10,7 +10,24 @@ from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.state import SiteState
-from scheduler.view import Picture, base_now_kw, limit_now_kw, meter_talks
+from scheduler.view import (
+    Picture,
+    base_now_kw,
+    limit_now_kw,
+    look,
+    meter_talks,
+    silent_kw_now,
+)
+
+
+def sums_of(seen: SiteState, site: Site) -> Picture:
+    """Who talks and who is silent, and their sums at every node; only the silent are judged."""
+    draft = Draft(seen)
+    judge = silent_kw_now(draft, site)
+    # Whoever spoke after this is surely not silent: all but a few need no closer look.
+    surely_s = max(seen.mono_s - site.telemetry_period_s, 0.0)
+    doubtful = {name for name, p in seen.piles.items() if p.heard_mono_s < surely_s}
+    return look(draft, site, lambda name, pile: judge(name, pile) if name in doubtful else None)
 
 
 def root_load_kw(site: Site, seen: SiteState, sums: Picture) -> float:
@@ -31,11 +48,10 @@ def node_rows(site: Site, seen: SiteState, sums: Picture) -> Iterable[NodeRow]:
     draft = Draft(seen)
     m = len(site.network.nodes)
     counts, charging = [0] * m, [0] * m
-    for p in site.piles:
-        v = site.pile_node[p.id]
+    for v in site.pile_node.values():
         counts[v] += 1
-        known = seen.piles.get(p.id)
-        charging[v] += known is not None and known.power_kw > POWER_EPSILON_KW
+    for name in [n for n, p in seen.piles.items() if p.power_kw > POWER_EPSILON_KW]:
+        charging[site.pile_node[name]] += 1
     for v in range(m - 1, 0, -1):
         parent = site.network.index[site.network.nodes[v].parent or ""]
         counts[parent] += counts[v]
