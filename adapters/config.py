@@ -19,6 +19,7 @@ from adapters.config_assets import give_back_rule, read_assets, switching_rule
 from adapters.config_mqtt import MqttSettings, read_mqtt
 from adapters.config_rules import energy_rule, island_rule, response_rule
 from adapters.config_table import Table
+from adapters.config_thermal import read_thermal
 from adapters.config_web import WebSettings, read_web
 from adapters.metrics_settings import MetricsSettings, read_metrics
 from adapters.signatures import Keyring, read_keys
@@ -82,6 +83,7 @@ _NODE = [
     "heartbeat",
     "volts_low",
     "volts_high",
+    "thermal",
 ]
 
 
@@ -306,6 +308,7 @@ def _network(top: Table) -> Network:
                 heartbeat=table.choice("heartbeat", ("required", "none"), None),
                 volts_low=table.number("volts_low", None),
                 volts_high=table.number("volts_high", None),
+                thermal=read_thermal(table),
             )
         )
     return Network(tuple(nodes))

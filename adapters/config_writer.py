@@ -8,6 +8,7 @@ from typing import Any
 import tomli_w
 
 from adapters.config import SiteFile
+from adapters.config_thermal import thermal_table
 from models.network import Node
 from models.pile import Pile
 from models.site import HorizonRule, Site
@@ -132,6 +133,8 @@ def _node(node: Node) -> dict[str, Any]:
         out["limit_a"] = [_plain(a) for a in node.limit_a]
     if node.export_kw:
         out["export_kw"] = _plain(node.export_kw)
+    if node.thermal is not None:
+        out["thermal"] = thermal_table(node.thermal)
     return out
 
 

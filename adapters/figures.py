@@ -43,6 +43,9 @@ class View:
         Degraded modes.
     alerts : dict
         Number of standing alerts by kind.
+    transformers : dict
+        By node that is watched: hot spot (degrees Celsius), life used (h), heavy and overloaded
+        stretches so far.
     """
 
     epoch: int
@@ -53,6 +56,7 @@ class View:
     heartbeat_age_s: float | None
     degraded: tuple[str, ...]
     alerts: dict[str, int]
+    transformers: dict[str, tuple[float, float, int, int]] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -165,6 +169,19 @@ def _gauges(view: View) -> Iterator[Metric]:
         "node",
         {n: kw * 1000 for n, (_, kw) in view.nodes.items() if kw is not None},
     )
+    if view.transformers:
+        yield from _transformers(view)
+
+
+def _transformers(view: View) -> Iterator[Metric]:
+    told = (
+        ("transformer_hot_spot_celsius", "Hot spot by the load (IEC 60076-7)."),
+        ("transformer_aged_hours", "Life used, in hours of rated ageing."),
+        ("transformer_heavy", "Stretches of eight quarter hours above 80 % of the rating."),
+        ("transformer_over", "Stretches of eight quarter hours above the rating."),
+    )
+    for k, (name, text) in enumerate(told):
+        yield _many(name, text, "node", {n: v[k] for n, v in view.transformers.items()})
 
 
 def _one(name: str, text: str, value: float) -> Metric:

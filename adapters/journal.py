@@ -19,11 +19,15 @@ from scheduler.effects import (
     PlanSummary,
     SessionStatus,
     Solve,
+    TransformerTold,
 )
 from scheduler.problem import Problem
 
 SESSION_FULL = "session/full"
 """Told once a vehicle is found to take no more, whatever its driver asked for."""
+
+TRANSFORMER = "node/thermal"
+"""Told each quarter hour of a transformer that is watched."""
 
 _json = msgspec.json.Encoder()
 
@@ -51,7 +55,7 @@ class Journal:
         return tuple(found)
 
     def told(self, now: datetime, effects: Sequence[Effect]) -> tuple[Told, ...]:
-        """Alerts, answers to limits and to demand response, and vehicles that were found full."""
+        """Alerts, answers to limits and calls, transformers, and vehicles that were found full."""
         found = []
         for effect in effects:
             if isinstance(effect, Alert):
@@ -61,6 +65,8 @@ class Journal:
                 found.append(Told(now, "answer/limit", about, _body(effect)))
             elif isinstance(effect, EventAnswer):
                 found.append(Told(now, "answer/event", effect.event, _body(effect)))
+            elif isinstance(effect, TransformerTold):
+                found.append(Told(now, TRANSFORMER, effect.node, _body(effect)))
             elif isinstance(effect, SessionStatus) and effect.state == "full":
                 found.append(Told(now, SESSION_FULL, effect.session, _body(effect)))
         return tuple(found)

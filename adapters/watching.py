@@ -40,4 +40,9 @@ def view_of(state: SiteState, site: Site, health: Health, mono_s: float) -> View
         heartbeat_age_s=mono_s - beat if math.isfinite(beat) else None,
         degraded=health.degraded,
         alerts=dict(Counter(key.partition("/")[0] for key in state.alerts)),
+        transformers={
+            node.id: (k.heat.hot_spot_c(node.thermal.ambient_c), k.heat.aged_h, k.heavy, k.over)
+            for node in site.network.nodes
+            if node.thermal is not None and (k := state.transformers.get(node.id)) is not None
+        },
     )

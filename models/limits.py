@@ -47,7 +47,12 @@ def export_of(limit: LimitPushed, at: datetime) -> float | None:
 
 
 def effective_import_kw(
-    node: Node, pushed: Iterable[LimitPushed], at: datetime, *, stale: bool
+    node: Node,
+    pushed: Iterable[LimitPushed],
+    at: datetime,
+    *,
+    stale: bool,
+    rated_share: float = 0.0,
 ) -> float:
     """The limit that holds at a node at an instant, kW >= 0.
 
@@ -61,13 +66,15 @@ def effective_import_kw(
         The instant.
     stale : bool
         True while a required heartbeat is lost: then the failsafe holds as well.
+    rated_share : float
+        Short overload that the grid company allows, of the rating; limits of its own go before.
 
     Returns
     -------
     float
         kW; inf where nothing limits the node.
     """
-    own = node.own_limit_kw
+    own = node.bears_kw(rated_share)
     in_force = [v for v in (import_of(p, at) for p in pushed) if v is not None]
     if in_force:
         own = min(own, max(min(in_force), 0.0))

@@ -15,6 +15,7 @@ from typing import Literal
 
 from models.errors import ConfigurationError
 from models.ids import check_id
+from models.thermal import ThermalRule
 
 Heartbeat = Literal["required", "none"]
 
@@ -50,6 +51,8 @@ class Node:
     volts_low, volts_high : float, optional
         Band of the voltage between phase and neutral that its meter tells, V > 0: below it less is
         drawn, above it less is fed back. None: voltage limits nothing.
+    thermal : ThermalRule, optional
+        A transformer watched by its hot spot; needs ``rating_kva``.
     """
 
     id: str
@@ -66,6 +69,7 @@ class Node:
     volts_low: float | None = None
     volts_high: float | None = None
     imbalance_a: float | None = None
+    thermal: ThermalRule | None = None
 
     def __post_init__(self) -> None:
         where = f"nodes.{self.id}"
@@ -123,6 +127,12 @@ class Node:
                 where=f"{where}.volts_low",
                 fix="volts_low = 198 and volts_high = 235 are usual at 220 V",
             )
+        if self.thermal is not None and self.rating_kva is None:
+            raise ConfigurationError(
+                "a transformer's temperature needs its rating",
+                where=f"{where}.thermal",
+                fix="rating_kva, power_factor and ceiling_share of the node",
+            )
         if self.parent is None and self.heartbeat is None:
             raise ConfigurationError(
                 "the root must say whether the grid company's heartbeat is required",
@@ -138,11 +148,26 @@ class Node:
     @property
     def own_limit_kw(self) -> float:
         """What the node bears by itself, kW; inf where nothing limits it."""
+        return self.bears_kw(0.0)
+
+    @property
+    def rated_kw(self) -> float:
+        """Its rating as real power, kW; inf where it has none."""
+        if self.rating_kva is None or self.power_factor is None:
+            return math.inf
+        return self.rating_kva * self.power_factor
+
+    def bears_kw(self, rated_share: float) -> float:
+        """What it bears while so much of its rating may be used for short, kW.
+
+        Parameters
+        ----------
+        rated_share : float
+            0: no more than ``ceiling_share`` of it.
+        """
         limit = math.inf if self.limit_kw is None else self.limit_kw
-        if self.rating_kva is not None:
-            assert self.power_factor is not None
-            assert self.ceiling_share is not None
-            limit = min(limit, self.rating_kva * self.power_factor * self.ceiling_share)
+        if self.ceiling_share is not None:
+            limit = min(limit, self.rated_kw * max(self.ceiling_share, rated_share))
         return limit
 
 

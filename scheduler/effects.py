@@ -119,6 +119,26 @@ class FlexibilityOffered:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransformerTold:
+    """``node/{node}/thermal``: a transformer's temperatures and its heavy hours, by its meter.
+
+    ``load`` is the mean of the last quarter hour by the rating; ``heavy`` and ``over`` how often
+    it stayed above 80 % and 100 % for eight quarter hours in a row; ``ageing`` 1: rated life.
+    """
+
+    node: str
+    at: datetime
+    hot_spot_c: float
+    top_oil_c: float
+    ageing: float
+    aged_h: float
+    load: float
+    heavy: int
+    over: int
+    bears_kw: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanSummary:
     """``plan``: digest and totals; the whole plan is in the store.
 
@@ -182,6 +202,7 @@ Outbound = (
     | LimitAnswer
     | EventAnswer
     | FlexibilityOffered
+    | TransformerTold
     | PlanSummary
     | Alert
     | Rejected

@@ -41,8 +41,9 @@ from scheduler.echoes import note_echo
 from scheduler.effects import Persist
 from scheduler.pricing import Pricing, lay_in, repeats
 from scheduler.state import UNKNOWN_PILE, AssetState, LimitRecord, NodeState, PileState, changed
+from scheduler.transformer import note_load
 from scheduler.view import HEARTBEAT_LOST_S, MISSED_PERIODS
-from scheduler.voltage import next_cap_kw
+from scheduler.voltage import voltage_caps
 
 HEARTBEAT_VOID_S = 30.0
 """A heartbeat older than this when it arrives counts as none (contract)."""
@@ -220,7 +221,8 @@ def _node(draft: Draft, event: NodeMeasured, site: Site) -> None:
     before: NodeState | None = draft.get("nodes").get(event.node)
     if before is None:
         before = NodeState(heard_mono_s=event.mono_s, power_kw=event.power_kw)
-    import_cap_kw, export_cap_kw = _voltage_caps(before, event, site)
+    note_load(draft, event, site)
+    import_cap_kw, export_cap_kw = voltage_caps(before, event, site)
     draft.own("nodes")[event.node] = replace(
         before,
         heard_mono_s=event.mono_s,
@@ -230,20 +232,6 @@ def _node(draft: Draft, event: NodeMeasured, site: Site) -> None:
         import_cap_kw=import_cap_kw,
         export_cap_kw=export_cap_kw,
     )
-
-
-def _voltage_caps(before: NodeState, event: NodeMeasured, site: Site) -> tuple[float, float]:
-    """What the node's voltage allows to be drawn and fed back, kW, where it has a band."""
-    node = site.network.nodes[site.network.index[event.node]]
-    volts = event.voltages_v
-    drawn, fed = before.import_cap_kw, before.export_cap_kw
-    if volts is not None and node.volts_low is not None:
-        beyond = (node.volts_low - min(volts)) / node.volts_low
-        drawn = next_cap_kw(drawn, event.power_kw, beyond)
-    if volts is not None and node.volts_high is not None:
-        beyond = (max(volts) - node.volts_high) / node.volts_high
-        fed = next_cap_kw(fed, -event.power_kw, beyond)
-    return drawn, fed
 
 
 def _not_listened(draft: Draft, event: NotListened, site: Site) -> None:

@@ -112,10 +112,11 @@ def _limits_and_base(draft: Draft, site: Site, horizon: Horizon) -> tuple[FloatA
     caps, bases = np.empty((m, horizon.n)), np.empty((m, horizon.n))
     limits = draft.get("limits")
     moves = site.base_load == "envelope" or limits or draft.get("calls") or draft.get("overrides")
+    moves = moves or any(node.thermal is not None for node in site.network.nodes)
     starts = [instant_of(s) for s in horizon.edges_s[:-1]] if moves else []
     starts[:1] = [now]
     for v, node in enumerate(site.network.nodes):
-        steps = limits.get(node.id) or node.id in draft.get("overrides")
+        steps = limits.get(node.id) or node.id in draft.get("overrides") or node.thermal
         if steps or (v == 0 and draft.get("calls")):
             limit = np.array([limit_now_kw(draft, site, v, at) for at in starts])
         else:

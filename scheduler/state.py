@@ -22,6 +22,7 @@ from models.session import Request, SessionState
 from scheduler.drawn import Drawn
 from scheduler.learned import Taken
 from scheduler.quarters import Quarters
+from scheduler.transformer_state import TransformerState
 
 R = TypeVar("R")
 
@@ -269,6 +270,7 @@ class SiteState:
     limits: dict[str, dict[str, LimitRecord]] = field(default_factory=dict)
     nodes: dict[str, NodeState] = field(default_factory=dict)
     assets: dict[str, AssetState] = field(default_factory=dict)
+    transformers: dict[str, TransformerState] = field(default_factory=dict)
     calls: dict[str, CalledRecord] = field(default_factory=dict)
     forecasts: dict[str, ForecastPushed] = field(default_factory=dict)
     prices: dict[str, tuple[PricesPushed, ...]] = field(default_factory=dict)

@@ -18,53 +18,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.errors import InvalidValueError
 from models.horizon import FloatArray
+from models.thermal import ThermalPlate
 
 AGEING_ONE_C, AGEING_DOUBLES_K = 98.0, 6.0
 HEAVY_SHARE, OVER_SHARE = 0.8, 1.0
 LASTING = 8
 """A load is heavy, or over, when it is for so many quarter hours in a row (two hours)."""
-
-
-@dataclass(frozen=True)
-class ThermalPlate:
-    """What a transformer's test report says, with the constants of its class.
-
-    Parameters
-    ----------
-    oil_rise_k, hot_rise_k : float
-        Top oil above ambient, and hot spot above top oil, at rated load, K > 0.
-    loss_ratio : float
-        R: load losses at rated load by losses without load, > 0.
-    oil_exponent, winding_exponent : float
-        x and y.
-    k11, k21, k22 : float
-        Constants of the model.
-    oil_min, winding_min : float
-        Time constants, minutes > 0.
-
-    Notes
-    -----
-    The defaults are those of IEC 60076-7 for distribution transformers (ONAN).
-    """
-
-    oil_rise_k: float
-    hot_rise_k: float
-    loss_ratio: float
-    oil_exponent: float = 0.8
-    winding_exponent: float = 1.6
-    k11: float = 1.0
-    k21: float = 1.0
-    k22: float = 2.0
-    oil_min: float = 180.0
-    winding_min: float = 4.0
-
-    def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise InvalidValueError(f"{value} is not above 0", where=f"thermal.{name}")
 
 
 @dataclass(frozen=True)

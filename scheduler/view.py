@@ -15,6 +15,7 @@ from scheduler.calls import ceiling_kw
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.state import AssetState, NodeState, PileState
+from scheduler.transformer import rated_share
 
 MISSED_PERIODS = 3
 """A pile or meter is silent after so many missed telemetry periods."""
@@ -202,8 +203,10 @@ def limit_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
     pushed = [r.pushed for r in records.values()] if records else []
     calls = draft.get("calls") if v == 0 else {}
     limit = math.inf
+    share = 0.0 if node.thermal is None else rated_share(draft, node, at)
     for instant in _instants(draft, at) if pushed or calls else (at,):
-        limit = min(limit, effective_import_kw(node, pushed, instant, stale=stale))
+        borne = effective_import_kw(node, pushed, instant, stale=stale, rated_share=share)
+        limit = min(limit, borne)
         if calls:
             limit = min(limit, called_kw((c.called for c in calls.values()), instant))
             limit = min(limit, ceiling_kw(calls.values(), instant))

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import math
 
+from models.events import NodeMeasured
+from models.site import Site
+from scheduler.state import NodeState
+
 LEAST_CUT, MOST_CUT = 0.05, 0.5
 """Share of the power that one reading outside the band takes off."""
 
@@ -51,3 +55,17 @@ def next_cap_kw(cap_kw: float, flow_kw: float, beyond_share: float) -> float:
         return cap_kw
     risen = cap_kw * RISE + RISE_KW
     return math.inf if risen > FREE_SHARE * flow + RISE_KW and flow < cap_kw else risen
+
+
+def voltage_caps(before: NodeState, event: NodeMeasured, site: Site) -> tuple[float, float]:
+    """What the node's voltage allows to be drawn and fed back, kW, where it has a band."""
+    node = site.network.nodes[site.network.index[event.node]]
+    volts = event.voltages_v
+    drawn, fed = before.import_cap_kw, before.export_cap_kw
+    if volts is not None and node.volts_low is not None:
+        beyond = (node.volts_low - min(volts)) / node.volts_low
+        drawn = next_cap_kw(drawn, event.power_kw, beyond)
+    if volts is not None and node.volts_high is not None:
+        beyond = (max(volts) - node.volts_high) / node.volts_high
+        fed = next_cap_kw(fed, -event.power_kw, beyond)
+    return drawn, fed

@@ -13,6 +13,7 @@ from adapters.report.gather import Stretch
 from adapters.report.grid_figures import grid_figures
 from adapters.report.pilot import pilot_figures
 from adapters.report.service import service_figures
+from adapters.report.transformer import transformer_figures
 from adapters.saved import savings_against
 from tariffs.bill import session_bills
 from tariffs.bill_lines import Bill
@@ -49,7 +50,7 @@ def figures_of(stretch: Stretch, tariff: Tariff) -> Result:
         "energy": _energy(stretch, bills, savings, tariff.currency),
         "service": service_figures(stretch),
         "use": _use(stretch),
-        "grid": grid_figures(stretch),
+        "grid": [*grid_figures(stretch), *transformer_figures(stretch)],
         "pilot": pilot_figures(stretch, tariff),
     }
     found = tuple(replace(f, group=g) for g, own in groups.items() for f in own)

@@ -142,6 +142,9 @@ def encode(site: str, effect: f.Outbound) -> tuple[Publish, ...]:
                 computed_at=effect.computed_at, slot_minutes=effect.slot_minutes, slots=slots
             )
             return (publish_of(site, offer),)
+        case f.TransformerTold():
+            heat = o.Thermal(**{n: getattr(effect, n) for n in o.Thermal.__struct_fields__})
+            return (publish_of(site, heat, effect.node),)
         case f.LimitAnswer():
             answer = o.LimitAnswer(
                 received_at=effect.received_at,

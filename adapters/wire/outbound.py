@@ -145,6 +145,25 @@ class Flexibility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     slots: list[FlexibleSlot]
 
 
+class Thermal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A transformer's temperatures, the life it has used, and its heavy hours; each quarter hour.
+
+    ``load`` is the last quarter hour's mean by the rating; ``heavy`` and ``over`` count stretches
+    of eight quarter hours above 80 % and 100 %; ``ageing`` of 1 uses rated life; ``bears_kw`` is
+    what its iron bears now, with what of short overload the grid company allows.
+    """
+
+    at: Instant
+    hot_spot_c: float
+    top_oil_c: float
+    ageing: float
+    aged_h: float
+    load: float
+    heavy: Counter
+    over: Counter
+    bears_kw: float
+
+
 class Status(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Birth, goodbye and last will of the daemon; ``instance`` tells two of one site apart."""
 
@@ -234,4 +253,5 @@ __all__ = [
     "Setpoint",
     "SimDone",
     "Status",
+    "Thermal",
 ]

@@ -92,6 +92,7 @@ OUTBOUND: tuple[OutTopic, ...] = (
     OutTopic("answer/limit/{node}/{limit}", outbound.LimitAnswer, 1, True),
     OutTopic("answer/event/{event}", outbound.EventAnswer, 1, True),
     OutTopic("flexibility", outbound.Flexibility, 1, True),
+    OutTopic("node/{node}/thermal", outbound.Thermal, 1, True),
     OutTopic("status", outbound.Status, 1, True),
     OutTopic("alert/{kind}", outbound.Alert, 1, False),
     OutTopic("rejected", outbound.Rejected, 1, False),

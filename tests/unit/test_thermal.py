@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.errors import InvalidValueError
+from models.thermal import ThermalPlate
 from scheduler.thermal import (
-    ThermalPlate,
     ThermalState,
     after,
     ageing,
