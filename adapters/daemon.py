@@ -9,7 +9,6 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
 
 from adapters import health, reload
 from adapters import inbox as box
@@ -25,6 +24,7 @@ from adapters.parts import Parts, build_parts
 from adapters.presence import Presence, SiteTakenError, Verdict
 from adapters.site_lock import lock_site
 from adapters.solving import RUNGS
+from adapters.standing import Standing
 from adapters.store.recovery import recover
 from adapters.store.schema import begin_epoch, instance_of, open_store
 from adapters.watching import view_of
@@ -86,12 +86,8 @@ class Daemon:
         self._rungs = rungs
         self._host: Host | None = None
         self._exit: int | None = None
-        self._health = health.Health()
         self._figures = Figures(look=self._view, ready=self._lacks)
         self._handed: dict[int, float] = {}
-        self._alerts: dict[str, datetime] = {}
-        self._away_since: datetime | None = None
-        self._store_reason = ""
         self._watchdog_s = watchdog_period_s()
         self._watchdog_due_s = 0.0
         self._due_mono_s = 0.0
@@ -147,6 +143,7 @@ class Daemon:
         )
         self._links, self._writer, self._solving = parts.links, parts.writer, parts.solving
         self._presence = Presence(site, instance, epoch)
+        self._stands = Standing(self._file, parts.links, parts.writer, self._presence, self._wall)
         self._signals()
         parts.start(stack)
         early = self._presence.listen(self._links, self._inbox)
@@ -215,9 +212,7 @@ class Daemon:
             self._drain_step(self._lockstep, messages, answers)
         elif self._host is not None:
             self._do(self._host, self._host.take(messages, [*self._deafness(), *answers]))
-            if self._host.state.alerts is not self._alerts:
-                self._alerts = self._host.state.alerts
-                self._look_at_health()
+            self._stands.heed(self._host)
             if taken.messages:
                 self._figures.drain_seconds.observe(time.perf_counter() - began_s)
             if self._links.control_up:
@@ -295,26 +290,23 @@ class Daemon:
         match fact:
             case box.Stored():
                 self._committed(fact.token)
-                if self._store_reason:
-                    self._store_reason = ""
-                    self._look_at_health()
+                self._stands.stored(host)
                 if host is not None:
                     publishes, acks = host.stored(fact.token)
                     self._publish(publishes)
                     self._ack(acks)
             case box.StoreFailed():
-                self._store_reason = fact.reason
                 self._figures.count("store_failures")
                 if host is not None:
                     self._publish(host.store_failed())
-                self._look_at_health()
+                self._stands.store_failed(fact.reason, host)
             case box.LinkUp():
                 self._link_up(fact)
             case box.LinkDown():
                 log.warning("%s: connection lost: %s", fact.lane, fact.reason)
                 self._figures.count("connections_lost", fact.lane)
-                if fact.lane == "control" and self._away_since is None:
-                    self._away_since = self._wall.now()
+                if fact.lane == "control":
+                    self._stands.broker_lost()
                 if fact.taken_over:
                     log.error("another daemon has taken this site over")
                     self._exit = EX_TEMPFAIL
@@ -328,23 +320,21 @@ class Daemon:
             case box.Reload():
                 self._reload()
             case box.Sweep():
-                self._look_at_health()
+                self._stands.look(host)
 
     def _link_up(self, fact: box.LinkUp) -> None:
         log.info("%s: connected", fact.lane)
-        self._look_at_health()
+        self._stands.look(self._host)
         if fact.lane != "control":
             return
-        self._say_status()
+        self._stands.say()
         if self._host is not None:
             self._publish(self._host.retained())
-            if self._away_since is not None:
-                alert = health.broker_alert(self._away_since, self._wall.now())
-                self._publish(self._host.say(alert))
+        self._stands.broker_back(self._host)
+        if self._host is not None:
             # What was said while the connection was gone reached nobody.
             self._host.renew_all()
             self._due_mono_s = 0.0
-        self._away_since = None
 
     def _judge(self, verdict: Verdict) -> None:
         """Another daemon of this site was heard: leave it to him, or speak above him."""
@@ -359,28 +349,7 @@ class Daemon:
             host.raise_epoch(self._presence.epoch)
             host.renew_all()
             self._due_mono_s = 0.0
-            self._say_status()
-
-    def _say_status(self) -> None:
-        status = health.online(self._health, self._presence.instance, self._presence.epoch)
-        self._links.publish(publish_of(self._file.site.name, status))
-
-    def _look_at_health(self) -> None:
-        host = self._host
-        found = health.look(
-            None if host is None else host.state,
-            store=not self._store_reason and self._writer.healthy,
-            broker=self._links.up,
-        )
-        before, self._health = self._health, found
-        if found == before:
-            return
-        self._say_status()
-        log.warning("health", extra={"degraded": found.degraded})
-        if ("store" in found.degraded) != ("store" in before.degraded) and host is not None:
-            path = str(self._file.store_path)
-            alert = health.store_alert(path, self._store_reason, self._wall.now())
-            self._publish(host.say(alert))
+            self._stands.say()
 
     def _note_answer(self, answer: Solved | SolveFailed) -> None:
         if isinstance(answer, Solved):
@@ -399,15 +368,13 @@ class Daemon:
         host = self._host
         if host is None:
             return None
-        return view_of(host.state, self._file.site, self._health, self._wall.mono_s())
+        return view_of(host.state, self._file.site, self._stands.health, self._wall.mono_s())
 
     def _lacks(self) -> tuple[str, ...]:
         """What is missing for service: an engine that runs, the broker, the store."""
         if self._host is None:
             return ("starting",)
-        broker = () if self._links.control_up else ("broker",)
-        store = ("store",) if self._store_reason else ()
-        return (*broker, *store)
+        return self._stands.lacks
 
     def _feed_watchdog(self) -> None:
         """Only while a round trip works: this tick, the store's thread, each connection's echo."""

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from adapters.inbox import Fact, Inbox, OtherAlive, StatusHeard
-from adapters.mqtt.link import ECHO_PERIOD_S
+from adapters.mqtt.echo import ECHO_PERIOD_S
 from adapters.mqtt.links import Links
 from adapters.wire import outbound
 from models.errors import ValleyfillError

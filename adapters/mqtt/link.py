@@ -27,6 +27,7 @@ from adapters.config_mqtt import MqttSettings
 from adapters.inbox import Inbox, LinkDown, LinkUp, Message, OtherAlive
 from adapters.mqtt.acks import AckOrder
 from adapters.mqtt.buffered import BufferedClient
+from adapters.mqtt.echo import Echo
 from adapters.wire import Publish
 from adapters.wire.topics import Lane
 
@@ -34,8 +35,6 @@ log = logging.getLogger("valleyfill.mqtt")
 
 RECEIVE_MAXIMUM = 65_535
 SESSION_EXPIRY_S = 3_600
-ECHO_PERIOD_S = 2.0
-ECHO_LOST_S = 10.0
 TAKEN_OVER = 142
 _USUAL_WINDOW = 20
 _WIDEST_WINDOW = 400
@@ -113,7 +112,7 @@ class Link:
         self._client_id = client_id
         self._filters = filters
         self._echo_topic = echo_topic
-        self._instance = instance.encode()
+        self._echo = Echo(instance)
         self._inbox = inbox
         self._will = will
         self._direct = direct
@@ -124,9 +123,6 @@ class Link:
         self._refused = False
         self._window = _USUAL_WINDOW
         self._offered_window = _USUAL_WINDOW
-        self._echo_sent_s = 0.0
-        self._echo_heard_s = 0.0
-        self._echoes: dict[bytes, threading.Event] = {}
         self._taken_over = False
         self._acks = AckOrder()
         self._thread = threading.Thread(target=self._keep, name=f"link-{lane}", daemon=True)
@@ -152,7 +148,7 @@ class Link:
         """Down and known to be down, or up with a message to itself heard lately."""
         if not self._thread.is_alive():
             return False
-        return not self.is_up or time.monotonic() - self._echo_heard_s < ECHO_LOST_S + 5.0
+        return not self.is_up or not self._echo.lost(patience_s=5.0)
 
     def publish(self, publish: Publish) -> bool:
         """Send, if the connection stands; nothing waits for one that does not.
@@ -183,15 +179,13 @@ class Link:
         When it is back, everything that the broker had taken for this connection before is in
         the inbox.
         """
-        token = self._instance + f" {time.monotonic_ns()}".encode()
-        back = threading.Event()
-        self._echoes[token] = back
+        token, back = self._echo.ask()
         try:
             if not self.publish(Publish(self._echo_topic, token, 1, retain=False)):
                 return False
             return back.wait(timeout_s)
         finally:
-            self._echoes.pop(token, None)
+            self._echo.forget(token)
 
     def ack(self, message: Message) -> None:
         """Acknowledge a message to the broker, if it came on this very connection."""
@@ -239,7 +233,7 @@ class Link:
             properties=properties,
         )
         self._client = client
-        self._echo_heard_s = time.monotonic()
+        self._echo.begin()
         client.loop_start()
         try:
             while not self._lost.wait(0.5):
@@ -281,18 +275,13 @@ class Link:
         return client
 
     def _prove_life(self) -> None:
-        if not self._up.is_set():
-            if time.monotonic() - self._echo_heard_s > ECHO_LOST_S:
-                self._lost.set()
-            return
-        now = time.monotonic()
-        if now - self._echo_heard_s > ECHO_LOST_S:
-            log.error("%s: its own message did not come back", self.lane)
-            self._inbox.put_fact(LinkDown(self.lane, "its own message did not come back"))
+        if self._echo.lost():
+            if self._up.is_set():
+                log.error("%s: its own message did not come back", self.lane)
+                self._inbox.put_fact(LinkDown(self.lane, "its own message did not come back"))
             self._lost.set()
-        elif now - self._echo_sent_s > ECHO_PERIOD_S:
-            self._echo_sent_s = now
-            self.publish(Publish(self._echo_topic, self._instance, 0, retain=False))
+        elif self._up.is_set() and self._echo.due():
+            self.publish(Publish(self._echo_topic, self._echo.word, 0, retain=False))
 
     def _on_connect(
         self, client: Client, _user: object, _flags: object, code: Any, properties: Any
@@ -325,7 +314,7 @@ class Link:
                 self._refused = True
                 self._lost.set()
                 return
-            self._echo_heard_s = time.monotonic()
+            self._echo.begin()
             self._up.set()
             self._inbox.put_fact(LinkUp(self.lane))
         except Exception:
@@ -349,7 +338,9 @@ class Link:
             if message.qos:
                 self._acks.came(message.mid)
             if message.topic == self._echo_topic:
-                self._hear_echo(bytes(message.payload))
+                other = self._echo.hear(bytes(message.payload))
+                if other is not None:
+                    self._inbox.put_fact(OtherAlive(other))
                 if message.qos:
                     self._acknowledge(message.mid, generation)
                 return
@@ -374,13 +365,3 @@ class Link:
             log.exception("%s: on message", self.lane)
             if message.qos:
                 self._acknowledge(message.mid, generation)
-
-    def _hear_echo(self, token: bytes) -> None:
-        instance = token.partition(b" ")[0]
-        if instance != self._instance:
-            self._inbox.put_fact(OtherAlive(instance.decode("ascii", "replace")))
-            return
-        self._echo_heard_s = time.monotonic()
-        back = self._echoes.get(token)
-        if back is not None:
-            back.set()
