@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.simulator.depot import VirtualDepot
@@ -148,10 +149,18 @@ def told(engine: type[Engine], seed: int) -> list[tuple[float, Effect]]:
     return heard
 
 
+def rounded(said: tuple[float, Effect]) -> tuple[object, ...]:
+    """What was said when, without the last digits: sums are added up in another order."""
+    when, effect = said
+    values = [getattr(effect, f.name) for f in fields(effect)]
+    return (when, type(effect), *(round(v, 9) if isinstance(v, float) else v for v in values))
+
+
+@example(seed=5020)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_an_engine_that_forgets_says_the_same(seed: int) -> None:
     remembering, forgetful = told(Engine, seed), told(Forgetful, seed)
     assert len(remembering) > 50
     for mine, theirs in zip(remembering, forgetful, strict=True):
-        assert mine == theirs
+        assert rounded(mine) == rounded(theirs)
