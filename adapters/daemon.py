@@ -20,6 +20,7 @@ from adapters.lockstep import Lockstep, settle
 from adapters.logs import set_up_logs
 from adapters.metrics_http import MetricsServer
 from adapters.notify import notify, watchdog_period_s
+from adapters.own_peak import peak_wanted
 from adapters.parts import Parts, build_parts
 from adapters.presence import Presence, SiteTakenError, Verdict
 from adapters.site_lock import lock_site
@@ -32,7 +33,7 @@ from adapters.wire import Publish, outbound
 from adapters.wire.encode import publish_of
 from adapters.wire.inbound import SimTime
 from models.errors import ValleyfillError
-from models.events import NotListened, Solved, SolveFailed
+from models.events import ForecastPushed, NotListened, Solved, SolveFailed
 
 log = logging.getLogger("valleyfill.daemon")
 logging.getLogger("apscheduler").setLevel(logging.WARNING)
@@ -201,17 +202,22 @@ class Daemon:
             self._figures.count("messages", message.lane)
         self._figures.counts["telemetry_shed", ""] = self._inbox.shed
         answers: list[Solved | SolveFailed] = []
+        own: list[ForecastPushed] = []
         for fact in taken.facts:
             if isinstance(fact, Solved | SolveFailed):
                 answers.append(fact)
-                self._note_answer(fact)
+                self._figures.note_answer(fact)
+            elif isinstance(fact, ForecastPushed):
+                own.append(replace(fact, now=self._wall.now(), mono_s=self._wall.mono_s()))
             else:
                 self._fact(fact)
         messages = list(taken.messages)
         if self._lockstep is not None:
             self._drain_step(self._lockstep, messages, answers)
         elif self._host is not None:
-            self._do(self._host, self._host.take(messages, [*self._deafness(), *answers]))
+            wanted = own if peak_wanted(self._host.state) else []
+            facts = [*self._deafness(), *wanted, *answers]
+            self._do(self._host, self._host.take(messages, facts))
             self._stands.heed(self._host)
             if taken.messages:
                 self._figures.drain_seconds.observe(time.perf_counter() - began_s)
@@ -350,13 +356,6 @@ class Daemon:
             host.renew_all()
             self._due_mono_s = 0.0
             self._stands.say()
-
-    def _note_answer(self, answer: Solved | SolveFailed) -> None:
-        if isinstance(answer, Solved):
-            self._figures.count("plans", answer.rung)
-            self._figures.solve_seconds.labels(answer.rung).observe(answer.solve_ms / 1000)
-        else:
-            self._figures.count("plans_failed")
 
     def _committed(self, token: int) -> None:
         now_s = time.perf_counter()

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 
 from adapters.health import MODES
+from models.events import Solved, SolveFailed
 
 STANDS_STILL_S = 5.0
 """A control loop that has not come round for so long does not live; it ticks every second."""
@@ -105,6 +106,14 @@ class Figures:
     def count(self, name: str, label: str = "", by: int = 1) -> None:
         """Raise a counter of :data:`COUNTERS`."""
         self.counts[name, label] += by
+
+    def note_answer(self, answer: Solved | SolveFailed) -> None:
+        """A plan, or word that none came."""
+        if isinstance(answer, Solved):
+            self.count("plans", answer.rung)
+            self.solve_seconds.labels(answer.rung).observe(answer.solve_ms / 1000)
+        else:
+            self.count("plans_failed")
 
     @property
     def lives(self) -> bool:

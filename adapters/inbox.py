@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from adapters.wire.topics import Lane
-from models.events import Solved, SolveFailed
+from models.events import ForecastPushed, Solved, SolveFailed
 
 GATHER_S = 0.1
 """A measurement waits so long for others: a drain costs the same for one as for a hundred."""
@@ -102,6 +102,7 @@ class Sweep:
 Fact = (
     Solved
     | SolveFailed
+    | ForecastPushed
     | LinkUp
     | LinkDown
     | Stored

@@ -13,6 +13,7 @@ from adapters import inbox as box
 from adapters.clock import Clock
 from adapters.config import SiteFile
 from adapters.mqtt.links import Links
+from adapters.own_peak import telling
 from adapters.page_process import PageProcess
 from adapters.solving import Solving
 from adapters.store.writer import Writer
@@ -104,6 +105,7 @@ def build_parts(
             file.site.zone,
             nightly=writer.tidy,
             sweep=lambda: inbox.put_fact(box.Sweep()),
+            daily=telling(file, clock.now, inbox.put_fact),
         ),
         page=None if file.web is None or file.path is None else PageProcess(file.path),
     )

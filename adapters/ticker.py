@@ -22,13 +22,21 @@ class CalendarJobs:
         At 03:17: what the store needs done once a day.
     sweep : callable
         Every minute: look at the health and tell when it has changed.
+    daily : callable
+        At once, and when each day has begun: what a forecaster has to say of it.
     """
 
     def __init__(
-        self, zone: ZoneInfo, *, nightly: Callable[[], None], sweep: Callable[[], None]
+        self,
+        zone: ZoneInfo,
+        *,
+        nightly: Callable[[], None],
+        sweep: Callable[[], None],
+        daily: Callable[[], None],
     ) -> None:
         self._zone = zone
         self._nightly = nightly
+        self._daily = daily
         self._sweep = sweep
         self._scheduler: Any = None
 
@@ -52,6 +60,14 @@ class CalendarJobs:
             id="sweep",
             coalesce=True,
             misfire_grace_time=30,
+        )
+        self._scheduler.add_job(self._daily, id="first")
+        self._scheduler.add_job(
+            self._daily,
+            CronTrigger(hour=0, minute=0, second=20, timezone=self._zone),
+            id="daily",
+            coalesce=True,
+            misfire_grace_time=3600,
         )
         self._scheduler.start()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from models.site import Site
+from scheduler.demand import peak_unforeseen
 from scheduler.draft import Draft
 from scheduler.excess import KEPT_S
 from scheduler.report import clear_alert, raise_alert
@@ -27,6 +28,9 @@ ABOVE_S = 15.0
 
 UNREGISTERED_KW = 1.0
 """A stated base load that the meter shows wrong by less is right."""
+
+SETTLING_S = 120.0
+"""After a start: so long a forecast of our own may take."""
 
 FORECAST_MISSED = timedelta(days=7)
 """A forecast that ended longer ago is no longer waited for."""
@@ -61,6 +65,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the forecast has run out; plans go on with what the meter shows now; send a new one",
         "预测已过期，暂按实测值编制计划；请重新发送预测",
     ),
+    "peak_unforeseen": (
+        "the tariff prices the month's peak, and nothing foresees it: no forecast/peak, no month "
+        "before, not yet a week of history; until then it is met as it comes",
+        "电价含需量电费，但本月需量无从预测：无 forecast/peak，无上月记录，历史不足一周；"
+        "暂按实际发生处理",
+    ),
     "meter_implausible": (
         "the meter shows more fed back than can be generated; its sign is likely wrong",
         "电表读数反向功率超过可发电功率，方向可能接反",
@@ -93,6 +103,9 @@ def watch(draft: Draft, site: Site, picture: Picture) -> None:
     _piles(draft, site, picture, wrong)
     _meters(draft, site, wrong)
     _forecasts(draft, wrong)
+    started: float = draft.get("started_mono_s")
+    if draft.get("mono_s") - started > SETTLING_S and peak_unforeseen(draft, site):
+        wrong["peak_unforeseen"].add(site.network.ids[0])
     wrong["giving_blocked"].update(giving_blocked(site))
     alerts = draft.get("alerts")
     for key in [k for k in alerts if k.startswith("starvation/")]:

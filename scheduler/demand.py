@@ -204,6 +204,20 @@ def said_peak_kw(sent: ForecastPushed | None, term: DemandTerm, now_s: int) -> f
     return sent.values[slot] if 0 <= slot < len(sent.values) else math.nan
 
 
+def peak_unforeseen(draft: Draft, site: Site) -> bool:
+    """Whether a site with storage begins a month's peak at nothing: a price on it, and neither a
+    forecast of it nor a month before.
+    """
+    drawn: Drawn | None = draft.get("drawn")
+    if not site.storages or drawn is None or drawn.before_kw:
+        return False
+    sent: ForecastPushed | None = draft.get("forecasts").get(f"{PEAK_SERIES}-{site.network.ids[0]}")
+    if sent is None:
+        return True
+    slot = (epoch_s(draft.get("now")) - epoch_s(sent.start)) // (60 * sent.slot_minutes)
+    return not 0 <= slot < len(sent.values)
+
+
 def aims_of(
     problem: Problem, energy_kwh: FloatArray, connection_kw: Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[tuple[str, float], ...]]:
