@@ -46,7 +46,7 @@ STYLE = """
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.3rem 0 0;padding:0;
 font-size:.8rem;color:var(--muted)}
 .key{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.35rem;
-vertical-align:-.1rem;background:var(--muted)}
+vertical-align:-.1rem;background:var(--muted);outline:1px solid var(--rule)}
 .key.c0{background:var(--c0)}.key.c1{background:var(--c1)}.key.c2{background:var(--c2)}
 .key.c3{background:var(--c3)}.key.c4{background:var(--c4)}.key.c5{background:var(--c5)}
 .key.c6{background:var(--c6)}.key.c7{background:var(--c7)}

@@ -181,7 +181,8 @@ class Reasons:
         here = hi > lo and fleet.start_s[i] <= problem.horizon.start_s
         power = float(energy[0]) * SECONDS_PER_HOUR / max(int(seconds[0]), 1) if here else 0.0
         kind = self._kind(i, energy, power, short)
-        full = self._binding(i, kind, slots, cut)
+        begins = problem.horizon.n if stretch is None else int(slots[stretch[0]])
+        full = self._binding(i, kind, slots, begins, cut)
         edges = np.clip(problem.horizon.edges_s, fleet.start_s[i], fleet.end_s[i])
         last = np.flatnonzero(energy > _LEAST_KWH)
         return Reason(
@@ -235,14 +236,17 @@ class Reasons:
         lo = int(problem.offsets[i])
         planned = float(energy.sum())
         price = problem.buy_per_kwh[problem.entry_slot[lo : lo + energy.size]]
-        mean = float(energy @ price) / planned
-        if mean < float(problem.buy_per_kwh[0]) - 1e-9:
+        mean, now = float(energy @ price) / planned, float(problem.buy_per_kwh[0])
+        first = float(price[np.argmax(energy > _LEAST_KWH)])
+        # What begins at the price of now waits for something else, however cheap its end is.
+        if mean < now - 1e-9 and abs(first - now) > 1e-9:
             return "price"
         return "room" if full_now else "time"
 
     def _binding(
-        self, i: int, kind: Kind, slots: NDArray[np.int64], cut: Cut | None
+        self, i: int, kind: Kind, slots: NDArray[np.int64], begins: int, cut: Cut | None
     ) -> tuple[Span, ...]:
+        """What is full and holds session i, whose charging begins in slot ``begins``."""
         problem = self._problem
         if kind == "short" and cut is not None:
             index = {n: v for v, n in enumerate(problem.node_ids)}
@@ -251,6 +255,9 @@ class Reasons:
             found = [(v, slots[self.full[v, slots]]) for v in path_of(self._problem, i)]
         elif kind in ("throttled", "room"):
             found = [(v, _run_from(self.full[v])) for v in path_of(self._problem, i)]
+            if kind == "room":
+                # From its turn on the node may well be full of itself.
+                found = [(v, held[held < begins]) for v, held in found]
         else:
             return ()
         return tuple(s for v, held in found for s in self._spans(v, held))

@@ -36,7 +36,8 @@ class Figure:
         if not self.unit and float(self.value).is_integer():
             return f"{self.value:,.0f}"
         decimals = 4 if self.unit.endswith("/kWh") else _DECIMALS.get(self.unit, 2)
-        return f"{self.value:,.{decimals}f}"
+        # A negative that rounds to nothing is nothing.
+        return f"{round(self.value, decimals) + 0.0:,.{decimals}f}"
 
 
 def per(part: float, whole: float, times: float = 1.0) -> float | None:

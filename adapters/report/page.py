@@ -54,7 +54,8 @@ def report_page(stretch: Stretch, result: Result, tariff: Tariff, lang: Lang) ->
 
     site = stretch.file.site
     last = stretch.end - timedelta(days=1)
-    title = f"{site.name}: {stretch.start:%Y-%m-%d} – {last:%Y-%m-%d}"
+    until = f" – {last:%Y-%m-%d}" if last.date() > stretch.start.date() else ""
+    title = f"{site.name}: {stretch.start:%Y-%m-%d}{until}"
     dark = COLOURS.split("data-theme=dark]{", 1)[1].split("}", 1)[0]
     plots = nodes_plots(stretch, lang)
     below = [f"<section><h2>{word('nodes')}</h2>{plots}</section>"] if plots else []

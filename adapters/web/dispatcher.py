@@ -145,7 +145,7 @@ def _row(f: Frame, lane: Lane, r: PileRow, index: int) -> str:
     power = f"{r.power_kw:.1f} kW" if r.power_kw > 0.05 else ""
     outlook = "" if r.outlook in ("none", "done") else f.say(r.outlook)
     if r.outlook in ("ok", "tight") and r.ready_at is not None:
-        outlook = f.say("ready_at", f.clock(r.ready_at))
+        outlook = f.say("ready_at", f.clock(r.ready_at, beside=r.departure))
     return (
         f'<tr aria-rowindex="{index + 2}" class="{r.look}">'
         f'<th scope="row"><strong>{escape(r.pile)}</strong>{session}</th>'

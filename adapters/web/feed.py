@@ -162,6 +162,7 @@ class Feed:
         if self._picture is None:
             with closing(reading_store(self.file.store_path)) as base:
                 self._series.fill_in(base, seen)
+                self._today.fill_in(base, seen.now)
         self._series.know(seen)
         version = 1 if self._picture is None else self._picture.version + 1
         sums = sums_of(seen, self.file.site)

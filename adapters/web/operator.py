@@ -112,7 +112,9 @@ def asset_list(f: Frame) -> str:
     """Storage and PV; nothing where the site has none."""
     items = []
     for a in f.picture.assets:
-        power = f.say("unknown") if a.power_kw is None else f.say("asset_line", a.power_kw)
+        power = f.say("unknown")
+        if a.power_kw is not None:
+            power = f.say("asset_gives" if a.power_kw < 0 else "asset_draws", abs(a.power_kw))
         soc = "" if a.soc is None else f", {f.say('soc', a.soc)}"
         items.append(f"<li><strong>{f.say(a.kind)}</strong> {escape(a.asset)}<br>{power}{soc}</li>")
     return f'<ul class="todo">{"".join(items)}</ul>' if items else ""

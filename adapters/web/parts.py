@@ -43,12 +43,13 @@ class Frame:
         """A word of the page, safe in HTML."""
         return escape(say(self.lang, key, *values))
 
-    def clock(self, at: datetime | None) -> str:
-        """A clock time at the site; with its day where it is another."""
+    def clock(self, at: datetime | None, *, beside: datetime | None = None) -> str:
+        """A clock time at the site; with its day where it is not today, nor that of ``beside``."""
         if at is None:
             return "–"
-        local = at.astimezone(self.picture.site.zone)
-        today = self.overview.at.date()
+        zone = self.picture.site.zone
+        local = at.astimezone(zone)
+        today = self.overview.at.date() if beside is None else beside.astimezone(zone).date()
         return f"{local:%H:%M}" if local.date() == today else f"{local:%m-%d %H:%M}"
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime
 
+import numpy as np
+
+from adapters.store.flows import read_flows
 from adapters.web.models import Today
+from models.horizon import epoch_s, instant_of
 from models.site import Site
 from scheduler.state import SiteState
 
@@ -28,6 +33,26 @@ class TodayMaker:
         self._since: datetime | None = None
         self._interval = (-1, 0.0, 0.0)
         self._clear()
+
+    def fill_in(self, base: sqlite3.Connection, now: datetime) -> None:
+        """What the store's quarter hours tell of the day before the page began."""
+        at = now.astimezone(self._site.zone)
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        flows = read_flows(base, epoch_s(midnight), epoch_s(now))
+        if not flows:
+            return
+        plants, root = {p.id for p in self._site.pv}, self._site.network.ids[0]
+        for (kind, name), flowed in flows.items():
+            today = flowed.kwh[flowed.at_s >= epoch_s(midnight)]
+            if kind == "asset" and name in plants:
+                self._pv_kwh -= float(today.sum())
+            elif kind == "v2g":
+                self._given_kwh -= float(today.sum())
+            elif kind == "node" and name == root:
+                self._import_kwh += float(np.maximum(today, 0.0).sum())
+                self._export_kwh += float(np.maximum(-today, 0.0).sum())
+        begun = min(int(f.at_s[0]) for f in flows.values())
+        self._since = max(instant_of(begun).astimezone(self._site.zone), midnight)
 
     def _clear(self) -> None:
         self._pv_kwh = self._import_kwh = self._export_kwh = self._given_kwh = 0.0

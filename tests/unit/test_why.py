@@ -84,6 +84,22 @@ def test_who_waits_for_room_is_told_what_is_full():
     assert "n0 full " in answer.text
 
 
+def test_who_waits_out_a_limit_into_the_night_does_not_wait_for_the_peak_that_runs():
+    """It begins in the same peak, once there is room, and ends at a lower price."""
+    problem = problem_of(
+        [session(0, 3, 10, 20)],
+        price=[1.0, 1.0, 0.5],
+        cap_kw=[[0.0, 20.0, 20.0]],
+    )
+    answer = said(problem, 0, plan=[0.0, 10.0, 10.0], periods=("peak", "peak", "flat"))
+    assert answer.text.startswith("waits for room until ")
+    assert "n0 full " in answer.text
+    assert "peak" not in answer.text
+    free = problem_of([session(0, 3, 10, 20)], price=[1.0, 1.0, 0.5], cap_kw=20.0)
+    answer = said(free, 0, plan=[0.0, 10.0, 10.0], periods=("peak", "peak", "flat"))
+    assert " at no higher price; ready at " in answer.text
+
+
 def test_who_is_short_for_the_least_power_of_its_pile_alone_is_told_so():
     """4 kW of room for two hours hold 8 kWh, but not at a pile that starts at 6 kW."""
     problem = problem_of(

@@ -167,6 +167,7 @@ def test_a_page_that_begins_later_shows_the_hours_before(microgrid: Served) -> N
     with serving(microgrid.stage.file) as (feed, _):
         api = TestClient(build_app(feed))
         series, history = api.get("/api/v1/series").json(), api.get("/api/v1/history").json()
+        today = api.get("/api/v1/today").json()
     past = [k for k, s in enumerate(series["edges_s"][:-1]) if s < series["now_s"] - 900]
     sun = [series["parts"]["pv"][k] for k in past]
     assert len(past) >= 7
@@ -176,6 +177,9 @@ def test_a_page_that_begins_later_shows_the_hours_before(microgrid: Served) -> N
     told = {k: [v for v in values if v is not None] for k, values in history["parts"].items()}
     assert told["asset/roof"][-len(past) :] == pytest.approx(sun)
     assert {"base", "piles", "v2g", "asset/bess", "limit/transformer"} <= set(told)
+    assert today["pv_kwh"] == pytest.approx(-sum(told["asset/roof"]) / 4, rel=0.05)
+    assert 0.3 < today["green_share"] < 0.5
+    assert today["since"].startswith("2026-09-01T11:00")
     drawn = microgrid.stage.registers.values()
     assert sum(told["piles"]) / 4 == pytest.approx(sum(d for d in drawn if d > 0), rel=0.1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import Any
 
@@ -150,19 +149,17 @@ def serious_faults(browser: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("device", ["window", "phone"])
-@pytest.mark.parametrize(
-    ("size", "view"),
-    [
-        *itertools.product(["depot", "district"], ["dispatcher", "grid", "operator"]),
-        ("microgrid", "operator"),
-    ],
-)
+@pytest.mark.parametrize("view", ["dispatcher", "grid", "operator"])
+@pytest.mark.parametrize("size", ["depot", "district", "microgrid"])
 def test_axe_finds_no_serious_fault(
     size: str, view: str, device: str, request: pytest.FixtureRequest
 ) -> None:
     page, browser = request.getfixturevalue(size), request.getfixturevalue(device)
-    every = itertools.product(("en", "zh"), ("light", "dark"))
-    some = (("en", "light"), ("zh", "dark"))
-    for lang, theme in every if size == "depot" else some:
-        opened(browser, page, f"{view}?lang={lang}&theme={theme}")
-        assert serious_faults(browser) == [], (lang, theme)
+    for lang in ("en", "zh"):
+        opened(browser, page, f"{view}?lang={lang}&theme=light")
+        for theme in ("light", "dark"):
+            # As the reader's own button does it, without loading the page again.
+            browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+            assert serious_faults(browser) == [], (lang, theme)
+        sideways = browser.execute_script("return document.documentElement.scrollWidth-innerWidth")
+        assert sideways <= 0, f"{lang}: scrolls sideways by {sideways}"
