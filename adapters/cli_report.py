@@ -36,6 +36,11 @@ def report(
         raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
     if tables not in ("csv", "parquet"):
         raise typer.BadParameter(f"'{tables}' is neither", param_hint="--tables")
+    if end <= start:
+        raise typer.BadParameter(
+            f"{end:%Y-%m-%d} is not after --from {start:%Y-%m-%d}; it is the first day left out",
+            param_hint="--to",
+        )
     file = load_site(site)
     zone = file.site.zone
     stretch = gather(file, start.replace(tzinfo=zone), end.replace(tzinfo=zone))

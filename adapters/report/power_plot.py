@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adapters.plot_style import legend
 from adapters.plots import Area, Band, Line, TimePlot
@@ -23,6 +24,9 @@ PLOT_SLOTS = 700
 
 NODES_AT_MOST = 8
 """Nodes below the root that get a plot of their own, the most limited first."""
+
+LEAST_KW = 0.05
+"""Less than this is nothing on a plot."""
 
 WEEK_S = 8 * 86_400
 """Up to here the tariff's periods stand behind the plot."""
@@ -45,10 +49,12 @@ def power_plot(stretch: Stretch, tariff: Tariff, lang: Lang) -> str:
         areas.insert(0, Area(word("base"), "c0", [float(x) for x in kinds.pop("base")]))
     areas += [Area(word(k), k, [float(x) for x in kw]) for k, kw in kinds.items()]
     keys = [(a.css, a.label) for a in areas]
-    lines = [Line(word("at_once"), "c4", [float(x) for x in at_once])]
+    # Nothing was kept where nothing flowed at all: a line at zero would say more than is known.
+    known = np.any([np.abs(a.values) > LEAST_KW for a in areas], axis=0)
+    lines = [_where(known | (np.abs(at_once) > LEAST_KW), word("at_once"), "c4", at_once)]
     if kinds:
         net = np.sum([a.values for a in areas], axis=0)
-        lines.append(Line(word("net"), "net", [float(x) for x in net]))
+        lines.append(_where(known, word("net"), "net", net))
     limit = _limit_line(stretch, edges, stretch.file.site.network.ids[0], lang)
     lines += limit
     keys += [(line.css, line.label) for line in lines]
@@ -58,6 +64,12 @@ def power_plot(stretch: Stretch, tariff: Tariff, lang: Lang) -> str:
     plot = _plot(stretch, edges, word("power"), areas=areas, lines=lines, bands=bands)
     said = f'<p class="sub">{escape(word("in_force"))}</p>' if limit else ""
     return plot + legend(keys) + said
+
+
+def _where(known: NDArray[np.bool_], label: str, css: str, kw: FloatArray) -> Line:
+    """A line with gaps where nothing is known."""
+    told = [float(x) if there else None for x, there in zip(kw, known, strict=True)]
+    return Line(label, css, told)
 
 
 def nodes_plots(stretch: Stretch, lang: Lang) -> str:
@@ -91,8 +103,7 @@ def _node_plot(stretch: Stretch, edges: IntArray, v: int, lang: Lang) -> str:
     metered = stretch.flows.get(("node", name))
     if metered is not None:
         kw = metered.mean_kw(edges)
-        told = [float(x) if np.isfinite(x) else None for x in kw]
-        lines.insert(0, Line(T["by_meter"][lang == "zh"], "net", told))
+        lines.insert(0, _where(np.isfinite(kw), T["by_meter"][lang == "zh"], "net", kw))
     keys = [*((a.css, a.label) for a in areas), *((line.css, line.label) for line in lines)]
     plot = _plot(stretch, edges, name, areas=areas, lines=lines, height=180)
     return f"<h3>{escape(name)}</h3>{plot}{legend(keys)}"
@@ -141,7 +152,7 @@ def _kinds(stretch: Stretch, edges: IntArray) -> dict[str, FloatArray]:
             kw = np.maximum(kw, 0.0)
         found[word[kind]] = found.get(word[kind], np.zeros(kw.size)) + kw
     order = ("base", "v2g", "storage", "pv")
-    return {k: found[k] for k in order if k in found and bool(np.any(np.abs(found[k]) > 0.05))}
+    return {k: found[k] for k in order if k in found and bool(np.any(np.abs(found[k]) > LEAST_KW))}
 
 
 def _beside(stretch: Stretch, edges: IntArray) -> FloatArray:
@@ -162,8 +173,7 @@ def _limit_line(stretch: Stretch, edges: IntArray, node: str, lang: Lang) -> lis
     limits = _limits(stretch, edges, node)
     if not bool(np.isfinite(limits).any()):
         return []
-    told = [float(v) if np.isfinite(v) else None for v in limits]
-    return [Line(T["limit"][lang == "zh"], "limit", told)]
+    return [_where(np.isfinite(limits), T["limit"][lang == "zh"], "limit", limits)]
 
 
 def _bands(stretch: Stretch, tariff: Tariff) -> list[Band]:

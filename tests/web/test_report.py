@@ -118,6 +118,14 @@ def test_the_tables_agree_with_the_page(
     assert "is a lower bound" in page
 
 
+def test_days_the_wrong_way_round_are_refused(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for end in ("2026-09-01", "2026-08-31"):
+        assert main(["report", str(site_file), "--from", "2026-09-01", "--to", end]) != 0
+        assert "is not after --from 2026-09-01" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_tariff_in_another_currency_is_refused(
     site_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

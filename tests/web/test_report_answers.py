@@ -18,6 +18,7 @@ from adapters.report.figures import figures_of
 from adapters.report.gather import Stretch, gather
 from adapters.report.page import report_page
 from adapters.report.page_lists import ROWS_AT_MOST
+from adapters.store.flows import Flowed
 from adapters.store.steps import write_told
 from models.events import DemandCalled, LimitPushed
 from models.horizon import epoch_s
@@ -157,3 +158,22 @@ def test_the_limit_line_follows_pushed_limits_and_their_end(stretch: Stretch) ->
     )
     held = limit_in_force(replace(stretch, pushed=pushed), edges, root)
     assert held.tolist() == [low, lower, lower, own[0]]
+
+
+def test_the_failsafe_and_a_node_held_below_its_own_limit_are_drawn(stretch: Stretch) -> None:
+    site = stretch.file.site
+    root, feeder = site.network.ids[0], site.network.ids[1]
+    begin = epoch_s(stretch.start) // 900 * 900 + 900
+    failsafe = Flowed(np.array([begin]), np.array([31.5]), np.array([600.0]))
+    lowered = Flowed(np.array([begin]), np.array([12.5]), np.array([900.0]))
+    told = replace(stretch, flows={("limit", root): failsafe, ("limit", feeder): lowered})
+    tariff = load_book(site.tariff, settings=told.file.tariff_settings)
+    page = report_page(told, figures_of(told, tariff), tariff, "en")
+    plot = page.split("<h2>Power</h2>", 1)[1].split("</section>", 1)[0]
+    assert plot.count("Limit 31.5</title>") == 1, "in the quarter hour in which it held"
+    below = page.split("<h2>Nodes below that were limited</h2>", 1)[1].split("</section>", 1)[0]
+    assert f"<h3>{feeder}</h3>" in below
+    assert below.count("Limit 12.5</title>") == 1
+    plain = replace(stretch, flows={}, pushed=())
+    page = report_page(plain, figures_of(plain, tariff), tariff, "en")
+    assert "Nodes below that were limited" not in page
