@@ -9,12 +9,13 @@ import pandas as pd
 
 from adapters.report.figures import Result
 from adapters.report.gather import Stretch
+from models.horizon import instant_of
 
 Format = Literal["csv", "parquet"]
 
 
 def write_tables(stretch: Stretch, result: Result, folder: Path, kind: Format) -> list[Path]:
-    """Figures, sessions and piles, one file each; the files."""
+    """Figures, sessions, piles and quarter hours, one file each; the files."""
     frames = {
         "figures": pd.DataFrame(
             [
@@ -24,6 +25,7 @@ def write_tables(stretch: Stretch, result: Result, folder: Path, kind: Format) -
         ),
         "sessions": _sessions(stretch, result),
         "piles": _piles(stretch),
+        "quarters": _quarters(stretch),
     }
     out = []
     for name, frame in frames.items():
@@ -73,3 +75,16 @@ def _piles(stretch: Stretch) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _quarters(stretch: Stretch) -> pd.DataFrame:
+    """Mean power of each quarter hour that the store keeps, kW, and limits as their lowest."""
+    zone, root = stretch.file.site.zone, stretch.file.site.network.ids[0]
+    columns = {}
+    for (kind, name), flowed in stretch.flows.items():
+        key = f"{kind}_kw" if kind != "asset" and name == root else f"{kind}_{name}_kw"
+        columns[key] = pd.Series(flowed.kw, index=flowed.at_s)
+    frame = pd.DataFrame(columns).sort_index()
+    starts = [instant_of(int(s)).astimezone(zone).isoformat() for s in frame.index]
+    frame.insert(0, "start", starts)
+    return frame

@@ -150,6 +150,15 @@ def test_a_microgrids_report_draws_sun_storage_and_base_load(
     drawn = sum(microgrid.stage.registers.values()) + figures["stored"] - figures["discharged"]
     used = figures["pv"] / (1.755 * BASE_KW + drawn)
     assert figures["green_share"] == pytest.approx(100 * used, rel=0.05)
+    quarters = pd.read_csv(tmp_path / "quarters.csv")
+    assert quarters["start"].str.startswith("2026-09-01T1").all()
+    # The first begins at the stage's clock: all but its first 20 s is there.
+    assert -quarters["asset_roof_kw"].sum() / 4 == pytest.approx(figures["pv"], rel=0.01)
+    assert quarters["limit_kw"].unique().tolist() == [160.0]
+    whole = quarters[["base_kw", "piles_kw", "v2g_kw", "asset_roof_kw", "asset_bess_kw"]].sum(
+        axis=1
+    )
+    assert whole.to_numpy() == pytest.approx(quarters["node_kw"].to_numpy())
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for css in ("c0", "c1", "pv", "storage"):
         assert f'<path class="area {css}"' in page
