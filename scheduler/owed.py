@@ -20,8 +20,9 @@ from scheduler.problem import Fleet
 from scheduler.state import UNKNOWN_PILE, SessionRecord
 from scheduler.taper import TAPER_SOC, stored_kwh
 
-OVERSTAY = timedelta(minutes=15)
-"""A vehicle still there after its stated departure is planned to leave in so long."""
+OVERSTAY = timedelta(minutes=30)
+"""A vehicle still there after its stated departure is planned to leave in so long. It is planned
+anew after half of it, so that power goes on where one plan ends and the next begins."""
 
 PLAN_KEPT_S = 3600
 """A plan older than this is made anew at the next slot, so that its window moves on."""
@@ -56,7 +57,7 @@ class Owed:
 def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list[Owed]:
     """The sessions that want energy inside a window, in the order they came.
 
-    A vehicle that overstays is served on: its departure is taken as a quarter of an hour away.
+    A vehicle that overstays is served on: its departure is taken as half an hour away.
     A vehicle that was seen to take less than it was given counts with what it took.
     """
     now_s = epoch_s(now)

@@ -134,7 +134,7 @@ def _session_edge(draft: Draft, now: datetime) -> None:
             ahead = min(ahead, at + STEADY_S)
         elif record.state != "full" and record.delivered_kwh < record.request.energy_kwh:
             # One who overstays is planned for a little while at a time.
-            ahead = min(ahead, at + OVERSTAY.total_seconds())
+            ahead = min(ahead, at + OVERSTAY.total_seconds() / 2)
     if draft.get("next_session_edge_s") <= at:
         draft.news = True
     draft.put("next_session_edge_s", ahead)
