@@ -104,7 +104,8 @@ def _met(answer: Solved | SolveFailed, solver: str) -> bool:
     """Whether the solver was at work: it was lost and is named, or its rung alone was lost."""
     said = answer.lost if isinstance(answer, Solved) else answer.reason
     if said:
-        return said.endswith(f" in {solver}")
+        # Greedy stands below the ladder and is asked alone here: what is lost is lost in it.
+        return said.endswith(f" in {solver}") or solver == "greedy"
     return isinstance(answer, Solved) and answer.rung != solver
 
 

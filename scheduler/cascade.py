@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvalidValueError
+from scheduler.beside_assets import held_beside_assets
 from scheduler.evenness import uneven
 from scheduler.fewer_starts import restless, with_fewer_starts
 from scheduler.filling import clip_plan
@@ -140,8 +141,8 @@ def run_cascade(
             continue
         answer = _attempt(problem, name, solver, work_limit)
         if answer is not None:
-            answer = _shared(problem, answer, rungs, work_limit)
-            return answer if general else _keep_running(problem, _held(problem, answer), running)
+            answer = _held(problem, _shared(problem, answer, rungs, work_limit))
+            return answer if general else _keep_running(problem, answer, running)
     entries = int(problem.offsets[-1])
     if running is not None and running.shape == (entries,):
         shifted = Solution(clip_plan(problem, running), "feasible", "shifted", float("nan"), 0)
@@ -174,9 +175,10 @@ def _shared(
 
 def _held(problem: Problem, answer: Solution) -> Solution:
     """The answer as piles can hold and switch it, where that keeps every bound."""
-    if problem.microgrid is not None:
-        return answer
     try:
+        if problem.microgrid is not None:
+            held = held_beside_assets(problem, answer)
+            return held if held is answer or verify(problem, held).ok else answer
         held = repaired(problem, answer)
         held = held if held is answer or verify(problem, held).ok else answer
         calm = with_fewer_starts(problem, held)

@@ -19,6 +19,7 @@ from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.owed import Owed, fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
+from scheduler.planned_phases import as_wired
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, ImbalanceLimit, PhaseLimit, Problem
 from scheduler.state import UNKNOWN_PILE
@@ -42,7 +43,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     if site.departures == "learned":
         buy = np.asarray(prices.buy_per_kwh, dtype=np.float64)
         owed = waited_for(owed, draft, site, horizon, buy, cap_kw)
-    fleet = fleet_of(draft, site, owed)
+    fleet = as_wired(draft, site, owed, fleet_of(draft, site, owed))
     problem = Problem(
         horizon=horizon,
         node_ids=site.network.ids,
