@@ -22,7 +22,7 @@ from scheduler.solvers.flow_kernel.records import Bools, Floats, Ints, Net
 _MOST_SESSIONS = 16
 """So many sessions may differ; beyond, the full solve is the quicker way."""
 
-_WORK_SHARE = 4.0
+_WORK_SHARE = 20.0
 _LEAST_WORK = 2_000
 """Work budget, in places met: a multiple of sessions and nodes, but at least so many."""
 
