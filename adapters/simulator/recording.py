@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -52,7 +53,9 @@ class Recording:
             raise StoreError("is there already", where=str(path), fix="name another file")
         self._engine = engine
         self._site = site
-        self._sampler, self._journal, self._flows = Sampler(), Journal(), FlowSampler()
+        self._sampler, self._journal = Sampler(), Journal()
+        # Simulated time jumps to the next event: what lies between is known, however long.
+        self._flows = FlowSampler(silence_s=math.inf)
         self._last: SiteState | None = None
         self._token = self._done = 0
         self._written = threading.Condition()

@@ -63,9 +63,16 @@ class Flow:
 
 
 class FlowSampler:
-    """Adds up what each drain's state says that flows."""
+    """Adds up what each drain's state says that flows.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    silence_s : float
+        After a longer time between two states nothing is counted, s.
+    """
+
+    def __init__(self, silence_s: float = SILENCE_S) -> None:
+        self._silence_s = silence_s
         self._gives: tuple[Site | None, bool] = (None, False)
         self._at: float | None = None
         self._held: dict[Key, float] = {}
@@ -82,7 +89,7 @@ class FlowSampler:
         )
         if self._at is not None and same and 0 <= at - self._at < LOOK_S:
             return ()
-        if self._at is not None and 0 < at - self._at <= SILENCE_S:
+        if self._at is not None and 0 < at - self._at <= self._silence_s:
             self._add(self._at, at)
         self._at, self._asked, self._held = at, asked, self._look(state, site)
         return self._ended(int(at) // EVERY_S * EVERY_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from adapters.config_writer import site_to_toml
 from adapters.replaying import replay
 from adapters.simulator.demo import TARIFF, bus_night
 from adapters.simulator.simulate import closed_loop
+from adapters.store.flows import read_flows
 from adapters.store.steps import read_steps, reading_store
 from models.errors import StoreError
+from models.horizon import epoch_s
 
 
 def test_a_night_of_buses_is_kept_as_the_daemon_would_have(
@@ -34,6 +37,12 @@ def test_a_night_of_buses_is_kept_as_the_daemon_would_have(
     base.close()
     assert len(steps) == sum(outcome.trace.rungs.values())
     assert all(replay(s).identical for s in steps)
+
+    with closing(reading_store(store)) as base:
+        flows = read_flows(base, epoch_s(night.start), epoch_s(night.end) + 86_400)
+    piles = flows["piles", night.file.site.network.ids[0]]
+    assert piles.kwh.sum() == pytest.approx(outcome.delivered_kwh, rel=0.01)
+    assert set(piles.seen_s[1:-1]) == {900.0}, "no quarter hour of the night is missed"
 
     days = ["--from", f"{night.start:%Y-%m-%d}", "--to", f"{night.end:%Y-%m-%d}"]
     out = tmp_path / "report"
