@@ -30,7 +30,7 @@ from scheduler.island_control import forming
 from scheduler.safety import Budget, Outlet
 from scheduler.state import AssetState, NodeState
 from scheduler.timers import renewal_due_s
-from scheduler.view import base_now_kw, export_now_kw, in_emergency
+from scheduler.view import base_now_kw, export_now_kw, in_emergency, margin_of
 
 BAND_SHARE = 0.002
 """Of an asset's power: a rise smaller than this is not worth a message."""
@@ -219,8 +219,11 @@ def _hold_export(
         taken = given if now_kw is None else min(given, now_kw)
         for v in where:
             sunny[v] -= taken
+    # A pile follows a fall of the base load within its response time, as it does a rise: the same
+    # margin is kept. Inverters follow at once.
+    spare = [margin_of(draft, site, v) for v in range(m)]
     for where, power, name, i in giving:
-        fits = max(min(sunny[v] for v in where), 0.0)
+        fits = max(min(sunny[v] - (spare[v] if i >= 0 else 0.0) for v in where), 0.0)
         kept = min(power, fits)
         for v in where:
             sunny[v] -= kept

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from adapters.wire import inbound as w
-from tests.chaos.rig import Rig
+from tests.chaos.rig import LEASE_S, Rig
 from tests.chaos.trial import Fault, Trial
 from tests.integration.field import until
 
@@ -109,12 +109,14 @@ def give_back(t: Trial) -> None:
     export limit of 0, and a vehicle that goes leaves no pile told to feed back.
     """
     rig, heard = t.rig, t.rig.voices.operator
+    # A session that has ended is not opened again by its name, also not at a second try.
+    mark = f"{time.monotonic():.0f}"
     _dear_now(rig)
     # Nobody gives while others starve: what is lost on the way would be missing.
     for kind in rig.kinds:
         rig.command(kind.name, "unplug")
     for pile, soc, consent in (("P-0", 0.8, True), ("P-1", 0.3, True), ("P-2", 0.8, False)):
-        _comes(rig, pile, soc, consent=consent)
+        _comes(rig, pile, soc, f"g-{mark}-{pile}", consent=consent)
     took = until(lambda: _power_kw(rig, "P-0") < -GIVES_KW, "the first vehicle gives back", 40)
     t.note(f"gives back after {took:.0f} s")
     low = _lowest(rig, 4.0)
@@ -133,12 +135,12 @@ def give_back(t: Trial) -> None:
     low = _lowest(rig, 4.0)
     t.check(low["P-0"] > -SAME_KW, f"at its floor it gives {-low['P-0']:.1f} kW")
     # Another vehicle gives, and is unplugged while it does.
-    _comes(rig, "P-0", 0.8, consent=True, session="g2")
+    _comes(rig, "P-0", 0.8, f"g2-{mark}", consent=True)
     until(lambda: _power_kw(rig, "P-0") < -SAME_KW, "the second vehicle gives back", 40)
     rig.command("P-0", "unplug")
 
     def ended() -> bool:
-        said = [payload for topic, payload in list(heard.heard) if "/session/g2-P-0/" in topic]
+        said = [payload for topic, payload in list(heard.heard) if f"/session/g2-{mark}/" in topic]
         return any(b'"state":"ended"' in payload for payload in said)
 
     until(ended, "the end is told", 10)
@@ -153,7 +155,7 @@ def give_back(t: Trial) -> None:
     rig.command("*", "plug")
     time.sleep(1.5)
     for kind in rig.kinds:
-        rig.request(f"after-{kind.name}", kind.name, 40.0 if kind.ac else 900.0)
+        rig.request(f"after-{mark}-{kind.name}", kind.name, 40.0 if kind.ac else 900.0)
     t.over()
     rig.wait_serving()
     time.sleep(6.0)
@@ -176,7 +178,7 @@ def _dear_now(rig: Rig) -> None:
     rig.voices.grid.send(body, "day", wait=True)
 
 
-def _comes(rig: Rig, pile: str, soc: float, *, consent: bool, session: str = "g") -> None:
+def _comes(rig: Rig, pile: str, soc: float, session: str, *, consent: bool) -> None:
     """A vehicle in place of the one that stood there; it asks for little and may give."""
     rig.command(pile, "unplug")
     time.sleep(2.5)
@@ -184,7 +186,7 @@ def _comes(rig: Rig, pile: str, soc: float, *, consent: bool, session: str = "g"
     rig.command(pile, "plug")
     time.sleep(1.5)
     rig.request(
-        f"{session}-{pile}",
+        session,
         pile,
         1.0,
         mode="smart",
@@ -292,7 +294,8 @@ FAULTS = (
     Fault(
         23,
         "a pile refuses its setpoints",
-        misbehaving("refuse", "pile_refuses"),
+        # Three refusals name it, and a steady setpoint is said every third of a lease.
+        misbehaving("refuse", "pile_refuses", seconds=LEASE_S + 4.0),
         energy=False,
         because=ROGUE,
     ),
