@@ -87,14 +87,14 @@ def own_peak(file: SiteFile, now: datetime) -> ForecastPushed | None:
 def telling(
     file: SiteFile, now: Callable[[], datetime], tell: Callable[[ForecastPushed], None]
 ) -> Callable[[], None]:
-    """The job of each day's start: says the peak if it can be foreseen."""
+    """What each day begins with: says the peak if it can be foreseen."""
 
-    def job() -> None:
+    def say() -> None:
         found = own_peak(file, now())
         if found is not None:
             tell(found)
 
-    return job
+    return say
 
 
 def _net_kw(flows: dict[Key, Flowed], site: Site, start_s: int, end_s: int) -> FloatArray:
