@@ -15,7 +15,6 @@ from adapters import inbox as box
 from adapters.clock import Clock, WallClock
 from adapters.config import SiteFile
 from adapters.figures import Figures, View
-from adapters.garbage import Garbage
 from adapters.host import Host, Outcome
 from adapters.lockstep import Lockstep, settle
 from adapters.logs import set_up_logs
@@ -123,11 +122,8 @@ class Daemon:
             parts = self._begin(base, stack)
             self._drain(0.0)
             parts.start_rest(stack)
-            garbage = Garbage()
-            garbage.settle()
             while self._exit is None:
                 self._drain(self._wait_s())
-                garbage.look()
                 self._feed_watchdog()
                 self._judge(self._presence.look())
             self._goodbye()
