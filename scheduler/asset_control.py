@@ -21,7 +21,7 @@ from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.asset_sending import asset_told
 from scheduler.asset_state import asset_talks, held_band_kw, pv_now_kw, reach_kw
-from scheduler.beside_plan import FADE_H, planned_kw
+from scheduler.beside_plan import FADE_H, most_sun_kw, planned_kw
 from scheduler.draft import Draft
 from scheduler.effects import AssetSetpointSent
 from scheduler.fixed import fixed
@@ -206,6 +206,7 @@ def _hold_export(
         room.append(export_now_kw(draft, site, v, now) + load + drawn[v])
     limits: dict[str, float] = {}
     sunny = list(room)
+    shines = most_sun_kw(draft, site)
     for plant in site.pv:
         now_kw = pv_now_kw(draft, site, plant.id)
         planned = planned_kw(draft, plant.id) if _is_curtailed(draft, plant.id) else None
@@ -214,9 +215,11 @@ def _hold_export(
         most = plant.max_kw
         if planned is not None:
             most = min(most, -planned)
+        most = min(most, shines)
         given = min(most, fits)
         limits[plant.id] = plant.max_kw if now_kw is not None and now_kw <= given else given
         taken = given if now_kw is None else min(given, now_kw)
+        shines -= taken
         for v in where:
             sunny[v] -= taken
     # A pile follows a fall of the base load within its response time, as it does a rise: the same

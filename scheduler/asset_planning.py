@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from models.events import ForecastPushed
-from models.horizon import FloatArray, Horizon, epoch_s, instant_of
+from models.horizon import FloatArray, Horizon, instant_of
 from models.site import Site
-from scheduler.asset_state import asset_talks, pv_now_kw
+from scheduler.asset_state import asset_talks, stored_now_kwh
 from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
-from scheduler.microgrid import Bands, Giving, Microgrid, Sources, Stores
+from scheduler.foreseen import available_kw, bands_of, load_ahead_kw
+from scheduler.insured import insured
+from scheduler.microgrid import Giving, Microgrid, Sources, Stores
 from scheduler.owed import Owed, may_give
 from scheduler.problem import Problem
 from scheduler.state import AssetState, NodeState
@@ -62,9 +63,9 @@ def with_microgrid(
         Demand charges of the window.
     """
     horizon = problem.horizon
-    sun = _available_kw(draft, site, horizon)
-    base = _without_pv(draft, site, net_base_kw)
-    bands = _bands(draft, site, horizon, base[0], sun)
+    sun = available_kw(draft, site, horizon)
+    base = _without_pv(draft, site, net_base_kw, horizon)
+    bands = bands_of(draft, site, horizon, base[0], sun)
     grid = Microgrid(
         stores=_stores(draft, site, problem),
         sources=Sources(
@@ -76,7 +77,10 @@ def with_microgrid(
         import_kw=np.maximum(limit_kw, 0.0),
         export_kw=_export_ahead(draft, site, horizon),
         giving=_giving(site, owed),
-        calls=terms_of(draft.get("calls"), horizon),
+        calls=tuple(
+            insured(term, bands, base[0] - sun.sum(axis=0))
+            for term in terms_of(draft.get("calls"), horizon)
+        ),
         energy=site.energy,
         bands=bands,
     )
@@ -102,33 +106,7 @@ def _export_ahead(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
     return out
 
 
-def forecast_on(sent: ForecastPushed | None, horizon: Horizon) -> FloatArray:
-    """A pushed series on the slots of a horizon, nan where it says nothing, shape (T,)."""
-    if sent is None:
-        return np.full(horizon.n, math.nan)
-    begin = epoch_s(sent.start) + 60 * sent.slot_minutes * np.arange(len(sent.values) + 1)
-    values = np.append(np.asarray(sent.values, dtype=np.float64), math.nan)
-    return horizon.step_values(begin, values, math.nan)
-
-
-def _available_kw(draft: Draft, site: Site, horizon: Horizon) -> FloatArray:
-    """What each PV plant could give in each slot, a magnitude, kW, shape (p, T).
-
-    Forecast ``pv-{asset}`` where there is one; the first slot by what it gives now. Without a
-    forecast nothing is expected beyond the first slot, which is safe, and an alert names it.
-    """
-    out = np.zeros((len(site.pv), horizon.n))
-    for k, plant in enumerate(site.pv):
-        known = forecast_on(draft.get("forecasts").get(f"pv-{plant.id}"), horizon)
-        now_kw = pv_now_kw(draft, site, plant.id)
-        out[k] = np.where(np.isnan(known), 0.0, known)
-        if now_kw is not None:
-            out[k, 0] = now_kw
-        out[k] = np.clip(out[k], 0.0, plant.max_kw)
-    return out
-
-
-def _without_pv(draft: Draft, site: Site, net_base_kw: FloatArray) -> FloatArray:
+def _without_pv(draft: Draft, site: Site, net_base_kw: FloatArray, horizon: Horizon) -> FloatArray:
     """Base load without what PV takes off it now; forecasts of it never held any PV."""
     base = np.where(np.isfinite(net_base_kw), net_base_kw, 0.0)
     told: set[int] = set()
@@ -136,10 +114,12 @@ def _without_pv(draft: Draft, site: Site, net_base_kw: FloatArray) -> FloatArray
         node: NodeState | None = draft.get("nodes").get(name)
         if node is not None and node.load_kw is not None:
             # The kernel counts the highest of the last readings; a plan is made for the last.
-            if f"base-{name}" in draft.get("forecasts"):
-                base[v, 0] = node.load_kw
-            else:
+            sent = draft.get("forecasts").get(f"base-{name}")
+            if sent is None:
                 base[v] = node.load_kw
+            else:
+                foreseen = load_ahead_kw(draft, sent, horizon, node.load_kw, node.heard_mono_s)
+                base[v] = np.where(np.isnan(foreseen), base[v], foreseen)
             told.add(v)
     assets: dict[str, AssetState] = draft.get("assets")
     for plant in site.pv:
@@ -162,9 +142,9 @@ def _stores(draft: Draft, site: Site, problem: Problem) -> Stores:
     assets: dict[str, AssetState] = draft.get("assets")
     talks, energy = [], []
     for s in site.storages:
-        soc = assets.get(s.id, AssetState()).soc
-        talks.append(soc is not None and asset_talks(draft, site, s.id))
-        energy.append(s.capacity_kwh * (s.min_soc if soc is None else soc))
+        stored = stored_now_kwh(s, assets.get(s.id, AssetState()), draft.get("mono_s"))
+        talks.append(stored is not None and asset_talks(draft, site, s.id))
+        energy.append(s.capacity_kwh * s.min_soc if stored is None else stored)
     can = np.array(talks, dtype=np.float64)
     cheapest = float(problem.buy_per_kwh.min())
 
@@ -187,39 +167,6 @@ def _stores(draft: Draft, site: Site, problem: Problem) -> Stores:
         pv_only=np.array([not s.grid_charging for s in site.storages], dtype=bool),
         **_budgets(draft, site, problem.horizon),
     )
-
-
-LOAD_BAND_SHARE, PV_BAND_SHARE = 0.15, 0.4
-"""Of what is foreseen: the band of a forecast that came without one."""
-
-
-def _bands(
-    draft: Draft, site: Site, horizon: Horizon, base_kw: FloatArray, sun_kw: FloatArray
-) -> Bands:
-    """How far load and PV may come otherwise than foreseen, kW."""
-    sent = draft.get("forecasts").get(f"base-{site.network.ids[0]}")
-    below, above = _band(sent, horizon, np.abs(base_kw), LOAD_BAND_SHARE)
-    more, less = above, below
-    for k, plant in enumerate(site.pv):
-        low, high = _band(
-            draft.get("forecasts").get(f"pv-{plant.id}"), horizon, sun_kw[k], PV_BAND_SHARE
-        )
-        more, less = np.hypot(more, low), np.hypot(less, high)
-    return Bands(more, less, below)
-
-
-def _band(
-    sent: ForecastPushed | None, horizon: Horizon, size_kw: FloatArray, share: float
-) -> tuple[FloatArray, FloatArray]:
-    """How far below and above its value a forecast may lie, kW >= 0."""
-    below = above = share * size_kw
-    if sent is not None and sent.low and sent.high:
-        value = forecast_on(sent, horizon)
-        low = value - forecast_on(replace(sent, values=sent.low), horizon)
-        high = forecast_on(replace(sent, values=sent.high), horizon) - value
-        below = np.where(np.isfinite(low), np.maximum(low, 0.0), below)
-        above = np.where(np.isfinite(high), np.maximum(high, 0.0), above)
-    return below, above
 
 
 def _budgets(draft: Draft, site: Site, horizon: Horizon) -> dict[str, Any]:

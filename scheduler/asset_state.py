@@ -67,6 +67,26 @@ def held_band_kw(
     return min(powers), max(powers)
 
 
+def stored_now_kwh(storage: Storage, state: AssetState, mono_s: float) -> float | None:
+    """What a storage holds by now, kWh: its last word, and what it has done since; None: unknown.
+
+    Until the setpoint that it took last it went on as it had told, since then by that setpoint.
+    """
+    if state.soc is None:
+        return None
+    taken = [s.sent_mono_s for s in state.in_force if s.stamp == state.acked]
+    follows = bool(taken) and state.acked_kw is not None and not state.islanded
+    turned_s = min(max(taken[0], state.heard_mono_s), mono_s) if follows else mono_s
+    moved = 0.0
+    for power, begin_s, end_s in (
+        (state.power_kw, state.heard_mono_s, turned_s),
+        (state.acked_kw or 0.0, turned_s, mono_s),
+    ):
+        gain = storage.charge_efficiency if power > 0 else 1.0 / storage.discharge_efficiency
+        moved += gain * power * max(end_s - begin_s, 0.0) / 3600.0
+    return min(max(state.soc * storage.capacity_kwh + moved, 0.0), storage.capacity_kwh)
+
+
 def reach_kw(storage: Storage, state: AssetState, look_ahead_h: float) -> tuple[float, float]:
     """Most discharging and most charging power that the stored energy bears for a while, kW.
 

@@ -6,8 +6,8 @@ import math
 from bisect import bisect_right
 
 from models.site import Site
-from scheduler.asset_state import asset_talks, reach_kw, sun_kw
-from scheduler.calls import runs
+from scheduler.asset_state import asset_talks, pv_now_kw, reach_kw, sun_kw
+from scheduler.calls import kept_kw, runs
 from scheduler.demand_hold import SLACK_SHARE
 from scheduler.draft import Draft
 from scheduler.island_control import forming
@@ -47,9 +47,32 @@ def beside_plan_kw(draft: Draft, site: Site) -> dict[str, float]:
     others = node.load_kw + sum(p.power_kw for p in draft.piles.values())
     others -= sun_kw(draft, site, 0)
     planned = sum(planned_kw(draft, s.id) or 0.0 for s in told)
-    missing = plan.connection_kw[k] - others - planned
+    # A plan that fell short by stale readings is no reason to fall short now.
+    low, high = kept_kw(list(draft.get("calls").values()), now)
+    missing = max(min(plan.connection_kw[k], high), low) - others - planned
     whole = sum(s.max_kw for s in told)
     return {s.id: missing * s.max_kw / whole for s in told}
+
+
+def most_sun_kw(draft: Draft, site: Site) -> float:
+    """The most that PV may give so that the connection draws what an event was promised, kW.
+
+    Storages take what they can first; inf while nothing is missing.
+    """
+    low, _ = kept_kw(list(draft.get("calls").values()), draft.get("now"))
+    node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
+    if not math.isfinite(low) or node is None or node.load_kw is None:
+        return math.inf
+    drawn = node.load_kw + sum(p.power_kw for p in draft.piles.values())
+    assets = draft.get("assets")
+    drawn += sum(
+        reach_kw(s, assets[s.id], FADE_H)[1]
+        for s in site.storages
+        if asset_talks(draft, site, s.id)
+    )
+    fits = max(drawn - low, 0.0)
+    could = sum(pv_now_kw(draft, site, p.id) or 0.0 for p in site.pv)
+    return fits if fits < could else math.inf
 
 
 def under_peak_kw(

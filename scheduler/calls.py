@@ -145,6 +145,24 @@ def ceiling_kw(calls: Iterable[CalledRecord], at: datetime) -> float:
     return lowest
 
 
+def kept_kw(calls: Iterable[CalledRecord], at: datetime) -> tuple[float, float]:
+    """Least and most power at the connection that keeps every promise now, kW."""
+    low, high = -math.inf, ceiling_kw(calls, at)
+    for record in calls:
+        called = record.called
+        if record.decision != "accepted" or not record.starts_s or is_limit(called):
+            continue
+        k = int(at.timestamp() - record.starts_s[0]) // QUARTER_S
+        if not (called.start <= at < called.end and 0 <= k < len(record.level_kw)):
+            continue
+        level = record.level_kw[k]
+        if called.kind == "follow" and math.isfinite(level):
+            low, high = max(low, level), min(high, level)
+        elif called.kind == "raise_by" and k < len(record.promised_kw) and record.promised_kw[k]:
+            low = max(low, level + record.promised_kw[k])
+    return low, high
+
+
 def runs(calls: Iterable[CalledRecord], at: datetime) -> bool:
     """Whether an event that was accepted holds now."""
     return any(

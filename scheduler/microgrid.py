@@ -158,6 +158,11 @@ class Giving:
     budget_kwh: FloatArray
 
 
+PROMISED_TIMES = 1.5
+"""Bands hold nine of ten cases and a promise wants more: so many times their width is kept back
+for one, in what is offered and in how it is prepared."""
+
+
 @dataclass(frozen=True, eq=False)
 class Bands:
     """How far load and PV may come otherwise than foreseen, by slot, kW >= 0, shape (T,).
