@@ -16,8 +16,8 @@ from adapters.simulator.foresight import fleet_of_truth
 from adapters.simulator.vehicle import Vehicle
 from benchmarks.microgrid_case import EXPORT_KW, LIMIT_KW, Case
 from models.horizon import FloatArray, Horizon
-from models.site import GiveBackRule
 from scheduler.general_program import GeneralProgram
+from scheduler.giving import Giver, giving_of
 from scheduler.microgrid import Giving, Microgrid, Sources, Stores
 from scheduler.peak import PeakPrice
 from scheduler.problem import Problem
@@ -144,27 +144,20 @@ def _stores(case: Case) -> Stores:
 
 
 def _giving(case: Case, vehicles: list[Vehicle]) -> Giving:
-    rule = case.site.v2g
-    assert isinstance(rule, GiveBackRule)
-    n = len(vehicles)
-    power, spare, room, budget = np.zeros(n), np.zeros(n), np.full(n, np.inf), np.zeros(n)
-    for i, vehicle in enumerate(vehicles):
-        said = vehicle.words[0][1].v2g if vehicle.words else None
-        if said is None or not said.consent:
-            continue
-        capacity = vehicle.battery.capacity_kwh
-        power[i] = min(said.max_discharge_kw, case.site.pile_by_id[vehicle.pile].discharge_kw)
-        floor = capacity * max(said.min_soc, rule.reserve_soc)
-        spare[i] = max(vehicle.stored_kwh - floor, 0.0)
-        room[i] = max(capacity - vehicle.stored_kwh, vehicle.wants_kwh)
-        budget[i] = rule.cycles_per_day * capacity
-    return Giving(
-        discharge_kw=power,
-        efficiency=np.full(n, rule.efficiency),
-        spare_kwh=spare,
-        room_kwh=room,
-        wear_per_kwh=np.full(n, rule.price_per_kwh + rule.wear_per_kwh),
-        budget_kwh=budget,
+    assert case.site.v2g is not None
+    return giving_of([_giver(case, v) for v in vehicles], case.site.v2g)
+
+
+def _giver(case: Case, vehicle: Vehicle) -> Giver | None:
+    said = vehicle.words[0][1].v2g if vehicle.words else None
+    if said is None or not said.consent:
+        return None
+    return Giver(
+        min(said.max_discharge_kw, case.site.pile_by_id[vehicle.pile].discharge_kw),
+        vehicle.stored_kwh,
+        vehicle.battery.capacity_kwh,
+        said.min_soc,
+        vehicle.wants_kwh,
     )
 
 

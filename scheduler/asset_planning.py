@@ -16,6 +16,7 @@ from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.foreseen import available_kw, bands_of, load_ahead_kw
+from scheduler.giving import Giver, giving_of
 from scheduler.insured import insured
 from scheduler.microgrid import Giving, Microgrid, Sources, Stores
 from scheduler.owed import Owed, may_give
@@ -207,25 +208,20 @@ def _giving(site: Site, owed: list[Owed]) -> Giving | None:
     rule = site.v2g
     if rule is None:
         return None
-    n = len(owed)
-    power, spare, room, budget = np.zeros(n), np.zeros(n), np.full(n, math.inf), np.zeros(n)
-    for i, o in enumerate(owed):
-        said = may_give(site, o.record)
-        stored = stored_kwh(o.record)
-        capacity = o.record.request.battery_kwh
-        if said is None or stored is None or capacity is None:
-            continue
-        power[i] = min(said.max_discharge_kw, site.pile_by_id[o.record.request.pile].discharge_kw)
-        spare[i] = max(stored - capacity * max(said.min_soc, rule.reserve_soc), 0.0)
-        room[i] = max(capacity - stored, o.energy_kwh)
-        budget[i] = max(rule.cycles_per_day * capacity - o.record.given_kwh, 0.0)
-    if not bool(power.any()):
+    found = giving_of([_giver(site, o) for o in owed], rule)
+    return found if bool(found.discharge_kw.any()) else None
+
+
+def _giver(site: Site, o: Owed) -> Giver | None:
+    said, stored = may_give(site, o.record), stored_kwh(o.record)
+    capacity = o.record.request.battery_kwh
+    if said is None or stored is None or capacity is None:
         return None
-    return Giving(
-        discharge_kw=power,
-        efficiency=np.full(n, rule.efficiency),
-        spare_kwh=spare,
-        room_kwh=room,
-        wear_per_kwh=np.full(n, rule.price_per_kwh + rule.wear_per_kwh),
-        budget_kwh=budget,
+    return Giver(
+        min(said.max_discharge_kw, site.pile_by_id[o.record.request.pile].discharge_kw),
+        stored,
+        capacity,
+        said.min_soc,
+        o.energy_kwh,
+        o.record.given_kwh,
     )

@@ -213,6 +213,7 @@ class Problem:
             h.update(bytes([limit.phase]) + limit.node.to_bytes(4, "little"))
             arrays.append(limit.cap_a)
         for peak in self.peaks:
+            h.update(peak.term.encode() + bytes([peak.insures]))
             arrays += [peak.row, peak.slot, peak.weight, peak.offset_kw, np.array(peak.tiers)]
         if self.running_kwh is not None:
             arrays.append(self.running_kwh)

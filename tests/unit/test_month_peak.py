@@ -7,6 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from adapters.books import load_book
+from adapters.cli_check import _warnings
+from adapters.config import parse_site
 from adapters.forecast.month_peak import least_peak_kw
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.inprocess import cascade_of, run
@@ -20,6 +23,7 @@ from scheduler.alerts import giving_blocked
 from scheduler.beside_plan import planned_kw, under_peak_kw
 from scheduler.demand import said_peak_kw, site_kw
 from scheduler.draft import Draft
+from scheduler.effects import Alert
 from scheduler.engine import Engine
 from scheduler.microgrid import NO_STORES, Microgrid, Sources
 from scheduler.peak import PeakPrice
@@ -29,6 +33,8 @@ from scheduler.solvers import general
 from scheduler.state import SiteState
 from scheduler.view import look
 from tariffs.demand import DemandTerm
+from tariffs.kinds.flat import Flat
+from tests.unit.test_config_microgrid import FILE as GIVING
 from tests.unit.test_engine_demand import WithDemand
 from tests.unit.test_engine_microgrid import HOUR, START_S, ZONE, _late, bess, site_of
 
@@ -75,7 +81,7 @@ def test_a_months_peak_is_read_where_the_month_lies() -> None:
     assert np.isnan(said_peak_kw(None, this, 0))
 
 
-def insured(*, more_kw: float, insures: bool) -> Solution:
+def insured_problem(*, more_kw: float, insures: bool) -> Problem:
     """40 kWh of a car over two hours; base load 20 kW, in the second hour perhaps more."""
     horizon = Horizon(3600 * np.arange(3, dtype=np.int64), ZONE)
     fleet = plain_fleet(
@@ -90,7 +96,7 @@ def insured(*, more_kw: float, insures: bool) -> Solution:
         tiers = ((50.0, 3.0),)
         peaks.append(replace(plain, offset_kw=more, tiers=tiers, insures=True))
     base = np.full((1, 2), 20.0)
-    problem = Problem(
+    return Problem(
         horizon=horizon,
         node_ids=("transformer",),
         parent=np.array([-1]),
@@ -108,6 +114,11 @@ def insured(*, more_kw: float, insures: bool) -> Solution:
             export_kw=np.zeros((1, 2)),
         ),
     )
+
+
+def insured(*, more_kw: float, insures: bool) -> Solution:
+    """Its answer."""
+    problem = insured_problem(more_kw=more_kw, insures=insures)
     general.forget()
     answer = general.solve(problem, work_limit=10_000)
     assert answer.peak_cost(problem) == pytest.approx(0.0, abs=1e-6)
@@ -169,3 +180,35 @@ def test_piles_that_could_give_where_nothing_may_flow_back_are_named() -> None:
     assert giving_blocked(site_of(limit_kw=100.0, base_load="none")) == ()
     # Base load takes up what is given.
     assert giving_blocked(site_of(limit_kw=100.0, v2g=rule)) == ()
+
+
+def test_the_alert_and_the_check_say_what_to_do_in_both_languages() -> None:
+    rule = GiveBackRule(0.2, 0.1, 0.9, 0.2, 1.0)
+    told: list[Alert] = []
+    run(
+        Engine(site_of(limit_kw=100.0, v2g=rule, base_load="none"), Flat("flat", "CNY", 0.6, 0.0)),
+        VirtualDepot(
+            site_of(limit_kw=100.0, v2g=rule, base_load="none"), (_late(),), start_s=START_S
+        ),
+        until_s=START_S + 60.0,
+        solve=cascade_of("general"),
+        watch=lambda _, e: told.append(e) if isinstance(e, Alert) else None,
+    )
+    (alert,) = [a for a in told if a.kind == "giving_blocked"]
+    assert (alert.where, alert.cleared) == ("transformer", False)
+    assert "export_kw is 0" in alert.text
+    assert "export_kw 为 0" in alert.text_zh
+    blocked = GIVING.replace("export_kw = 50\n", "").replace(
+        'base_load = "meter"', 'base_load = "none"'
+    )
+    file = parse_site(blocked)
+    (line,) = [w for w in _warnings(file, load_book(file.site.tariff)) if "export_kw" in w]
+    assert "under transformer" in line
+
+
+def test_who_insures_a_peak_and_whose_peak_it_is_makes_another_problem() -> None:
+    plain = insured_problem(more_kw=12.0, insures=False)
+    (peak,) = plain.peaks
+    others = [replace(peak, insures=True), replace(peak, term="other")]
+    digests = {replace(plain, peaks=(p,)).digest for p in (peak, *others)}
+    assert len(digests) == 3
