@@ -29,6 +29,9 @@ from tests.unit.simulated import START_S, at, pile, site_of, vehicle
 GROWTH_ASKED = 0.05
 STEP_S = 300.0
 
+FULL_AFTER_H = 0.75
+"""The yard is full by the end of the first hour, from which on memory must stay flat."""
+
 
 def soak(piles: int, hours: float, folder: Path, *, seed: int = 1) -> dict[str, Any]:
     """The figures of so many piles over so many simulated hours."""
@@ -44,7 +47,7 @@ def soak(piles: int, hours: float, folder: Path, *, seed: int = 1) -> dict[str, 
         vehicle(f"{name}-{k}", name, (begin, begin + stay_h), chance.uniform(5.0, 25.0))
         for name in names
         for k in range(int(hours // 8) + 1)
-        if (begin := 8.0 * k + chance.uniform(0.0, 1.5)) + stay_h < hours
+        if (begin := 8.0 * k + chance.uniform(0.0, FULL_AFTER_H)) + stay_h < hours
     ]
     broker = Broker(folder)
     broker.start()
