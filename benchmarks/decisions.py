@@ -172,6 +172,9 @@ class Tried:
         if self.cut.relaxed:
             return self.short_kwh <= SAME_KWH and self.rest_lifted_kwh <= SAME_KWH
         helps = not self.cut.nodes or self.named_lifted_kwh < self.short_kwh - SAME_KWH
+        if self.cut.nodes and self.short_kwh <= SAME_KWH:
+            # Short only as piles are held, behind full nodes: there it has to help.
+            helps = self.held_named_lifted_kwh < self.held_kwh - SAME_KWH
         helped = self.rest_lifted_kwh < self.short_kwh - SAME_KWH
         changed = abs(self.rest_lifted_alone_kwh - self.short_kwh) > SAME_KWH
         return helps and not helped and not changed
@@ -248,6 +251,7 @@ def explain_some(steps: Sequence[Step], n: int, seed: int) -> dict[str, Any]:
         "named_a_node": sum(bool(t.cut.nodes) for t in results),
         "stay_or_pile_alone": sum(not t.cut.nodes and not t.cut.relaxed for t in results),
         "least_power_alone": sum(t.cut.relaxed for t in results),
+        "short_as_held_alone": sum(bool(t.cut.nodes) and t.short_kwh <= SAME_KWH for t in results),
         "held_plan_helped": sum(
             t.held_named_lifted_kwh < t.held_kwh - SAME_KWH for t in results if t.cut.nodes
         ),
