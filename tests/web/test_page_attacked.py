@@ -22,10 +22,15 @@ pytestmark = [needs_chromium, pytest.mark.browser]
 @pytest.fixture(autouse=True)
 def left_blank(window: Any, phone: Any) -> Iterator[None]:
     """No window goes on asking a page that is gone, nor keeps its complaints for the next test."""
+
+    def blank() -> None:
+        for browser in (window, phone):
+            browser.get("about:blank")
+            wrong_in(browser)
+
+    blank()
     yield
-    for browser in (window, phone):
-        browser.get("about:blank")
-        wrong_in(browser)
+    blank()
 
 
 EVIL = "<img src=x onerror=\"document.title='owned'\">&amp;'"
