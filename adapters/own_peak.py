@@ -21,7 +21,7 @@ from adapters.store.readings import EVERY_S
 from adapters.store.steps import reading_store
 from models.errors import StoreError
 from models.events import ForecastPushed
-from models.horizon import UTC, FloatArray, epoch_s
+from models.horizon import UTC, FloatArray, epoch_s, midnight_of
 from models.site import Site
 from models.storage import Storage
 from scheduler.demand import PEAK_SERIES
@@ -54,7 +54,7 @@ def own_peak(file: SiteFile, now: datetime) -> ForecastPushed | None:
     site = file.site
     if not site.storages or file.clock == "lockstep":
         return None
-    midnight = now.astimezone(site.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = midnight_of(now, site.zone)
     end_s = epoch_s(midnight)
     start_s = end_s - PAST_DAYS * 86_400
     try:

@@ -43,6 +43,11 @@ def epoch_s(instant: datetime) -> int:
     return int(instant.timestamp() // 1)
 
 
+def midnight_of(at: datetime, zone: ZoneInfo) -> datetime:
+    """The start of the local day that an aware instant lies in."""
+    return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def instant_of(seconds: int) -> datetime:
     """The aware UTC instant of whole seconds since 1970-01-01T00:00Z."""
     return datetime.fromtimestamp(int(seconds), UTC)

@@ -26,9 +26,8 @@ def insured(term: CallTerm, bands: Bands, beside_kw: FloatArray) -> CallTerm:
         Load less PV as foreseen, kW: a series below it is one to fall short of by drawing more.
     """
     over, under = math.isinf(term.over_per_kwh), math.isinf(term.under_per_kwh)
-    below = np.full(beside_kw.size, over) & (~np.full(beside_kw.size, under) | (
-        np.nan_to_num(term.level_kw) < beside_kw
-    ))  # fmt: skip
+    rises = np.nan_to_num(term.level_kw) < beside_kw
+    below = over & (rises | (not under))
     moved = PROMISED_TIMES * np.where(below, -bands.more_kw, bands.less_kw if under else 0.0)
     moved[0] = 0.0
     return replace(term, level_kw=term.level_kw + moved)

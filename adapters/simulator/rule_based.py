@@ -15,7 +15,7 @@ from adapters.simulator.baselines import FOREVER_S, offers_in_order
 from adapters.simulator.depot import VirtualDepot
 from adapters.simulator.trace import Trace
 from adapters.simulator.virtual_assets import VirtualStorage
-from models.horizon import instant_of
+from models.horizon import instant_of, midnight_of
 from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.effects import AssetSetpointSent, SetpointSent
@@ -85,8 +85,7 @@ class _Bands:
 
     def at(self, seconds: float) -> int:
         if seconds >= self._until:
-            local = instant_of(int(seconds)).astimezone(self._site.zone)
-            day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+            day = midnight_of(instant_of(int(seconds)), self._site.zone)
             begin = int(day.timestamp())
             end = int((day + timedelta(days=1)).timestamp())
             steps = self._tariff.steps(begin, end, self._site.zone)

@@ -9,7 +9,7 @@ import numpy as np
 
 from adapters.store.flows import read_flows
 from adapters.web.models import Today
-from models.horizon import epoch_s, instant_of
+from models.horizon import epoch_s, instant_of, midnight_of
 from models.site import Site
 from scheduler.state import SiteState
 
@@ -36,8 +36,7 @@ class TodayMaker:
 
     def fill_in(self, base: sqlite3.Connection, now: datetime) -> None:
         """What the store's quarter hours tell of the day before the page began."""
-        at = now.astimezone(self._site.zone)
-        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = midnight_of(now, self._site.zone)
         flows = read_flows(base, epoch_s(midnight), epoch_s(now))
         if not flows:
             return
@@ -62,8 +61,7 @@ class TodayMaker:
         at = seen.now.astimezone(self._site.zone)
         if self._since is None or self._since.date() != at.date():
             self._clear()
-            midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-            self._since = at if self._since is None else midnight
+            self._since = at if self._since is None else midnight_of(at, self._site.zone)
         plants = {p.id for p in self._site.pv}
         pv = sum(max(-a.power_kw, 0.0) for n, a in seen.assets.items() if n in plants)
         given = -sum([p.power_kw for p in seen.piles.values() if p.power_kw < 0.0])
