@@ -55,13 +55,13 @@ def test_the_first_vehicle_is_told_its_setpoint_and_why(
         until(lambda: told(r'/session/s1/status {.*"why":"[^"]'), "the session is told why")
         until(lambda: told("/pile/A-01/setpoint {"), "the pile is told its setpoint")
         assert not told('"state":"rejected"')
-        # The status is said before its plan is on disk.
-        explain = ["explain", "s1", "--site", str(site), "--lang", "en"]
-        until(lambda: main(explain) == 0, "the plan is in the store")
-        assert capsys.readouterr().out.strip()
+        # The session's status and its pile's setpoint are told before their plan is on disk, and
+        # the state that explains is there before the plan's own step.
         asked = ["replay", "0", "--site", str(site), "--what-if", "limit=100"]
-        assert main(asked) == 0
+        until(lambda: main(asked) == 0, "the plan's step is in the store")
         assert "byte for byte" in capsys.readouterr().err
+        assert main(["explain", "s1", "--site", str(site), "--lang", "en"]) == 0
+        assert capsys.readouterr().out.strip()
     finally:
         if listening is not None:
             os.killpg(listening.pid, signal.SIGKILL)
