@@ -1,4 +1,4 @@
-"""``valleyfill bench`` around storage and PV: microgrid, general, forecasts, response."""
+"""``valleyfill bench`` around storage and PV: microgrid, year, general, forecasts, response."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from benchmarks import general as general_bench
 from benchmarks import island, microgrid_plot, response
 from benchmarks import microgrid as microgrid_bench
 from benchmarks import replan as replan_bench
+from benchmarks import year as year_bench
 
 Report = Callable[..., None]
 Data = Annotated[Path, typer.Option(help="Folder of the real data.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer and smaller rows.")]
+
+QUICK_DAYS = 14
+"""Of the year, for a short run."""
 
 MICROGRID = (
     "tariff",
@@ -44,7 +48,7 @@ def add_to(app: typer.Typer, report: Report) -> None:
     @app.command()
     def microgrid(
         data: Data,
-        days: Annotated[int, typer.Option(help="From 1 May 2019 on, at most 92.")] = 92,
+        days: Annotated[int, typer.Option(min=1, max=92, help="From 1 May 2019 on.")] = 92,
         book: Annotated[str, typer.Option(help="One tariff alone.")] = "",
         plots: Annotated[Path | None, typer.Option(help="Folder for the plots.")] = None,
         step_minutes: Annotated[
@@ -74,6 +78,20 @@ def add_to(app: typer.Typer, report: Report) -> None:
             return found
 
         report(run, MICROGRID, as_json, quick)
+
+    @app.command()
+    def year(
+        data: Data,
+        days: Annotated[int, typer.Option(min=1, max=365, help="From 1 May 2019 on.")] = 365,
+        as_json: Json = False,
+        quick: Quick = False,
+    ) -> None:
+        """A year of that microgrid, the loop closed every 15 minutes: how long ours takes."""
+
+        def run(quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+            return {"rows": [year_bench.run(data, QUICK_DAYS if quick else days, tell)]}
+
+        report(run, year_bench.COLUMNS, as_json, quick, f"all but {QUICK_DAYS} days")
 
     @app.command()
     def general(as_json: Json = False, quick: Quick = False) -> None:

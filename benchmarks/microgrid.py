@@ -34,6 +34,7 @@ from benchmarks.microgrid_case import (
     read_case,
 )
 from benchmarks.microgrid_forecasts import forecasts, peaks_foreseen, peaks_told
+from models.errors import InvalidValueError
 from scheduler.engine import Engine
 from tariffs.bill import month_bill
 from tariffs.metered import Metered
@@ -203,7 +204,17 @@ def summer(
         Folder that takes each row as it is done; a row that is there already is not made again.
     step_s : float, optional
         The loop of ours is closed at whole multiples of it alone; else at every event.
+
+    Raises
+    ------
+    InvalidValueError
+        For a tariff that is no case of this bench.
     """
+    known = tuple(money.book for money in CASES)
+    for book in books or ():
+        if book not in known:
+            raise InvalidValueError(f"no tariff of this bench: {book}", where="book",
+                                    fix=f"one of {', '.join(known)}")  # fmt: skip
     began = time.perf_counter()
     start = datetime(2019, 5, 1, tzinfo=ZONE)
     rows: list[dict[str, Any]] = []

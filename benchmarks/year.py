@@ -23,6 +23,9 @@ DAYS, WEEKS = 365, 17
 
 EVERY_S = 900.0
 
+COLUMNS = ("days", "piles", "sessions", "wall_s", "cpu_s", "solves", "total", "peak_kw",
+           "unmet_kwh", "exceeded_s")  # fmt: skip
+
 
 def run(
     data: Path, days: int = DAYS, tell: Callable[[str], None] = lambda _: None
@@ -38,7 +41,7 @@ def run(
     tell : callable
         Told what is being done.
     """
-    case = _year(data, days)
+    case = year_case(data, days)
     tell(f"{days} days, {len(case.site.piles)} piles, {len(case.vehicles)} sessions")
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     trace, depot = run_one(case, "ours", step_s=EVERY_S)
@@ -56,8 +59,16 @@ def run(
     }
 
 
-def _year(data: Path, days: int) -> Case:
-    """The case of so many days, with a stretch of sessions that comes again."""
+def year_case(data: Path, days: int) -> Case:
+    """The case of so many days, with a stretch of sessions that comes again.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of the real data.
+    days : int
+        From 1 May 2019 on, at most 365.
+    """
     end = FIRST_DAY + timedelta(days=days)
     case = read_case(data, CASES[1], FIRST_DAY, end)
     again = FIRST_DAY.timestamp() + WEEKS * 7 * 86_400
