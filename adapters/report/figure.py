@@ -8,7 +8,7 @@ from typing import Literal
 Group = Literal["energy", "service", "use", "grid", "pilot"]
 """The headings that figures stand under."""
 
-_DECIMALS = {"": 3, "kWh": 1, "%": 1, "h": 2, "kW": 1, "s": 1}
+_DECIMALS = {"": 3, "kWh": 1, "MWh": 3, "%": 1, "h": 2, "kW": 1, "s": 1}
 
 
 @dataclass(frozen=True)

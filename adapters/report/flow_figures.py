@@ -21,9 +21,7 @@ def flow_figures(stretch: Stretch) -> list[Figure]:
     """
     site, flows = stretch.file.site, stretch.flows
     root = site.network.ids[0]
-    given = [f for (kind, _), f in flows.items() if kind == "v2g"]
-    registered = float(sum(s.metered.export_kwh.sum() for s in stretch.sessions))
-    back = max(-sum(float(f.kwh.sum()) for f in given), registered)
+    back = given_back_kwh(stretch)
     found = [Figure("v2g", "Fed back by vehicles", "车辆反送电量", back, "kWh", "7, 59")]
     of_asset = {name: f for (kind, name), f in flows.items() if kind == "asset"}
     plants, stores = [p.id for p in site.pv], [s.id for s in site.storages]
@@ -56,6 +54,13 @@ def flow_figures(stretch: Stretch) -> list[Figure]:
             Figure("discharged", "Discharged from storage", "储能放电量", out, "kWh", "7"),
         ]
     return found
+
+
+def given_back_kwh(stretch: Stretch) -> float:
+    """What vehicles fed back, by the power that piles measured, or by their registers, kWh >= 0."""
+    given = [f for (kind, _), f in stretch.flows.items() if kind == "v2g"]
+    registered = float(sum(s.metered.export_kwh.sum() for s in stretch.sessions))
+    return max(-sum(float(f.kwh.sum()) for f in given), registered)
 
 
 def _green(sun: Iterable[Flowed], connection: Flowed | None) -> float | None:

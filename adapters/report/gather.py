@@ -43,6 +43,8 @@ class SessionLine:
     metered : Metered
     took_all : bool
         The vehicle was found full by its departure and has drawn nothing since.
+    may_give : bool
+        Its driver consents that it gives back.
     """
 
     session: str
@@ -57,6 +59,7 @@ class SessionLine:
     there_h: float
     metered: Metered
     took_all: bool
+    may_give: bool
 
     @property
     def served(self) -> float | None:
@@ -158,6 +161,7 @@ def _line(
         took_all=full_at is not None
         and (request is None or full_at <= request.departure)
         and float(metered.import_kwh[metered.starts_s >= epoch_s(full_at)].sum()) < TOPS_UP_KWH,
+        may_give=request is not None and request.v2g is not None and request.v2g.consent,
     )
 
 

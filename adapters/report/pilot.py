@@ -1,10 +1,11 @@
-"""What a vehicle-grid pilot (车网互动试点) is asked for: valley share, power that can be moved."""
+"""What a vehicle-grid pilot (车网互动试点) is asked for: valley share, MWh given, power to move."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from adapters.report.figure import Figure
+from adapters.report.flow_figures import given_back_kwh
 from adapters.report.gather import Stretch
 from models.errors import TariffError
 from models.horizon import epoch_s
@@ -14,7 +15,8 @@ VALLEY = ("valley", "deep_valley")
 
 
 def pilot_figures(stretch: Stretch, tariff: Tariff) -> list[Figure]:
-    """Share of charging in valley hours, power that can be moved, demand response delivered.
+    """Share of charging in valley hours, MWh given back by the piles' meters, power that can be
+    moved, demand response delivered.
 
     Parameters
     ----------
@@ -24,10 +26,10 @@ def pilot_figures(stretch: Stretch, tariff: Tariff) -> list[Figure]:
     """
     site = stretch.file.site
     hours = (stretch.end - stretch.start).total_seconds() / 3600.0
-    movable = sum(
-        s.there_h * (site.pile_by_id[s.pile].max_kw + site.pile_by_id[s.pile].discharge_kw)
-        for s in stretch.sessions
-    )
+    movable = 0.0
+    for s in stretch.sessions:
+        pile = site.pile_by_id[s.pile]
+        movable += s.there_h * (pile.max_kw + (pile.discharge_kw if s.may_give else 0.0))
     ended = {
         t["event"]: t
         for t in stretch.told
@@ -48,14 +50,24 @@ def pilot_figures(stretch: Stretch, tariff: Tariff) -> list[Figure]:
             "" if share is not None else "电价未划分谷段",
         ),
         Figure(
+            "discharged_mwh",
+            "Given back by vehicles",
+            "车辆放电电量",
+            given_back_kwh(stretch) / 1000.0,
+            "MWh",
+            "7, 59",
+            "by the piles' meters",
+            "按桩侧计量",
+        ),
+        Figure(
             "adjustable",
             "Adjustable power, mean",
             "平均可调功率",
             movable / hours if hours else None,
             "kW",
             "7, 14",
-            "piles with a vehicle, both ways",
-            "有车在桩的双向功率",
+            "piles with a vehicle; both ways where its driver consents",
+            "有车在桩的功率，车主同意放电的含双向",
         ),
         Figure(
             "response_kwh",

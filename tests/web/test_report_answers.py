@@ -99,6 +99,30 @@ def test_who_was_full_counts_as_served_beside_the_drivers_word(stretch: Stretch)
         assert page.count('class="group"') == 5
 
 
+def test_a_pilot_tells_mwh_by_the_piles_meters_and_both_ways_of_who_consents(
+    stretch: Stretch,
+) -> None:
+    root = stretch.file.site.network.root.id
+    quarters = epoch_s(NOON) + 900 * np.arange(4, dtype=np.int64)
+    # Half of the second quarter hour was not seen.
+    gave = Flowed(quarters, np.array([0.0, -800.0, -400.0, 0.0]), np.array([900.0, 450, 900, 900]))
+    piles = tuple(replace(p, discharge_kw=p.max_kw) for p in stretch.file.site.piles)
+    file = replace(stretch.file, site=replace(stretch.file.site, piles=piles))
+    drawing = replace(stretch, file=file, flows={("v2g", root): gave})
+    sessions = tuple(replace(s, may_give=True) for s in stretch.sessions)
+    giving = replace(drawing, sessions=sessions)
+    tariff = load_book(file.site.tariff, settings=file.tariff_settings)
+    result = figures_of(giving, tariff)
+    assert result["discharged_mwh"].unit == "MWh"
+    assert result["discharged_mwh"].value == pytest.approx(0.2)
+    assert result["v2g"].value == pytest.approx(200.0)
+    one_way = figures_of(drawing, tariff)["adjustable"].value
+    both_ways = result["adjustable"].value
+    assert one_way is not None
+    assert both_ways is not None
+    assert both_ways == pytest.approx(2.0 * one_way)
+
+
 def test_limits_and_calls_are_listed_and_bounded(stretch: Stretch) -> None:
     root = stretch.file.site.network.root.id
     cut = _pushed("L", 60.0, NOON, node=root, valid_until=NOON + timedelta(hours=1))
