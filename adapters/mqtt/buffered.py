@@ -33,8 +33,10 @@ class BufferedSocket:
     def __init__(self, end: Any, more: Callable[[], bool]) -> None:
         self._end = end
         self._more = more
-        self._in = b""
-        self._at = 0
+        # One buffer for good: a new one for each read, cut down to what had come, left the
+        # heap full of holes that nothing of its size fitted into again.
+        self._in = memoryview(bytearray(PIECE_BYTES))
+        self._at = self._filled = 0
         self._out = b""
 
     def recv(self, size: int) -> bytes:
@@ -45,16 +47,18 @@ class BufferedSocket:
         OSError
             As the socket does; ``BlockingIOError`` where nothing has come.
         """
-        if self._at >= len(self._in):
-            self._in, self._at = self._end.recv(max(size, PIECE_BYTES)), 0
-        taken = self._in[self._at : self._at + size]
+        if self._at >= self._filled:
+            # Read first: where nothing has come the socket raises, and nothing here has changed.
+            come = int(self._end.recv_into(self._in))
+            self._at, self._filled = 0, come
+        taken = bytes(self._in[self._at : min(self._at + size, self._filled)])
         self._at += len(taken)
         return taken
 
     def pending(self) -> int:
         """Bytes that can be read without asking the network."""
         below = self._end.pending() if hasattr(self._end, "pending") else 0
-        return len(self._in) - self._at + int(below)
+        return self._filled - self._at + int(below)
 
     def send(self, data: bytes) -> int:
         """Send, or keep until the message that follows at once; how many bytes were taken.

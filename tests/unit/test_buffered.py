@@ -18,6 +18,7 @@ class _Wire:
         self.held = bytearray()
         self.at_once = at_once
         self.sends = self.reads = 0
+        self.into: list[memoryview] = []
         self.stuck = False
 
     def send(self, data: bytes) -> int:
@@ -27,11 +28,13 @@ class _Wire:
         self.held += data[: self.at_once]
         return len(data[: self.at_once])
 
-    def recv(self, size: int) -> bytes:
+    def recv_into(self, buffer: memoryview) -> int:
         self.reads += 1
-        read = bytes(self.held[:size])
-        del self.held[:size]
-        return read
+        self.into.append(buffer)
+        come = min(len(buffer), len(self.held))
+        buffer[:come] = self.held[:come]
+        del self.held[:come]
+        return come
 
 
 def _write(out: BufferedSocket, packets: list[bytes], left: list[bytes]) -> None:
@@ -69,6 +72,16 @@ def test_messages_that_leave_together_leave_in_one_call() -> None:
     assert b"".join(heard.recv(1) for _ in range(3_000)) == b"a" * 3_000
     assert wire.reads == 1
     assert heard.pending() == 33_000
+
+
+def test_every_read_goes_into_one_buffer() -> None:
+    wire = _Wire()
+    heard = BufferedSocket(wire, lambda: False)
+    for piece in (b"one", b"two", b"three"):
+        wire.held += piece
+        assert heard.recv(PIECE_BYTES) == piece
+    assert wire.reads == 3
+    assert all(buffer is wire.into[0] for buffer in wire.into)
 
 
 def test_nothing_is_taken_that_the_system_does_not_take() -> None:
