@@ -45,7 +45,6 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     rest = power - picture.talking_kw[v]
     silent_kw = picture.silent_kw[v]
     room = limit_now_kw(draft, site, v, draft.get("now")) - power
-    above = -1.0 if room >= -SAME_KW else node.above_mono_s if node.above_mono_s >= 0 else mono_s
     # What may be given back is held against the load as it is, not against its recent highest.
     gives = bool(site.pv or site.storages) or site.v2g is not None
     load = rest + sun_kw(draft, site, v) if gives else None
@@ -54,7 +53,8 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
         node,
         fresh=False,
         implausible=implausible,
-        above_mono_s=above,
+        above_mono_s=_above_since(node, room, rest, mono_s),
+        rest_kw=rest,
         load_kw=load,
         switched_kw=switched,
     )
@@ -77,6 +77,19 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     base = node.base_kw + over
     node = replace(node, over_mono_s=since)
     return _with_phases(draft, site, v, _settled(node, base, site, mono_s), picture, waiting)
+
+
+def _above_since(node: NodeState, room_kw: float, rest_kw: float, mono_s: float) -> float:
+    """Since when the meter shows more than the limit, -1 while it does not.
+
+    Between readings far apart piles come down and load rises anew. So what has come since the
+    last reading and no pile explains is a new excess; the old one goes on with the rest alone.
+    """
+    if room_kw >= -SAME_KW:
+        return -1.0
+    risen = 0.0 if node.rest_kw is None else max(rest_kw - node.rest_kw, 0.0)
+    goes_on = node.above_mono_s >= 0 and -room_kw - risen > SAME_KW
+    return node.above_mono_s if goes_on else mono_s
 
 
 def _settled(node: NodeState, base: float, site: Site, mono_s: float) -> NodeState:

@@ -139,7 +139,8 @@ class NodeState:
     ``peak_kw`` the highest base load; ``fresh`` until the reading has been
     taken into the base load. ``base_a`` is the base load by phase where the meter tells
     currents, of the ``recent_a`` readings; ``implausible``: the sign is likely wrong;
-    ``above_mono_s``: since when it shows more than the limit. ``load_kw``: the last reading
+    ``above_mono_s``: since when it shows more than the limit, what load has risen by since
+    apart; ``rest_kw``: the last reading without what was told. ``load_kw``: the last reading
     without piles, storage and PV as they were told then, ``switched_kw`` what of it switchable
     feeders drew.
     ``import_cap_kw`` and ``export_cap_kw``: what voltage allows.
@@ -162,6 +163,7 @@ class NodeState:
     peak_kw: float = 0.0
     implausible: bool = False
     above_mono_s: float = -1.0
+    rest_kw: float | None = None
     load_kw: float | None = None
     switched_kw: float = 0.0
     import_cap_kw: float = math.inf

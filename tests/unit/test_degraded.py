@@ -46,6 +46,39 @@ def test_meter_lost_counts_the_highest_base_load_and_is_named_until_it_speaks() 
     assert degraded(w) == ()
 
 
+def read_rarely() -> World:
+    """A pile at full power beside a load of 3 kW behind 30 kW; the meter speaks each 900 s."""
+    w = World(site((pile("A"),), base_load="meter", limit_kw=30.0, telemetry_period_s=900.0))
+    w.plug("A")
+    w.say(w.meter(3.0))
+    w.say(w.request("s", "A", 60.0, hours=9))
+    assert w.total_kw() > 7.0
+    return w
+
+
+def test_load_that_rises_anew_between_readings_far_apart_is_no_limit_left_exceeded() -> None:
+    w = read_rarely()
+    for load in (25.0, 27.0, 28.5):
+        # The load has just risen: the meter sees it before any pile could have come down.
+        assert load + w.total_kw() > 30.5
+        w.say(w.meter(load + w.total_kw()))
+        assert load + w.total_kw() <= 30.0 + 1e-6
+        w.wait(900, step_s=900)
+    assert not [e for e in w.effects if isinstance(e, Alert) and e.kind == "limit_exceeded"]
+
+
+def test_piles_that_do_not_come_down_leave_a_limit_exceeded() -> None:
+    w = read_rarely()
+    w.deaf.add("A")
+    for _ in range(2):
+        w.say(w.meter(28.0 + w.total_kw()))
+        w.wait(900, step_s=900)
+    raised(w, "limit_exceeded")
+    w.deaf.clear()
+    w.say(w.meter(3.0 + w.total_kw()))
+    assert [e for e in w.effects if isinstance(e, Alert) and e.kind == "limit_exceeded"][-1].cleared
+
+
 class Gap(Flat):
     """A tariff that has lost its prices."""
 
