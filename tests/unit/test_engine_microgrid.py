@@ -236,6 +236,40 @@ def test_a_vehicle_gives_in_the_peak_and_leaves_with_what_was_promised() -> None
     del depot
 
 
+PERIOD_S = 10.0
+
+
+def _fed_while_load_falls(by_kw: float, *, margin_kw: float = 0.0) -> float:
+    """What flows back, kWh: a vehicle gives to a load of 10 kW, of which so much goes away within
+    a slot, unforeseen and between two words of the meter.
+    """
+    tariff = two_prices(valley=0.2, peak=1.5, peak_from_h=1.0, peak_to_h=3.0)
+    site = site_of(
+        limit_kw=60.0,
+        v2g=GiveBackRule(0.1, 0.05, 0.9, 0.2, 1.0),
+        margin_kw=margin_kw,
+        telemetry_period_s=PERIOD_S,
+        lease_s=60.0,
+    )
+    car = _car(5.0, stay_h=8.0, consent=True)
+    falls_h = 2.3 + 0.4 * PERIOD_S / HOUR
+    base = by_hour(10.0, 10.0 - by_kw, falls_h, 3.0)
+    trace, _ = played(site, tariff, hours=2.4, base=base, vehicles=(car,))
+    given = trace.sessions[0].given_kwh
+    assert given is not None
+    assert given > 3.0
+    return trace.verdicts[0].fed_kwh
+
+
+def test_load_that_falls_while_a_vehicle_gives_is_met_at_the_meters_next_word() -> None:
+    """What is given is held against the load as it is, not against its recent highest."""
+    assert 0.0 < _fed_while_load_falls(4.0) < 4.0 * PERIOD_S / HOUR
+
+
+def test_the_margin_is_kept_towards_an_export_limit_too() -> None:
+    assert _fed_while_load_falls(2.0, margin_kw=3.0) == 0.0
+
+
 def test_without_consent_nothing_is_drawn_from_a_vehicle() -> None:
     tariff = two_prices(valley=0.2, peak=1.5, peak_from_h=1.0, peak_to_h=3.0)
     site = site_of(limit_kw=60.0, v2g=GiveBackRule(0.1, 0.05, 0.9, 0.2, 1.0))
