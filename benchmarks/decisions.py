@@ -42,6 +42,9 @@ from scheduler.solution import Solution, given_kwh
 from tariffs.tariff import Tariff
 
 FEEDERS = 4
+LIMIT_KW = 59.98731
+"""No whole number of watts, as what a metered base load leaves is none."""
+
 SHORT_KWH = 0.1
 SAME_KWH = 1e-3
 
@@ -94,7 +97,7 @@ def _step(problem: Problem, answer: Solution, number: int) -> Step:
     )
 
 
-def real_days(data: Path, *, limit_kw: float = 60.0) -> Callable[[int], list[Step]]:
+def real_days(data: Path, *, limit_kw: float = LIMIT_KW) -> Callable[[int], list[Step]]:
     """The steps of day k from May 2019 on: JPL and Caltech in turn, behind a tight transformer."""
     tariff = load_book(TARIFF, holidays="none")
     sites = [

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scheduler.problem import FloatArray, Problem
 from scheduler.rows import subtree_sums
+
+FULL_KWH = 1e-6
+"""A node with less than this left in a slot is full: a plan in whole watt-seconds leaves up to one
+of them (2.8e-7 kWh) below a limit that is no whole number of them."""
 
 
 def node_loads(
@@ -41,3 +46,18 @@ def node_loads(
                 load[v] += assets_kw[k] * slot_h
                 v = int(problem.parent[v])
     return load, np.maximum(grid.import_kw * slot_h, base)
+
+
+def full_nodes(load_kwh: FloatArray, most_kwh: FloatArray) -> NDArray[np.bool_]:
+    """Where nodes are full, by node and slot.
+
+    Parameters
+    ----------
+    load_kwh, most_kwh : ndarray, shape (m, T)
+        As :func:`node_loads` tells them.
+    """
+    limited = np.isfinite(most_kwh)
+    most = np.where(limited, most_kwh, 0.0)
+    # Sums of thousands of sessions err by their size.
+    left = FULL_KWH + 1e-9 * most
+    return np.asarray(limited & (load_kwh >= most - left), dtype=np.bool_)

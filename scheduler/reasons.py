@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
 from scheduler.later_departure import later_departure_s, path_of
-from scheduler.node_loads import node_loads
+from scheduler.node_loads import full_nodes, node_loads
 from scheduler.problem import FloatArray, Problem
 from scheduler.shortage import Cut, Cuts
 
@@ -149,10 +149,7 @@ class Reasons:
     @cached_property
     def full(self) -> Bools:
         """Slots in which each node is full, shape (m, T)."""
-        cap = self._loads[1]
-        with np.errstate(invalid="ignore"):
-            tight = self._room_kwh <= 1e-9 + 1e-6 * np.where(np.isfinite(cap), cap, 0.0)
-        return np.asarray(np.isfinite(cap) & tight, dtype=np.bool_)
+        return full_nodes(*self._loads)
 
     def of(self, i: int, cut: Cut | None = None, *, short_kwh: float | None = None) -> Reason:
         """What session i rests on.

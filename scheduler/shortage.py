@@ -16,13 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.node_loads import node_loads
+from scheduler.node_loads import full_nodes, node_loads
 from scheduler.problem import FloatArray, Problem
 from scheduler.rows import subtree_sums
 from scheduler.solution import given_kwh
 
 _LEAST_KWH = 1e-6
-_FULL = 1e-9
 
 Bools = NDArray[np.bool_]
 
@@ -110,8 +109,7 @@ class Cuts:
             energy_kwh, given = relaxed_kwh, given_kwh(problem, relaxed_kwh)
             self._missing_kwh = np.maximum(fleet.energy_kwh - given, 0.0)
         load, cap = node_loads(problem, energy_kwh, assets_kw)
-        with np.errstate(invalid="ignore"):
-            self._full: Bools = np.isfinite(cap) & (load >= cap - _FULL * (1.0 + cap))
+        self._full: Bools = full_nodes(load, cap)
         can_add = np.zeros((n, t), dtype=np.bool_)
         can_cut = np.zeros((n, t), dtype=np.bool_)
         at = (problem.entry_session, problem.entry_slot)

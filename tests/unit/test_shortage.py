@@ -40,6 +40,17 @@ def test_a_full_feeder_is_named_and_its_idle_neighbour_is_not():
     assert cut.more_kw == pytest.approx(3.0)
 
 
+def test_a_limit_of_no_whole_watt_seconds_is_named_too():
+    """A plan in whole watt-seconds leaves a part of one below it, as meters' limits do."""
+    limit_kw = 12.0 + 0.7 / 3_600_000.0
+    problem = problem_of(
+        [session(0, 2, 10, 20), session(0, 2, 10, 10)], price=[1.0, 1.0], cap_kw=limit_kw
+    )
+    (cut,) = cuts(problem)
+    assert cut.nodes == (("n0", (0, 1)),)
+    assert set(cut.sessions) == {"s0", "s1"}
+
+
 def test_a_full_transformer_behind_a_full_feeder_is_named_with_it():
     problem = problem_of(
         [
