@@ -58,7 +58,13 @@ class Reason:
     from_s, until_s, ready_s : int or None
         The present or next stretch of charging, and the end of the last, epoch seconds.
     period : str
-        Tariff period of most of that stretch, empty where the tariff names none.
+        Tariff period of most of that stretch, of its beginning where it waits for a price; empty
+        where the tariff names none.
+    then_s : int or None
+        Where it waits for a price, and another period takes more than that of the beginning:
+        when charging in that one begins, epoch seconds.
+    then_period : str
+        That period.
     price_now, price_then : float
         Per kWh in the present slot, and the mean over what is planned.
     cost, saved : float
@@ -88,6 +94,8 @@ class Reason:
     until_s: int | None
     ready_s: int | None
     period: str
+    then_s: int | None
+    then_period: str
     price_now: float
     price_then: float
     cost: float
@@ -180,6 +188,9 @@ class Reasons:
         kind = self._kind(i, energy, power, short)
         begins = problem.horizon.n if stretch is None else int(slots[stretch[0]])
         full = self._binding(i, kind, slots, begins, cut)
+        period, later = self._period(slots, energy, stretch), None
+        if kind == "price" and stretch is not None:
+            period, later = self._first_and_most(slots, energy)
         edges = np.clip(problem.horizon.edges_s, fleet.start_s[i], fleet.end_s[i])
         last = np.flatnonzero(energy > _LEAST_KWH)
         return Reason(
@@ -192,7 +203,9 @@ class Reasons:
             from_s=None if stretch is None else int(edges[slots[stretch[0]]]),
             until_s=None if stretch is None else int(edges[slots[stretch[1]] + 1]),
             ready_s=int(edges[slots[last[-1]] + 1]) if last.size else None,
-            period=self._period(slots, energy, stretch),
+            period=period,
+            then_s=None if later is None else int(edges[slots[later]]),
+            then_period="" if later is None else self._periods[int(slots[later])],
             price_now=float(problem.buy_per_kwh[0]),
             price_then=cost / planned if planned > _LEAST_KWH else math.nan,
             cost=cost,
@@ -287,6 +300,22 @@ class Reasons:
             name = self._periods[int(slots[k])]
             totals[name] = totals.get(name, 0.0) + float(energy[k])
         return max(totals, key=lambda p: totals[p])
+
+    def _first_and_most(
+        self, slots: NDArray[np.int64], energy: FloatArray
+    ) -> tuple[str, int | None]:
+        """The period in which charging begins, and where another takes most of it, that one's
+        first entry.
+        """
+        if not self._periods:
+            return "", None
+        on = np.flatnonzero(energy > _LEAST_KWH)
+        names = [self._periods[int(slots[k])] for k in on]
+        totals: dict[str, float] = {}
+        for k, name in zip(on, names, strict=True):
+            totals[name] = totals.get(name, 0.0) + float(energy[k])
+        most = max(totals, key=lambda p: totals[p])
+        return names[0], None if most == names[0] else int(on[names.index(most)])
 
 
 def _stretch(energy: FloatArray) -> tuple[int, int] | None:

@@ -120,12 +120,17 @@ class _Words:
         begin, named = self._clock(r.from_s), r.period in PERIODS_EN
         what = f"the {PERIODS_EN[r.period]}" if named else "a lower price"
         what_zh = PERIODS_ZH[r.period] if named else "较低电价"
+        then = then_zh = ""
+        if named and r.then_period in PERIODS_EN:
+            at = self._clock(r.then_s)
+            then = f", then the {PERIODS_EN[r.then_period]} at {at}"
+            then_zh = f"及 {at} 起的{PERIODS_ZH[r.then_period]}"
         prices = f"{r.price_then:.2f} instead of {r.price_now:.2f} {self._money}/kWh"
         prices_zh = f"每千瓦时 {r.price_then:.2f} 而非 {r.price_now:.2f} {self._money_zh}"
         return [
             (
-                f"waits for {what} at {begin} ({prices})",
-                f"等待 {begin} 起的{what_zh}（{prices_zh}）",
+                f"waits for {what} at {begin}{then} ({prices})",
+                f"等待 {begin} 起的{what_zh}{then_zh}（{prices_zh}）",
             ),
             self._saves(),
             self._has_room(),

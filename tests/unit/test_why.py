@@ -37,6 +37,23 @@ def test_who_waits_for_the_valley_is_told_its_hour_and_what_it_saves():
     )
 
 
+def test_who_begins_in_the_flat_hours_and_charges_mostly_in_the_valley_is_told_of_both():
+    """One period alone would stand beside a price that is not its own."""
+    problem = problem_of([session(0, 4, 10, 22)], price=[1.0, 0.6, 0.3, 0.3], cap_kw=50.0)
+    answer = said(problem, 0, periods=("peak", "flat", "valley", "valley"))
+    flat, valley = (
+        f"{np.datetime64(int(problem.horizon.edges_s[k]), 's').astype(object):%H:%M}"
+        for k in (1, 2)
+    )
+    assert answer.text.startswith(
+        f"waits for the flat hours at {flat}, then the valley at {valley} "
+        "(0.33 instead of 1.00 yuan/kWh); "
+    )
+    assert answer.text_zh.startswith(
+        f"等待 {flat} 起的平段及 {valley} 起的谷段（每千瓦时 0.33 而非 1.00 元）；"
+    )
+
+
 def test_a_short_session_is_told_the_hours_the_others_and_when_leaving_would_do():
     problem = problem_of(
         [session(0, 2, 10, 20, node=1), session(0, 2, 10, 10, node=1)],
