@@ -14,7 +14,7 @@ from rich.table import Table
 
 from adapters.cli_output import print_document, say, tables
 from adapters.config import SiteFile
-from models.horizon import epoch_s, instant_of
+from models.horizon import epoch_s, instant_of, midnight_of
 from models.site import Site
 from scheduler.alerts import giving_blocked
 from tariffs.tariff import Tariff
@@ -34,9 +34,8 @@ def check(
 
     file = load_site(site)
     tariff = load_book(file.site.tariff, settings=file.tariff_settings)
-    now = datetime.now(UTC) if at is None else at
-    midnight = now.astimezone(file.site.zone) if at is None else now.replace(tzinfo=file.site.zone)
-    document = explain(file, tariff, midnight.replace(hour=0, minute=0, second=0, microsecond=0))
+    now = datetime.now(UTC) if at is None else at.replace(tzinfo=file.site.zone)
+    document = explain(file, tariff, midnight_of(now, file.site.zone))
     if as_json:
         print_document(document)
     else:

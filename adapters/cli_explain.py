@@ -25,7 +25,7 @@ def explain(
     from contextlib import closing
 
     from adapters.config import load_site
-    from adapters.explaining import explained, explained_at_rest
+    from adapters.explaining import behind_its_pile, explained, explained_at_rest
     from adapters.store.steps import STEPS_KEPT, read_steps, reading_store
     from adapters.web.snapshot import Reader
 
@@ -48,9 +48,12 @@ def explain(
         found = explained(step, session, short_kwh=short)
     else:
         raise DataError(
-            f"neither the state nor a plan that is kept knows a session '{session}'",
-            fix="check its id, as `valleyfill top` or the page shows it",
+            f"neither the state nor a plan that is kept knows a session '{session}'; "
+            f"当前状态和保留的计划中均无会话 '{session}'",
+            fix="check its id, as `valleyfill top` or the page shows it; 请核对会话号",
         )
+    if reader.seen is not None and record is not None:
+        found = behind_its_pile(found, record, reader.seen, file.site)
     if as_json:
         print_document(found)
         return

@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 
 from adapters.store.steps import Step
 from models.horizon import instant_of
-from scheduler.at_rest import session_at_rest
+from models.site import Site
+from scheduler.at_rest import behind_silence, session_at_rest
+from scheduler.draft import Draft
 from scheduler.reasons import SHORT_KWH, Reasons
-from scheduler.state import PileState, SessionRecord
-from scheduler.why import why
+from scheduler.state import PileState, SessionRecord, SiteState
+from scheduler.view import silent_kw_now
+from scheduler.why import Why, why
 
 
 def reasons_of(step: Step) -> Reasons:
@@ -106,6 +109,36 @@ def explained_at_rest(
         "behind_the_same_cut": [],
         "more_kw": None,
     }
+
+
+def behind_its_pile(
+    found: dict[str, Any], record: SessionRecord, seen: SiteState, site: Site
+) -> dict[str, Any]:
+    """What was found out of a session, after its pile's silence where that is not heard.
+
+    Parameters
+    ----------
+    found : dict
+        As :func:`explained` makes it.
+    record : SessionRecord
+    seen : SiteState
+    site : Site
+    """
+    pile = record.request.pile
+    known = seen.piles.get(pile)
+    if known is None or pile not in site.pile_by_id or record.state == "announced":
+        return found
+    silent_kw = silent_kw_now(Draft(seen), site)(pile, known)
+    if silent_kw is None:
+        return found
+    said = behind_silence(
+        Why(found["why"], found["why_zh"]),
+        known,
+        now=seen.now.astimezone(site.zone),
+        mono_s=seen.mono_s,
+        silent_kw=silent_kw,
+    )
+    return {**found, "why": said.text, "why_zh": said.text_zh}
 
 
 def _instant(seconds: int | None, zone: Any) -> str | None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from adapters.wire.encode import Publish, publish_of
 from adapters.wire.outbound import PileStateName, PileStatus
 from models.site import Site
-from scheduler.at_rest import pile_at_rest
+from scheduler.at_rest import behind_silence, pile_at_rest
 from scheduler.draft import Draft
 from scheduler.effects import SessionStatus
 from scheduler.state import PileState, SiteState
 from scheduler.view import silent_kw_now
+from scheduler.why import Why
 
 PER_S = 20.0
 """Sentences said a second at most: 1,800 piles that all have something new take a minute and a
@@ -29,8 +30,8 @@ _NEVER = PileState()
 class PileWords:
     """Remembers what was said of each pile, and says only what differs.
 
-    A pile with a session says what that session's status says; the sentence of any other is its
-    state's.
+    A pile with a session says what that session's status says, after its silence where it is not
+    heard; the sentence of any other is its state's.
 
     Parameters
     ----------
@@ -102,6 +103,15 @@ class PileWords:
                 why = rest.text, rest.text_zh
             elif session in self._whys:
                 why = self._whys[session]
+                if silent_kw is not None:
+                    told = behind_silence(
+                        Why(*why),
+                        known,
+                        now=state.now.astimezone(site.zone),
+                        mono_s=state.mono_s,
+                        silent_kw=silent_kw,
+                    )
+                    why = told.text, told.text_zh
             else:
                 continue
             found[pile.id] = PileStatus(

@@ -20,11 +20,13 @@ _COLOURS = {
     "full": "green",
     "fault": "red",
     "silent": "red",
+    "vehicle": "yellow",
     "announced": "white",
     "free": "bright_black",
 }
 _URGENCY = (
-    *("short", "fault", "silent", "charging", "giving", "waiting", "announced", "full", "free"),
+    *("short", "fault", "silent", "vehicle", "charging", "giving", "waiting", "announced"),
+    *("full", "free"),
 )
 
 

@@ -1,4 +1,7 @@
-"""Why nothing is planned: for a session that no plan serves, and for a pile without one."""
+"""Why nothing is planned: for a session that no plan serves, and for a pile without one.
+
+And what stands before a session's sentence where its pile is not heard.
+"""
 
 from __future__ import annotations
 
@@ -72,18 +75,8 @@ def pile_at_rest(
             f"reports {known.fault}: gets no power until that is over",
             f"报告故障 {known.fault}，恢复前不供电",
         )
-    if silent_kw is not None and known.heard_mono_s < 0:
-        return Why(
-            f"has never been heard: counted with {silent_kw:.1f} kW",
-            f"从未上线，按 {silent_kw:.1f} kW 计入",
-        )
     if silent_kw is not None:
-        # An instant, not a duration: what does not change need not be said again.
-        last = now - timedelta(seconds=mono_s - known.heard_mono_s)
-        return Why(
-            f"not heard since {last:%m-%d %H:%M}: counted with {silent_kw:.1f} kW",
-            f"自 {last:%m-%d %H:%M} 起失联，按 {silent_kw:.1f} kW 计入",
-        )
+        return _silence(known, now, mono_s, silent_kw)
     if known.vehicle:
         told = known.wanted_kw if known.sent else 0.0
         return Why(
@@ -91,3 +84,43 @@ def pile_at_rest(
             f"有车辆但无会话，供电 {told:.1f} kW",
         )
     return Why(f"no vehicle; {pile.max_kw:.1f} kW to give", f"无车辆，可供 {pile.max_kw:.1f} kW")
+
+
+def behind_silence(
+    said: Why, known: PileState, *, now: datetime, mono_s: float, silent_kw: float
+) -> Why:
+    """The sentence of a session after that of its pile, which has fallen silent.
+
+    What the plan gives it holds only once the pile is heard again.
+
+    Parameters
+    ----------
+    said : Why
+        The session's own sentence.
+    known : PileState
+    now : datetime
+        The state's instant, in the zone that clock times are given in.
+    mono_s : float
+        The same, monotonic, s.
+    silent_kw : float
+        What the pile is counted with, kW.
+    """
+    silence = _silence(known, now, mono_s, silent_kw)
+    return Why(
+        f"{silence.text}; planned: {said.text}",
+        f"{silence.text_zh}；原计划：{said.text_zh}",
+    )
+
+
+def _silence(known: PileState, now: datetime, mono_s: float, silent_kw: float) -> Why:
+    if known.heard_mono_s < 0:
+        return Why(
+            f"has never been heard: counted with {silent_kw:.1f} kW",
+            f"从未上线，按 {silent_kw:.1f} kW 计入",
+        )
+    # An instant, not a duration: what does not change need not be said again.
+    last = now - timedelta(seconds=mono_s - known.heard_mono_s)
+    return Why(
+        f"not heard since {last:%m-%d %H:%M}: counted with {silent_kw:.1f} kW",
+        f"自 {last:%m-%d %H:%M} 起失联，按 {silent_kw:.1f} kW 计入",
+    )

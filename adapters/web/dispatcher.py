@@ -12,10 +12,9 @@ from adapters.web.parts import Frame, card, event_list, power_chart
 from adapters.web.picture import Picture
 from adapters.web.piles import Glance
 from adapters.web.words import alert_word
+from models.horizon import epoch_s, instant_of, midnight_of
 
-Show = Literal[
-    "all", "charging", "giving", "waiting", "short", "full", "free", "announced", "fault", "silent"
-]
+Show = Literal["all"] | PileLook
 Sort = Literal["pile", "departure", "short", "power"]
 
 SHOWS: tuple[Show, ...] = (
@@ -26,6 +25,7 @@ SHOWS: tuple[Show, ...] = (
     "short",
     "full",
     "free",
+    "vehicle",
     "announced",
     "fault",
     "silent",
@@ -42,6 +42,7 @@ _MARKS: dict[PileLook, str] = {
     "short": "!",
     "full": "✓",
     "free": "○",
+    "vehicle": "●",
     "announced": "…",
     "fault": "✕",
     "silent": "?",
@@ -54,7 +55,10 @@ def cards(f: Frame) -> str:
     share = None if not o.limit_kw else o.power_kw / o.limit_kw
     tone = "bad" if share is not None and share > 1.0 else ""
     limit = "" if o.limit_kw is None else f.say("of_limit", o.limit_kw)
-    in_time = o.vehicles - o.short_sessions
+    in_time = o.vehicles - o.short_sessions - o.unheard_sessions
+    spare = f.say("ready_sub", o.tight_sessions)
+    if o.unheard_sessions:
+        spare += f.say("ready_unheard", o.unheard_sessions)
     return "".join(
         [
             card(f.say("power_now"), f"{o.power_kw:.0f}", "kW", limit, tone),
@@ -68,7 +72,7 @@ def cards(f: Frame) -> str:
                 f.say("ready"),
                 f"{max(in_time, 0)}",
                 f"/ {o.vehicles}",
-                f.say("ready_sub", o.tight_sessions),
+                spare,
             ),
             card(
                 f.say("short"),
@@ -213,9 +217,7 @@ class Lane:
         return f'<span class="scale">{"".join(words)}</span>'
 
     def _now_hour(self, step: int) -> int:
-        local = datetime.fromtimestamp(self._lo, self._f.picture.site.zone)
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-        first = int(midnight.timestamp())
+        first = epoch_s(midnight_of(instant_of(self._lo), self._f.picture.site.zone))
         return first + (self._lo - first) // (step * 3_600) * step * 3_600
 
 

@@ -7,11 +7,22 @@ from datetime import datetime
 from typing import Literal
 
 PileLook = Literal[
-    "free", "charging", "giving", "waiting", "full", "short", "announced", "fault", "silent"
+    "free",
+    "vehicle",
+    "charging",
+    "giving",
+    "waiting",
+    "full",
+    "short",
+    "announced",
+    "fault",
+    "silent",
 ]
-Outlook = Literal["none", "ok", "tight", "short", "done"]
+"""``vehicle``: one that no session has been asked for."""
+
+Outlook = Literal["none", "ok", "tight", "short", "done", "unheard"]
 """Whether a vehicle will be ready when it leaves: in time, with less than half an hour to spare,
-short, or already."""
+short, already, or not to be said while its pile is not heard."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,7 @@ class Overview:
     short_sessions: int
     short_kwh: float
     tight_sessions: int
+    unheard_sessions: int
     alerts: int
     solver: Literal["ok", "lost"]
 

@@ -10,7 +10,7 @@ from adapters.saved import stays_of
 from adapters.store.readings import sessions_metered, site_metered
 from adapters.web.models import Money, Savings
 from models.errors import StoreError
-from models.horizon import epoch_s
+from models.horizon import epoch_s, midnight_of
 from tariffs.bill import session_bills
 from tariffs.savings import saving, uncontrolled
 from tariffs.tariff import Tariff
@@ -24,7 +24,7 @@ def savings_of(file: SiteFile, tariff: Tariff, now: datetime) -> Savings:
     StoreError, TariffError, ConfigurationError
         If readings or prices are not to be had.
     """
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = midnight_of(now, file.site.zone)
     month = today.replace(day=1)
     return Savings(
         currency=file.site.currency,

@@ -27,11 +27,12 @@ from adapters.web.whys import Whys
 from models.horizon import epoch_s
 from models.site import Site
 from models.units import POWER_EPSILON_KW
-from scheduler.at_rest import pile_at_rest, session_at_rest
+from scheduler.at_rest import behind_silence, pile_at_rest, session_at_rest
 from scheduler.draft import Draft
 from scheduler.state import SiteState
 from scheduler.view import Picture as Sums
 from scheduler.view import limit_now_kw
+from scheduler.why import Why
 
 
 @dataclass(frozen=True)
@@ -99,17 +100,20 @@ class Picture:
     def why(self, session: str) -> tuple[str, str]:
         """The sentence of a session in both languages; empty where there is none of that name.
 
-        It is the newest plan's; of a session that this plan need not serve, what its state says.
+        It is the newest plan's; of a session that this plan need not serve, what its state says;
+        after that of its pile where that has fallen silent.
         """
         record = self.seen.sessions.get(session)
         if record is None:
             return "", ""
-        if self.whys is not None:
-            said = self.whys.of(session, record.short_kwh)
-            if said[0]:
-                return said
-        rest = session_at_rest(record, self.seen.piles.get(record.request.pile), self.site.zone)
-        return rest.text, rest.text_zh
+        known = self.seen.piles.get(record.request.pile, NEVER)
+        own = ("", "") if self.whys is None else self.whys.of(session, record.short_kwh)
+        said = Why(*own) if own[0] else session_at_rest(record, known, self.site.zone)
+        silent_kw = self.sums.silent.get(record.request.pile)
+        if silent_kw is not None and record.state != "announced":
+            now, mono_s = self.seen.now.astimezone(self.site.zone), self.seen.mono_s
+            said = behind_silence(said, known, now=now, mono_s=mono_s, silent_kw=silent_kw)
+        return said.text, said.text_zh
 
     def _why_of(self, glance: Glance) -> tuple[str, str]:
         if glance.session:
@@ -158,6 +162,7 @@ class Picture:
             short_sessions=len(shorts),
             short_kwh=sum(shorts),
             tight_sessions=outlooks["tight"],
+            unheard_sessions=outlooks["unheard"],
             alerts=len(seen.alerts),
             solver="lost" if seen.solver_lost else "ok",
         )

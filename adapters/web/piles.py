@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import replace
 from typing import NamedTuple
 
 from adapters.web.models import Outlook, PileLook, PileRow
@@ -138,7 +139,7 @@ def _glance(
         node,
         session,
         shown,
-        _outlook(record, ready_s),
+        _outlook(record, ready_s, silent=silent),
         known.power_kw,
         setpoint,
         record.short_kwh if record.short_kwh > SHORT_KWH else 0.0,
@@ -150,30 +151,24 @@ def whole(
     g: Glance, site: Site, seen: SiteState, planned: Planned | None, why: tuple[str, str]
 ) -> PileRow:
     """A pile with all that is known of its session."""
-    most = site.pile_by_id[g.pile].max_kw
-    record = seen.sessions.get(g.session)
-    if record is None:
-        return PileRow(
-            pile=g.pile,
-            node=g.node,
-            look=g.look,
-            outlook=g.outlook,
-            power_kw=g.power_kw,
-            setpoint_kw=g.setpoint_kw,
-            max_kw=most,
-            why=why[0],
-            why_zh=why[1],
-        )
-    request = record.request
-    ready = None if planned is None else planned.ready_of.get(g.session)
-    return PileRow(
+    row = PileRow(
         pile=g.pile,
         node=g.node,
         look=g.look,
         outlook=g.outlook,
         power_kw=g.power_kw,
         setpoint_kw=g.setpoint_kw,
-        max_kw=most,
+        max_kw=site.pile_by_id[g.pile].max_kw,
+        why=why[0],
+        why_zh=why[1],
+    )
+    record = seen.sessions.get(g.session)
+    if record is None:
+        return row
+    request = record.request
+    ready = None if planned is None else planned.ready_of.get(g.session)
+    return replace(
+        row,
         session=g.session,
         asked_kwh=request.energy_kwh,
         delivered_kwh=record.delivered_kwh,
@@ -183,8 +178,6 @@ def whole(
         arrival=request.arrival,
         departure=request.departure,
         ready_at=None if ready is None else instant_of(ready),
-        why=why[0],
-        why_zh=why[1],
         blocks=() if planned is None else tuple(planned.blocks(g.session)),
     )
 
@@ -195,7 +188,7 @@ def _look(pile: PileState, record: SessionRecord | None, *, silent: bool) -> Pil
     if silent:
         return "silent"
     if record is None:
-        return "free"
+        return "vehicle" if pile.vehicle else "free"
     if record.state == "announced":
         return "announced"
     if record.short_kwh > SHORT_KWH:
@@ -207,11 +200,13 @@ def _look(pile: PileState, record: SessionRecord | None, *, silent: bool) -> Pil
     return "charging" if pile.power_kw > POWER_EPSILON_KW else "waiting"
 
 
-def _outlook(record: SessionRecord, ready_s: int | None) -> Outlook:
+def _outlook(record: SessionRecord, ready_s: int | None, *, silent: bool) -> Outlook:
     if record.short_kwh > SHORT_KWH:
         return "short"
     if record.state == "full" or record.request.energy_kwh - record.delivered_kwh <= SHORT_KWH:
         return "done"
+    if silent and record.state != "announced":
+        return "unheard"
     if ready_s is None:
         return "none"
     return "tight" if record.request.departure_s - ready_s < TIGHT_S else "ok"

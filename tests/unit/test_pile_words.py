@@ -85,6 +85,18 @@ def test_a_pile_says_its_state_and_its_sentence_in_both_languages() -> None:
     assert "P-0004" not in bodies(words.say(later, SITE))
 
 
+def test_a_session_on_a_pile_that_is_not_heard_is_told_so_before_its_plan() -> None:
+    words = PileWords(SITE.name)
+    words.hear(SessionStatus(session="ev-1", state="waiting", why="waits", why_zh="等待"))
+    at = all_said(words, 20_000.0)
+    gone = seen(at + 60.0, P_0003=PileState(heard_mono_s=at - 10_000.0, vehicle=True))
+    told = bodies(words.say(replace(gone, pile_session={"P-0003": "ev-1"}), SITE))["P-0003"]
+    assert told["state"] == "silent"
+    assert told["why"].startswith("not heard since 09-01 ")
+    assert told["why"].endswith(" kW; planned: waits")
+    assert told["why_zh"].endswith("；原计划：等待")
+
+
 def test_the_newest_is_said_and_what_took_itself_back_is_not() -> None:
     words = PileWords(SITE.name)
     at = all_said(words, 20_000.0)

@@ -35,6 +35,18 @@ def client(page: Served, **other: object) -> TestClient:
     return TestClient(build_app(page.feed, **other))  # type: ignore[arg-type]
 
 
+def await_newest_plan(page: Served) -> None:
+    """Sentences follow a new plan some seconds later."""
+    newest = list_steps(reading_store(page.stage.path), 1)[0].number
+
+    def seen() -> bool:
+        picture = page.feed.picture
+        whys = None if picture is None else picture.whys
+        return whys is not None and whys.step.number == newest
+
+    until(seen, "the page knows the newest plan")
+
+
 def test_the_api_and_the_state_say_the_same(depot: Served) -> None:
     api, state = client(depot), depot.stage.host.state
     site = api.get("/api/v1/site").json()
@@ -66,14 +78,7 @@ def test_status_page_and_explain_say_the_same(
     site = tmp_path / "site.toml"
     site.write_text(site_to_toml(stage.file), encoding="utf-8")
     stage.play([stage.limit(75.0)])
-    newest = list_steps(reading_store(stage.path), 1)[0].number
-
-    def seen() -> bool:
-        picture = own_depot.feed.picture
-        whys = None if picture is None else picture.whys
-        return whys is not None and whys.step.number == newest
-
-    until(seen, "the page knows the newest plan")
+    await_newest_plan(own_depot)
     asked = {"limit": 500, "show": "short"}
     rows = api.get("/api/v1/piles", params=asked).json()["rows"]
     cut = [r for r in rows if "; shared with " in r["why"]]
@@ -87,6 +92,43 @@ def test_status_page_and_explain_say_the_same(
         told = json.loads(capsys.readouterr().out)
         assert told["why"] == row["why"] == status["why"]
         assert told["why_zh"] == row["why_zh"] == status["why_zh"]
+
+
+def test_a_vehicle_whose_pile_is_not_heard_is_not_called_ready(
+    own_depot: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the plan gave it is worth nothing until the pile speaks again: nobody may rely on it."""
+    stage, api = own_depot.stage, client(own_depot)
+    before = api.get("/api/v1/site").json()
+    assert before["unheard_sessions"] == 0
+    stage.step(3_000.0)
+    heard = ["P-0001", "P-0012"]
+    stage.play([*(stage.telemetry(p, vehicle=True) for p in heard), stage.meter(70.0)])
+
+    def rows() -> dict[str, Any]:
+        found = api.get("/api/v1/piles", params={"limit": 500}).json()["rows"]
+        return {r["pile"]: r for r in found}
+
+    until(lambda: rows()["P-0002"]["look"] == "silent", "the silence is seen")
+    await_newest_plan(own_depot)
+    by_pile = rows()
+    silent = by_pile["P-0002"]
+    assert silent["outlook"] == "unheard"
+    assert silent["why"].startswith("not heard since 09-01 20:05: counted with 0.0 kW; planned: ")
+    assert silent["why_zh"].startswith("自 09-01 20:05 起失联，按 0.0 kW 计入；原计划：")
+    assert by_pile["P-0001"]["outlook"] == "ok"
+    assert by_pile["P-0001"]["why"].startswith("waits for the valley at ")
+    assert by_pile["P-0012"]["look"] == "vehicle"
+    unheard = sum(r["outlook"] == "unheard" for r in by_pile.values())
+    assert unheard > 30
+    assert api.get("/api/v1/site").json()["unheard_sessions"] == unheard
+    page = api.get("/dispatcher?lang=en").text
+    assert f"; {unheard} on piles that are not heard" in page
+    site = tmp_path / "site.toml"
+    site.write_text(site_to_toml(stage.file), encoding="utf-8")
+    assert main(["explain", silent["session"], "--site", str(site), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["why"], told["why_zh"]) == (silent["why"], silent["why_zh"])
 
 
 def test_every_pile_says_why_in_both_languages(depot: Served) -> None:
