@@ -14,17 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from adapters.simulator.agenda import agenda_of
+from adapters.simulator.asset_bank import AssetBank
 from adapters.simulator.grid import GridScript, Said
 from adapters.simulator.meter import NodeMeter
 from adapters.simulator.series import StepSeries, constant
-from adapters.simulator.trace import NodeVerdict, Piece, SessionTrace, Trace
+from adapters.simulator.trace import Piece, SessionTrace, Trace
 from adapters.simulator.vehicle import PLAIN, Quirk, Vehicle
-from adapters.simulator.virtual_assets import VirtualAsset, VirtualPv, VirtualStorage
+from adapters.simulator.virtual_assets import VirtualAsset
 from adapters.simulator.virtual_pile import VirtualPile
+from adapters.simulator.wiring import Wiring
 from models.errors import InvalidValueError
 from models.events import (
-    AssetAcked,
-    AssetMeasured,
     Event,
     NodeMeasured,
     PileAcked,
@@ -85,73 +86,30 @@ class VirtualDepot:
         self.start_s = start_s
         self.at_s = start_s
         self.grid = grid or GridScript()
-        self._series = [*(base_kw or {}).items(), *(pv_kw or {}).items()]
+        self._wiring = Wiring(
+            site,
+            start_s=start_s,
+            series=[*(base_kw or {}).items(), *(pv_kw or {}).items()],
+            steered=bool(assets),
+        )
+        self._bank = AssetBank(site, assets, islands, wiring=self._wiring, said=self._said)
         self._voltage = voltage or constant(1.0)
         quirks = quirks or {}
         self.piles = {
             p.id: VirtualPile(p, quirks.get(p.id, PLAIN), at_s=start_s) for p in site.piles
         }
-        self._path = {p.id: site.network.path[site.network.index[p.node]] for p in site.piles}
-        nodes = site.network.nodes
-        self._pile_kw = [0.0] * len(nodes)
-        self._base_kw = [0.0] * len(nodes)
-        self.assets = {a.asset.id: a for a in assets}
-        self._asset_kw = [0.0] * len(nodes)
-        self._asset_due: dict[str, float] = {}
-        self._islands = tuple(islands)
-        self._forming: VirtualStorage | None = None
-        rated = math.inf if site.island is None else site.island.rated_kw
-        self.inverter = NodeMeter(start_s=start_s, limit_kw=rated, response_s=0.0, export_kw=rated)
-        self._root_trace: list[tuple[float, float]] = []
-        slowest = [0.0] * len(nodes)
-        for p in site.piles:
-            for k in self._path[p.id]:
-                slowest[k] = max(slowest[k], p.response_s)
-        self._meters = [
-            NodeMeter(
-                start_s=start_s,
-                limit_kw=math.inf,
-                response_s=slowest[k],
-                export_kw=nodes[k].export_kw if assets else math.inf,
-            )
-            for k in range(len(nodes))
-        ]
-        self._limits: dict[str, list[tuple[float, float]]] = {n.id: [] for n in nodes}
-        self._base_trace: list[tuple[float, float]] = []
         self._seq = 0
         self._traces: dict[str, SessionTrace] = {}
         self._order: list[SessionTrace] = []
         self._due: list[tuple[float, str]] = []
         self._pile_due: dict[str, float] = {}
         self._late: list[tuple[float, int, Event]] = []
-        self._agenda = self._write_agenda(vehicles)
+        self._agenda = agenda_of(vehicles, self.piles, start_s)
         self._agenda_at = 0
         self._period = site.telemetry_period_s
         self._next_report_s = start_s
         self._next_series_s = start_s
         self._born = False
-
-    def _write_agenda(self, vehicles: Sequence[Vehicle]) -> list[tuple[float, int, str, Vehicle]]:
-        """Arrivals and words in the order of time; at one instant cars come before words."""
-        agenda: list[tuple[float, int, str, Vehicle]] = []
-        occupied: dict[str, tuple[float, str]] = {}
-        for vehicle in sorted(vehicles, key=lambda v: (v.arrival_s, v.session)):
-            if vehicle.pile not in self.piles:
-                raise InvalidValueError(
-                    f"{vehicle.pile!r} is no pile", where=f"vehicle {vehicle.session}"
-                )
-            until, other = occupied.get(vehicle.pile, (-math.inf, ""))
-            if vehicle.arrival_s < until:
-                raise InvalidValueError(
-                    f"stands at {vehicle.pile} while {other} still does",
-                    where=f"vehicle {vehicle.session}",
-                )
-            occupied[vehicle.pile] = (vehicle.departure_s, vehicle.session)
-            agenda.append((max(vehicle.arrival_s, self.start_s), 0, vehicle.session, vehicle))
-            for k, (said_s, _) in enumerate(vehicle.words):
-                agenda.append((max(said_s, self.start_s), 1 + k, vehicle.session, vehicle))
-        agenda.sort(key=lambda a: a[:3])
-        return agenda
 
     def next_event_s(self) -> float:
         """When something next happens by itself, epoch seconds; inf: never again."""
@@ -167,8 +125,8 @@ class VirtualDepot:
             self._next_series_s,
             self.grid.next_s(),
             self._next_report_s,
-            min(self._asset_due.values(), default=math.inf),
-            min((t for span in self._islands for t in span if t > self.at_s), default=math.inf),
+            self._bank.next_s(),
+            self._bank.next_island_s(self.at_s),
         )
 
     def advance(self, to_s: float) -> list[Event]:
@@ -179,9 +137,8 @@ class VirtualDepot:
         if not self._born:
             self._born = True
             facts += [PileBorn(**self._said(), pile=p) for p in self.piles]
-            self._relimit()
-            for asset in self.assets.values():
-                self._settle_asset(asset, facts, report=True)
+            self._wiring.relimit(self.grid, self.at_s)
+            self._bank.report(self.at_s, facts)
         while True:
             pile, agenda, late, series, grid, report, asset_due, island = self._heads()
             due = min(pile, agenda, late, series, grid, report, asset_due, island)
@@ -189,16 +146,15 @@ class VirtualDepot:
                 break
             self.at_s = max(self.at_s, due)
             if due == island:
-                self._join_or_leave(facts)
+                self._bank.join_or_leave(self.at_s, facts)
+                self._report_nodes(facts)
             elif due == asset_due:
-                for asset in self.assets.values():
-                    if self._asset_due[asset.asset.id] <= due:
-                        self._settle_asset(asset, facts)
+                self._bank.pass_due(self.at_s, facts)
             elif due == series:
                 self._change_series()
             elif due == grid:
                 facts += self.grid.take(self.at_s, self._said)
-                self._relimit()
+                self._wiring.relimit(self.grid, self.at_s)
             elif due == pile:
                 self._pass_pile(heapq.heappop(self._due)[1], facts)
             elif due == agenda:
@@ -221,129 +177,34 @@ class VirtualDepot:
         return facts
 
     def obey_asset(self, setpoint: AssetSetpointSent) -> list[Event]:
-        """A setpoint reaches its storage or PV plant: acknowledged and obeyed at once."""
-        facts: list[Event] = []
-        asset = self.assets[setpoint.asset]
-        asset.advance(self.at_s)
-        if setpoint.stamp > asset.told.stamp:
-            asset.told.stamp = setpoint.stamp
-            asset.told.power_kw = setpoint.power_kw
-            asset.told.until_s = self.at_s + setpoint.lease_s
-            asset.told.fallback_kw = setpoint.fallback_kw
-        facts.append(
-            AssetAcked(
-                **self._said(),
-                asset=setpoint.asset,
-                setpoint=setpoint.stamp,
-                applied_kw=setpoint.power_kw,
-            )
-        )
-        self._settle_asset(asset, facts)
-        return facts
+        """A setpoint reaches its storage, PV plant or feeder: acknowledged and obeyed at once."""
+        return self._bank.obey(setpoint, self.at_s)
 
     def trip(self, asset: str, *, tripped: bool) -> list[Event]:
         """An asset fails, or is there again."""
-        facts: list[Event] = []
-        one = self.assets[asset]
-        one.advance(self.at_s)
-        one.tripped = tripped
-        self._settle_asset(one, facts, report=True)
-        return facts
-
-    def _settle_asset(
-        self, asset: VirtualAsset, facts: list[Event], *, report: bool = False
-    ) -> None:
-        """An asset takes up what is due; the meters see it, and it says so."""
-        asset.advance(self.at_s)
-        before = asset.power_kw
-        changed = asset.settle()
-        if changed:
-            node = self.site.network.index[asset.asset.node]
-            for k in self.site.network.path[node]:
-                self._asset_kw[k] += asset.power_kw - before
-                self._meter(k)
-        if changed or report:
-            facts.append(
-                AssetMeasured(
-                    **self._said(),
-                    asset=asset.asset.id,
-                    power_kw=asset.power_kw,
-                    soc=asset.soc,
-                    available_kw=asset.available_kw,
-                    islanded=asset is self._forming,
-                )
-            )
-        self._asset_due[asset.asset.id] = asset.next_s()
-
-    def _join_or_leave(self, facts: list[Event]) -> None:
-        """The connection is lost, or is there again."""
-        away = any(begin <= self.at_s < end for begin, end in self._islands)
-        rule = self.site.island
-        if rule is None:
-            raise InvalidValueError("the site has no [site.island]", where="islands")
-        one = self.assets[rule.storage]
-        assert isinstance(one, VirtualStorage)
-        one.advance(self.at_s)
-        one.forming = away
-        self._forming = one if away else None
-        if away:
-            self._balance()
-        else:
-            self.inverter.power(self.at_s, 0.0, 0.0)
-        self._settle_asset(one, facts, report=True)
-        self._meter(0)
-        self._report_nodes(facts)
-
-    def _balance(self) -> None:
-        """On an island the storage gives what everything else takes."""
-        one = self._forming
-        if one is None:
-            return
-        rest = self._pile_kw[0] + self._base_kw[0] + self._asset_kw[0] - one.power_kw
-        one.advance(self.at_s)
-        for k in self.site.network.path[self.site.network.index[one.asset.node]]:
-            self._asset_kw[k] += -rest - one.power_kw
-        one.form(-rest)
-        self.inverter.power(self.at_s, rest, 0.0)
-        self._asset_due[one.asset.id] = one.next_s()
-
-    def _meter(self, k: int) -> None:
-        """A node's meter sees what flows through it now."""
-        if k == 0:
-            self._balance()
-        total = self._pile_kw[k] + self._base_kw[k] + self._asset_kw[k]
-        self._meters[k].power(self.at_s, total, self._base_kw[k])
-        if k == 0 and self.assets:
-            if self._root_trace and self._root_trace[-1][0] == self.at_s:
-                self._root_trace.pop()
-            self._root_trace.append((self.at_s, total))
+        return self._bank.trip(asset, self.at_s, tripped=tripped)
 
     def trace(self) -> Trace:
         """What happened until now."""
         for pile in self.piles.values():
             self._integrate(pile)
-        for meter in self._meters:
-            meter.close(self.at_s)
-        verdicts = tuple(
-            NodeVerdict(
-                node.id,
-                m.raw_s,
-                m.judged_s,
-                m.base_alone_s,
-                m.peak_kw,
-                m.export_s,
-                m.drawn_kwh,
-                m.fed_kwh,
-            )
-            for node, m in zip(self.site.network.nodes, self._meters, strict=True)
-        )
         return Trace(
             sessions=tuple(self._order),
-            verdicts=verdicts,
-            limits=self._limits,
-            base=self._base_trace,
-            root=self._root_trace,
+            verdicts=self._wiring.verdicts(self.at_s),
+            limits=self._wiring.limits,
+            base=self._wiring.base,
+            root=self._wiring.root,
         )
+
+    @property
+    def assets(self) -> Mapping[str, VirtualAsset]:
+        """Storage, PV and feeders that are steered, by id."""
+        return self._bank.by_id
+
+    @property
+    def inverter(self) -> NodeMeter:
+        """Meter of the inverter that forms an island's grid."""
+        return self._wiring.inverter
 
     @property
     def present(self) -> int:
@@ -353,21 +214,20 @@ class VirtualDepot:
     @property
     def drawn_kw(self) -> float:
         """Power through the point of connection, kW."""
-        return self._pile_kw[0] + self._base_kw[0] + self._asset_kw[0]
+        return self._wiring.kw(0)
 
     @property
     def sun_kw(self) -> float:
         """Power of all PV that is steered, kW <= 0."""
-        return sum(a.power_kw for a in self.assets.values() if isinstance(a, VirtualPv))
+        return self._bank.sun_kw
 
     def limit_kw(self, node: int) -> float:
         """The effective limit of a node now, kW."""
-        held = self._limits[self.site.network.ids[node]]
-        return held[-1][1] if held else math.inf
+        return self._wiring.limit_kw(node)
 
     def base_kw(self, node: int) -> float:
         """What cannot be steered under a node now, kW; negative while the sun gives more."""
-        return self._base_kw[node]
+        return self._wiring.base_kw(node)
 
     @property
     def ended(self) -> bool:
@@ -432,9 +292,7 @@ class VirtualDepot:
         before = pile.power_kw
         changed, obeyed = pile.settle()
         if changed:
-            for k in self._path[pile.pile.id]:
-                self._pile_kw[k] += pile.power_kw - before
-                self._meter(k)
+            self._wiring.pile_moves(pile.pile.node, pile.power_kw - before, self.at_s)
         facts += [self._ack(pile, held.stamp, held.power_kw, None) for held in obeyed]
         if changed or report:
             self._report(pile, facts)
@@ -488,8 +346,7 @@ class VirtualDepot:
         for pile in self.piles.values():
             self._integrate(pile)
             self._report(pile, facts)
-        for asset in self.assets.values():
-            self._settle_asset(asset, facts, report=True)
+        self._bank.report(self.at_s, facts)
         self._report_nodes(facts)
         self._next_report_s = (math.floor(self.at_s / self._period) + 1) * self._period
 
@@ -501,24 +358,14 @@ class VirtualDepot:
                 NodeMeasured(
                     **self._said(),
                     node=node.id,
-                    power_kw=self._pile_kw[k] + self._base_kw[k] + self._asset_kw[k],
+                    power_kw=self._wiring.kw(k),
                 )
             )
 
     def _change_series(self) -> None:
         """Base load, sun and voltage move; the meters see it at once."""
         now = self.at_s
-        base = [0.0] * len(self._base_kw)
-        following = self._voltage.next_change_s(now)
-        for node, series in self._series:
-            following = min(following, series.next_change_s(now))
-            for k in self.site.network.path[self.site.network.index[node]]:
-                base[k] += series.at(now)
-        if base != self._base_kw:
-            self._base_kw = base
-            for k in range(len(self._meters)):
-                self._meter(k)
-        self._base_trace.append((now, base[0]))
+        following = min(self._wiring.pass_series(now), self._voltage.next_change_s(now))
         factor = self._voltage.at(now)
         for pile in self.piles.values():
             if pile.voltage != factor:
@@ -526,15 +373,6 @@ class VirtualDepot:
                 pile.voltage = factor
                 self._settle(pile, [])
         self._next_series_s = following
-
-    def _relimit(self) -> None:
-        """The meters learn the limits that hold now: what the grid company's own box knows."""
-        for node, meter in zip(self.site.network.nodes, self._meters, strict=True):
-            limit = self.grid.limit_kw(self.site, node, self.at_s)
-            held = self._limits[node.id]
-            if not held or held[-1][1] != limit:
-                meter.limit(self.at_s, limit)
-                held.append((self.at_s, limit))
 
     def _said(self) -> Said:
         """Clocks and stamp of something said now: one counter serves every sender."""
