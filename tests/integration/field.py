@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -501,16 +501,24 @@ def flat_book(folder: Path) -> str:
     return str(path)
 
 
-def request(peer: Peer, session: str, pile: str, *, energy_kwh: float = 100.0) -> None:
-    """The operator asks for energy at a pile, for three hours from now."""
+def request(
+    peer: Peer,
+    session: str,
+    pile: str,
+    *,
+    energy_kwh: float = 100.0,
+    hours: float = 3.0,
+    mode: Literal["smart", "now"] = "now",
+) -> None:
+    """The operator asks for energy at a pile, for so many hours from now."""
     now = datetime.now(UTC)
     body = w.SessionRequest(
         **peer.stamp(),
         pile=pile,
         arrival=now - timedelta(minutes=1),
-        departure=now + timedelta(hours=3),
+        departure=now + timedelta(hours=hours),
         energy_kwh=energy_kwh,
-        mode="now",
+        mode=mode,
     )
     peer.send(body, session, wait=True)
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import signal
 import urllib.request
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from adapters.replaying import replay
 from adapters.store.steps import read_steps, reading_store
 from adapters.wire import inbound as w
 from adapters.wire import outbound as o
-from tests.integration.field import Yard, free_port, needs_broker, until, yard
+from tests.integration.field import Yard, free_port, needs_broker, request, until, yard
 
 pytestmark = [needs_broker, pytest.mark.broker]
 
@@ -49,16 +49,8 @@ def test_a_cut_is_seen_in_time_and_a_frozen_or_killed_page_holds_nothing_up(
         place.ready()
         until(lambda: all(p.told for p in place.piles), "every pile has a setpoint")
         operator = place.peer("operator", "session/+/status")
-        now = datetime.now(UTC)
         for k in range(2):
-            request = w.SessionRequest(
-                **operator.stamp(),
-                pile=f"P-{k}",
-                arrival=now - timedelta(minutes=1),
-                departure=now + timedelta(hours=2),
-                energy_kwh=60.0,
-            )
-            operator.send(request, f"s{k}", wait=True)
+            request(operator, f"s{k}", f"P-{k}", energy_kwh=60.0, hours=2, mode="smart")
         until(lambda: place.said_kw() > 50.0, "cars charge")
         until(
             lambda: any(s.why and s.why_zh for s in operator.bodies(o.SessionStatus)),

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.wire import inbound as w
 from adapters.wire import outbound as o
-from tests.integration.field import needs_broker, until, yard
+from tests.integration.field import needs_broker, request, until, yard
 
 pytestmark = [needs_broker, pytest.mark.broker]
 
@@ -23,16 +23,8 @@ def test_dear_hours_pushed_while_cars_charge_stop_them_also_after_kill_9(tmp_pat
         place.ready()
         until(lambda: all(p.told for p in place.piles), "every pile has a setpoint")
         operator = place.peer("operator", "session/+/status")
-        now = datetime.now(UTC)
         for k in range(2):
-            asked = w.SessionRequest(
-                **operator.stamp(),
-                pile=f"P-{k}",
-                arrival=now - timedelta(minutes=1),
-                departure=now + timedelta(hours=6),
-                energy_kwh=20.0,
-            )
-            operator.send(asked, f"s{k}", wait=True)
+            request(operator, f"s{k}", f"P-{k}", energy_kwh=20.0, hours=6, mode="smart")
         until(lambda: place.said_kw() > 70.0, "cars charge at a flat price")
         retailer = place.peer("retailer", "rejected")
         begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -92,14 +84,7 @@ def test_periods_take_effect_at_their_instant_are_kept_and_refused_where_they_le
         operator = place.peer("operator", "session/+/status")
         now = datetime.now(UTC)
         for k in range(2):
-            asked = w.SessionRequest(
-                **operator.stamp(),
-                pile=f"P-{k}",
-                arrival=now - timedelta(minutes=1),
-                departure=now + timedelta(hours=8),
-                energy_kwh=20.0,
-            )
-            operator.send(asked, f"s{k}", wait=True)
+            request(operator, f"s{k}", f"P-{k}", energy_kwh=20.0, hours=8, mode="smart")
         until(lambda: place.said_kw() > 70.0, "cars charge at a flat price")
         retailer = place.peer("retailer", "rejected")
         first = now.astimezone(zone).hour
