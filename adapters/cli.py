@@ -48,6 +48,7 @@ COMMANDS = {
     "store": "adapters.cli_store:app",
     "bill": "adapters.cli_bill:bill",
     "aggregate": "adapters.cli_aggregate:aggregate",
+    "forecast": "adapters.cli_forecast:forecast",
     "version": "adapters.cli_version:version",
 }
 """Where each command lives: a function with typer's annotations, or a typer app."""

@@ -4,62 +4,39 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from adapters.forecast.base_load import LikeDays
 from adapters.forecast.month_peak import least_peak_kw
 from adapters.forecast.pv import ClearSky
-from adapters.forecast.series import Measured, Method
+from adapters.forecast.series import Banded, Measured
 from benchmarks.microgrid_case import FORECAST_H, PLACE, Case
 from models.events import ForecastPushed, Received
 from models.horizon import UTC, FloatArray
 from scheduler.demand import PEAK_SERIES
-
-BAND_DAYS = 21
-"""The band is as wide as errors were on so many days before."""
-
-_PAST: dict[tuple[str, int], FloatArray] = {}
-
-
-def _band(method: Method, measured: Measured, k: int, n: int) -> tuple[FloatArray, FloatArray]:
-    """Errors at about the same hour of the days before, kW: 5 % lie below and above; each from
-    its own past.
-    """
-    errors = []
-    for back in range(1, BAND_DAYS + 1):
-        then = k - back * measured.per_day
-        key = (method.name, then)
-        if key not in _PAST:
-            _PAST[key] = method.expect(measured.until(then), n)
-        known = measured.values_kw[then : min(then + n, k)]
-        full = np.full(n, np.nan)
-        full[: known.size] = known - _PAST[key][: known.size]
-        errors.append(full)
-    table = np.array(errors)
-    wide = np.pad(table, ((0, 0), (2, 2)), constant_values=np.nan)
-    near = np.concatenate([wide[:, d : d + n] for d in range(5)])
-    low, high = np.nanquantile(near, [0.05, 0.95], axis=0)
-    return np.minimum(low, 0.0), np.maximum(high, 0.0)
 
 
 def forecasts(
     case: Case, *, truth: bool, every_h: int = 1, banded: bool = False
 ) -> list[tuple[float, Received]]:
     """What a forecaster says, hour by hour, from what was measured before; or the truth."""
-    methods: tuple[tuple[str, Measured, Method], ...] = (
-        ("base-transformer", case.base, LikeDays()),
-        ("pv-pv", case.sun, ClearSky(PLACE)),
+    methods: tuple[tuple[str, Measured, Banded], ...] = (
+        ("base-transformer", case.base, Banded(LikeDays())),
+        ("pv-pv", case.sun, Banded(ClearSky(PLACE))),
     )
     said: list[tuple[float, Received]] = []
     at = case.start
     while at < case.end + timedelta(days=1):
-        for series, measured, method in methods:
+        for series, measured, banded_method in methods:
             k = measured.at(at.timestamp())
             n = FORECAST_H * 3600 // measured.step_s
-            values: FloatArray = (
-                measured.values_kw[k : k + n] if truth else method.expect(measured.until(k), n)
-            )
-            low, high = _band(method, measured, k, n) if banded else ((), ())
+            low: FloatArray | None = None
+            high: FloatArray | None = None
+            if truth:
+                values = measured.values_kw[k : k + n]
+            elif banded:
+                found = banded_method.foresee(measured.until(k), n)
+                values, low, high = found.values_kw, found.low_kw, found.high_kw
+            else:
+                values = banded_method.method.expect(measured.until(k), n)
             said.append(
                 (
                     at.timestamp(),
@@ -72,8 +49,8 @@ def forecasts(
                         start=at.astimezone(UTC),
                         slot_minutes=measured.step_s // 60,
                         values=tuple(values.tolist()),
-                        low=tuple(values + low) if banded else (),
-                        high=tuple(values + high) if banded else (),
+                        low=() if low is None else tuple(low.tolist()),
+                        high=() if high is None else tuple(high.tolist()),
                     ),
                 )
             )

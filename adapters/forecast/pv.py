@@ -2,7 +2,8 @@
 
 The clear sky is that of pvlib (Ineichen and Perez, "A new airmass independent formulation for
 the Linke turbidity coefficient", Solar Energy 73, 2002). The plant's own response to it (tilt,
-size, shadow) is learned slot by slot as the high quantile of what it gave in the last weeks.
+size, shadow) is learned slot by slot as the high quantile of what it gave in the last weeks. Where
+a weather service says the irradiance to come, that counts in place of the clearness of lately.
 """
 
 from __future__ import annotations
@@ -54,12 +55,22 @@ class ClearSky:
         Days from which the response and the usual clearness are learned.
     half_life_h : float
         Of today's clearness, h > 0.
+    irradiance : Measured, optional
+        Global horizontal irradiance as a weather service foresees it, W/m2, on slots of the same
+        length; slots that it leaves out, or tells as nan, go by the clearness of lately.
     """
 
     name = "clear sky"
 
-    def __init__(self, place: Place, days: int = 21, half_life_h: float = 3.0) -> None:
+    def __init__(
+        self,
+        place: Place,
+        days: int = 21,
+        half_life_h: float = 3.0,
+        irradiance: Measured | None = None,
+    ) -> None:
         self._place = place
+        self._irradiance = irradiance
         self._days = days
         self._half_life_h = half_life_h
 
@@ -94,8 +105,21 @@ class ClearSky:
         mix = usual[slots % day] if today is None else (
             weight * today + (1.0 - weight) * usual[slots % day]
         )  # fmt: skip
-        given_kw = np.maximum(best[slots % day] * sky[days * day :] * mix, 0.0)
-        return np.asarray(given_kw, dtype=np.float64)
+        shines = sky[days * day :] * mix
+        told = self._told_w_m2(past, n)
+        shines = np.where(np.isfinite(told), told, shines)
+        return np.asarray(np.maximum(best[slots % day] * shines, 0.0), dtype=np.float64)
+
+    def _told_w_m2(self, past: Measured, n: int) -> FloatArray:
+        """Irradiance of the n slots ahead as the weather service says, nan where it does not."""
+        told = np.full(n, np.nan)
+        if self._irradiance is not None:
+            known = self._irradiance.values_kw
+            first = self._irradiance.at(past.start_s + past.step_s * past.values_kw.size)
+            begin, end = max(first, 0), min(first + n, known.size)
+            if begin < end:
+                told[begin - first : end - first] = known[begin:end]
+        return told
 
     def _today(self, clear: FloatArray, light: np.ndarray, day: int) -> float | None:
         """Clearness of the last two hours of light of today, None before there were any."""

@@ -12,6 +12,12 @@ import numpy as np
 from models.errors import InvalidValueError
 from models.horizon import FloatArray, IntArray
 
+_BAND = (0.05, 0.95)
+"""Quantiles of past errors at the two ends of a band."""
+
+_NEAR = 2
+"""Errors of so many slots before and after speak for a slot too."""
+
 
 @dataclass(frozen=True, eq=False)
 class Measured:
@@ -63,7 +69,7 @@ class Foreseen:
     Parameters
     ----------
     values_kw, low_kw, high_kw : ndarray, shape (n,)
-        What is expected, and the band that past errors (10 % and 90 %) suggest.
+        What is expected, and the band that nine of ten past errors lie in.
     """
 
     values_kw: FloatArray
@@ -81,38 +87,56 @@ class Method(Protocol):
         ...
 
 
-def foresee(method: Method, past: Measured, n: int, *, origins: int = 14) -> Foreseen:
-    """A forecast with bands from the method's errors at the same hour of the days before.
+class Banded:
+    """A method with the band of its own errors, at about the same hour of the days before.
+
+    Each of those errors is of a forecast from what was known then; what one call has worked out
+    the next need not.
 
     Parameters
     ----------
     method : Method
-    past : Measured
-        All that is known; the forecast begins where it ends.
-    n : int
-        Slots.
-    origins : int
-        Days looked back at, each forecast from what was known then.
+    days : int
+        Days looked back at, >= 1.
     """
-    values = method.expect(past, n)
-    errors = []
-    end, day = past.values_kw.size, past.per_day
-    for back in range(1, origins + 1):
-        k = end - back * day
-        if k < 2 * day:
-            break
-        then = method.expect(past.until(k), n)
-        truth = past.values_kw[k : k + n]
-        full = np.full(n, np.nan)
-        full[: truth.size] = truth - then[: truth.size]
-        errors.append(full)
-    if not errors:
-        return Foreseen(values, values, values)
-    table = np.array(errors)
-    known = np.isfinite(table).any(axis=0)
-    low, high = np.zeros(n), np.zeros(n)
-    low[known], high[known] = np.nanquantile(table[:, known], [0.1, 0.9], axis=0)
-    return Foreseen(values, values + np.minimum(low, 0.0), values + np.maximum(high, 0.0))
+
+    def __init__(self, method: Method, *, days: int = 21) -> None:
+        self.method = method
+        self._days = days
+        self._then: dict[tuple[int, int], FloatArray] = {}
+
+    def foresee(self, past: Measured, n: int) -> Foreseen:
+        """The n slots after the last measured one.
+
+        Parameters
+        ----------
+        past : Measured
+            All that is known; where it holds less than two days, the band is of no width.
+        n : int
+            Slots.
+        """
+        values = self.method.expect(past, n)
+        end, day = past.values_kw.size, past.per_day
+        errors = []
+        for back in range(1, self._days + 1):
+            k = end - back * day
+            if k < 2 * day:
+                break
+            key = (k, n)
+            if key not in self._then:
+                self._then[key] = self.method.expect(past.until(k), n)
+            truth = past.values_kw[k : k + n]
+            full = np.full(n, np.nan)
+            full[: truth.size] = truth - self._then[key][: truth.size]
+            errors.append(full)
+        if not errors:
+            return Foreseen(values, values, values)
+        wide = np.pad(np.array(errors), ((0, 0), (_NEAR, _NEAR)), constant_values=np.nan)
+        near = np.concatenate([wide[:, d : d + n] for d in range(2 * _NEAR + 1)])
+        known = np.isfinite(near).any(axis=0)
+        low, high = np.zeros(n), np.zeros(n)
+        low[known], high[known] = np.nanquantile(near[:, known], _BAND, axis=0)
+        return Foreseen(values, values + np.minimum(low, 0.0), values + np.maximum(high, 0.0))
 
 
 def skill(

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from adapters.wire import inbound as w
 from adapters.wire.book_text import book_text
@@ -14,6 +15,9 @@ from adapters.wire.strict import RefusedError
 from models import events as e
 from models.errors import InvalidValueError
 from models.session import GiveBack, Request
+
+MEMBERS_BAND = (0.05, 0.95)
+"""Quantiles of an ensemble that its band ends at."""
 
 
 def contradiction(field: str, reason: str) -> RefusedError:
@@ -239,15 +243,14 @@ def _phases(values: Sequence[float] | None) -> tuple[float, float, float] | None
 
 def _forecast(body: w.Forecast, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
     names = ("values_kw", "values_c", "values_w_m2", "values_g_per_kwh", "values_share")
-    given = [n for n in names if getattr(body, n) is not None]
+    given = [n for n in (*names, "members_kw") if getattr(body, n) is not None]
     if len(given) != 1:
         raise contradiction(
             given[1] if given else "values_kw", f"needs one series, has {len(given)}"
         )
-    values = getattr(body, given[0])
-    for band in ("low", "high"):
-        series = getattr(body, band)
-        if series is not None and len(series) != len(values):
+    values, low, high = _values(body, given[0])
+    for band, series in (("low", low), ("high", high)):
+        if series and len(series) != len(values):
             raise contradiction(band, f"is not as long as {given[0]}")
     return e.ForecastPushed(
         **base,
@@ -255,9 +258,25 @@ def _forecast(body: w.Forecast, ids: tuple[str, ...], base: dict[str, Any]) -> e
         start=body.start,
         slot_minutes=body.slot_minutes,
         values=tuple(values),
-        low=tuple(body.low or ()),
-        high=tuple(body.high or ()),
+        low=tuple(low),
+        high=tuple(high),
     )
+
+
+def _values(
+    body: w.Forecast, given: str
+) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
+    """A series and its band; of an ensemble its mean, and what nine of ten members lie in."""
+    if body.members_kw is None:
+        return getattr(body, given), body.low or (), body.high or ()
+    for band in ("low", "high"):
+        if getattr(body, band) is not None:
+            raise contradiction(band, "is told by members_kw already")
+    if len({len(member) for member in body.members_kw}) != 1:
+        raise contradiction("members_kw", "differ in length")
+    members = np.array(body.members_kw)
+    low, high = np.quantile(members, MEMBERS_BAND, axis=0)
+    return members.mean(axis=0).tolist(), low.tolist(), high.tolist()
 
 
 def _override(body: w.Override, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:

@@ -19,6 +19,7 @@ PricePerKwh = Annotated[float, Meta(ge=-1e6, le=1e6)]
 SlotMinutes = Annotated[int, Meta(ge=1, le=1440)]
 Phases = Annotated[list[Annotated[float, Meta(ge=0, le=1e5)]], Meta(min_length=3, max_length=3)]
 Series = Annotated[list[Kw], Meta(min_length=1, max_length=4000)]
+Members = Annotated[list[Series], Meta(min_length=2, max_length=100)]
 Prices = Annotated[list[PricePerKwh], Meta(min_length=1, max_length=4000)]
 
 
@@ -241,7 +242,10 @@ class NodeTelemetry(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Forecast(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A forecast series: exactly one of the ``values_`` fields, optionally with a band."""
+    """A forecast series: exactly one of the ``values_`` fields, optionally with a band, or the
+    members of an ensemble, ``members_kw``: their mean counts, and as band what nine of ten of them
+    lie in.
+    """
 
     start: Instant
     slot_minutes: SlotMinutes
@@ -250,6 +254,7 @@ class Forecast(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True):
     values_w_m2: Series | None = None
     values_g_per_kwh: Series | None = None
     values_share: Series | None = None
+    members_kw: Members | None = None
     low: Series | None = None
     high: Series | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
 from adapters.forecast.pv import ClearSky, Place
-from adapters.forecast.series import Measured, Method, foresee, skill
+from adapters.forecast.series import Banded, Measured, Method, skill
+from models.horizon import FloatArray
 
 ZONE = ZoneInfo("Asia/Shanghai")
 MONDAY_S = 1_781_452_800  # 00:00 on Monday 15 June 2026 in Shanghai
@@ -66,9 +68,49 @@ def test_clear_sky_is_dark_at_night_and_beats_persistence() -> None:
 
 def test_bands_hold_most_of_what_comes() -> None:
     series = weeks(6)
-    inside = []
+    inside, banded = [], Banded(LikeDays())
     for k in range(28 * 96, 35 * 96, 96):
-        found = foresee(LikeDays(), series.until(k), 96)
+        found = banded.foresee(series.until(k), 96)
         truth = series.values_kw[k : k + 96]
         inside.append(np.mean((truth >= found.low_kw) & (truth <= found.high_kw)))
-    assert 0.6 < float(np.mean(inside)) <= 0.97
+    assert 0.8 < float(np.mean(inside)) <= 0.97
+
+
+def test_a_band_knows_nothing_of_what_comes_and_asks_a_method_once_for_each_past() -> None:
+    series = weeks(6)
+    spoiled = replace(series, values_kw=series.values_kw.copy())
+    spoiled.values_kw[30 * 96 :] = 1e3
+    asked: list[int] = []
+
+    class Counted(LikeDays):
+        def expect(self, past: Measured, n: int) -> FloatArray:
+            asked.append(past.values_kw.size)
+            return super().expect(past, n)
+
+    banded = Banded(Counted(), days=5)
+    found = banded.foresee(spoiled.until(30 * 96), 96)
+    known = Banded(LikeDays(), days=5).foresee(series.until(30 * 96), 96)
+    for name in ("values_kw", "low_kw", "high_kw"):
+        assert np.array_equal(getattr(found, name), getattr(known, name))
+    banded.foresee(series.until(31 * 96), 96)
+    # Five days before and now, then one day more and now.
+    assert len(asked) == 8
+
+
+def test_irradiance_that_is_told_counts_and_what_it_leaves_out_goes_by_lately() -> None:
+    series = sunny(31)
+    past = series.until(30 * 96)
+    first_s = int(past.starts_s(past.values_kw.size, 1)[0])
+    usual = ClearSky(PLACE).expect(past, 96)
+    told_w = np.full(60, np.nan)
+    told_w[40:56] = 100.0
+    weather = Measured(first_s - 4 * 900, 900, told_w, ZONE)
+    told = ClearSky(PLACE, irradiance=weather).expect(past, 96)
+    # It begins an hour before the forecast does.
+    assert np.array_equal(told[:36], usual[:36])
+    assert np.array_equal(told[52:], usual[52:])
+    assert told[36:52].max() < 0.5 * usual[36:52].max()
+    twice = replace(weather, values_kw=2.0 * told_w)
+    assert ClearSky(PLACE, irradiance=twice).expect(past, 96)[36:52] == pytest.approx(
+        2.0 * told[36:52]
+    )

@@ -36,6 +36,24 @@ def test_a_good_body_becomes_one_event_with_both_clocks_and_its_stamp(path: str)
     assert event.issued_at == datetime(2026, 7, 1, 0, 0, tzinfo=UTC)
 
 
+def test_an_ensemble_is_its_mean_and_what_nine_of_ten_members_lie_in() -> None:
+    body = {k: v for k, v in GOOD["forecast/base"].items() if k != "values_kw"}
+    members = [[10.0 * k, 5.0] for k in range(11)]
+    event = take("forecast/pv-roof", body | {"members_kw": members})
+    assert isinstance(event, e.ForecastPushed)
+    assert (event.series, event.values) == ("pv-roof", (50.0, 5.0))
+    assert (event.low, event.high) == ((5.0, 5.0), (95.0, 5.0))
+    for wrong, field in (
+        ({"members_kw": [[1.0], [1.0, 2.0]]}, "members_kw"),
+        ({"members_kw": members, "low": [0.0, 0.0]}, "low"),
+        ({"members_kw": members, "values_kw": [0.0, 0.0]}, "members_kw"),
+        ({"members_kw": [[1.0]]}, "members_kw"),
+    ):
+        refusal = take("forecast/pv-roof", body | wrong)
+        assert isinstance(refusal, f.Rejected)
+        assert refusal.field == field
+
+
 @pytest.mark.parametrize("row", CORPUS, ids=lambda r: r.name)
 def test_every_row_of_the_bad_input_corpus_is_refused_with_code_and_field(row: Row) -> None:
     refusal = take(row.path, row.payload)
