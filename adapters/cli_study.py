@@ -35,9 +35,9 @@ def hosting(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """How many piles fit behind a transformer, with and without ordered charging."""
-    from adapters.study.hosting import Question
+    from adapters.study.hosting import FULL_SHARE, Question
     from adapters.study.hosting import hosting as answer
-    from adapters.study.page import hosting_page
+    from adapters.study.page import crossing_note, hosting_page
 
     if lang not in ("en", "zh"):
         raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
@@ -60,18 +60,24 @@ def hosting(
     if as_json:
         print_document(found.document())
         return
-    table = Table("piles", "at once, peak kW", "first come", "ordered", "ordered, peak kW")
+    table = Table(
+        *("piles", "at once, peak kW", "first come", "ordered", "energy, first come"),
+        *("energy, ordered", "ordered, peak kW"),
+    )
     for p in found.points:
         table.add_row(
             str(p.piles),
             f"{p.uncontrolled_peak_kw:.0f}",
             f"{100 * p.first_come:.1f} %",
             f"{100 * p.ordered:.1f} %",
+            f"{100 * p.first_come_energy:.1f} %",
+            f"{100 * p.ordered_energy:.1f} %",
             f"{p.ordered_peak_kw:.0f}",
         )
     tables().print(table)
     tables().print(
         f"{found.question.limit_kw:.0f} kW may be drawn; at {100 * punctuality:g} % served fit "
         f"{found.ordered} piles with ordered charging, {found.first_come} first come first served, "
-        f"{found.uncontrolled} charging at once."
+        f"{found.uncontrolled} charging at once. Served: at least {100 * FULL_SHARE:g} % of what "
+        f"it wants. {crossing_note(found)}"
     )

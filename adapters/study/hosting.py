@@ -6,6 +6,7 @@ curves differ by the count alone. What is assumed is told with the answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -41,7 +42,7 @@ class Question:
     Parameters
     ----------
     transformer_kva, power_factor, ceiling_share : float
-        Rating > 0, and what of it may be used.
+        Rating > 0, and what of it may be used, both shares in (0, 1].
     base_share : float
         The base load's peak over what may be used, in [0, 1).
     pile_kw : float
@@ -70,11 +71,21 @@ class Question:
 
     def __post_init__(self) -> None:
         for name in ("transformer_kva", "pile_kw", "energy_kwh"):
-            if not getattr(self, name) > 0:
-                raise InvalidValueError("must be positive", where=name)
-        for name, low in (("base_share", 0.0), ("visits", 1e-9), ("punctuality", 1e-9)):
-            if not low <= getattr(self, name) <= 1:
-                raise InvalidValueError("is no share between 0 and 1", where=name)
+            if not 0 < getattr(self, name) < math.inf:
+                raise InvalidValueError(f"{getattr(self, name):g} must be positive", where=name)
+        for name in ("power_factor", "ceiling_share", "visits", "punctuality"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InvalidValueError(
+                    f"{getattr(self, name):g} is no share above 0 and up to 1",
+                    where=name,
+                    fix="98 % is 0.98",
+                )
+        if not 0 <= self.base_share < 1:
+            raise InvalidValueError(
+                f"{self.base_share:g} is no share from 0 to below 1",
+                where="base_share",
+                fix="with a base load up to the limit nothing fits",
+            )
         if self.nights < 1:
             raise InvalidValueError("needs at least one night", where="nights")
 
@@ -95,6 +106,9 @@ class Point:
         Highest quarter hour of all nights, base load with it, charging at once, kW.
     first_come, ordered : float
         Share of vehicles served, in [0, 1], in the order of arrival under the limit, and ordered.
+    first_come_energy, ordered_energy : float
+        Share of the energy wanted that is delivered, in [0, 1]; the ordered one is the highest
+        that the limit allows.
     ordered_peak_kw : float
         Highest quarter hour, kW; never above the limit.
     """
@@ -103,6 +117,8 @@ class Point:
     uncontrolled_peak_kw: float
     first_come: float
     ordered: float
+    first_come_energy: float
+    ordered_energy: float
     ordered_peak_kw: float
 
 
@@ -116,6 +132,15 @@ class Hosting:
     ordered: int
     points: tuple[Point, ...]
 
+    @property
+    def crossing(self) -> Point | None:
+        """The fewest piles tried at which ordered charging serves fewer vehicles than first come.
+
+        Its plan is the one of most energy, not of most vehicles served: where there is too little
+        for all, what is missing is spread over more of them.
+        """
+        return next((p for p in self.points if p.ordered < p.first_come), None)
+
     def document(self) -> dict[str, Any]:
         """For machines."""
         return {
@@ -124,6 +149,9 @@ class Hosting:
             "piles_uncontrolled": self.uncontrolled,
             "piles_first_come": self.first_come,
             "piles_ordered": self.ordered,
+            "fewer_served_than_first_come_from": None
+            if self.crossing is None
+            else self.crossing.piles,
             "points": [asdict(p) for p in self.points],
         }
 
@@ -198,6 +226,7 @@ def _night(question: Question, piles: int, k: int) -> _Night:
 
 def _point(question: Question, base: FloatArray, nights: Sequence[_Night], piles: int) -> Point:
     peaks, ordered_peaks, first, ordered, vehicles = [], [], 0, 0, 0
+    wanted_kwh = first_kwh = ordered_kwh = 0.0
     for night in nights:
         here = np.flatnonzero(night.energy_kwh[:piles] > 0)
         vehicles += here.size
@@ -205,10 +234,22 @@ def _point(question: Question, base: FloatArray, nights: Sequence[_Night], piles
         got, load = _ordered(question, base, night, here)
         wanted = night.energy_kwh[here] * FULL_SHARE
         ordered += int((got >= wanted).sum())
+        in_turn = _first_come(question, base, night, here)
+        first += int((in_turn >= wanted).sum())
+        wanted_kwh += float(night.energy_kwh[here].sum())
+        first_kwh += float(in_turn.sum())
+        ordered_kwh += float(got.sum())
         ordered_peaks.append(float((base + load).max()))
-        first += int((_first_come(question, base, night, here) >= wanted).sum())
-    whole = max(vehicles, 1)
-    return Point(piles, max(peaks), first / whole, ordered / whole, max(ordered_peaks))
+    whole, energy = max(vehicles, 1), wanted_kwh or 1.0
+    return Point(
+        piles=piles,
+        uncontrolled_peak_kw=max(peaks),
+        first_come=first / whole,
+        ordered=ordered / whole,
+        first_come_energy=first_kwh / energy,
+        ordered_energy=ordered_kwh / energy,
+        ordered_peak_kw=max(ordered_peaks),
+    )
 
 
 def _at_once(question: Question, night: _Night, here: np.ndarray[Any, Any]) -> FloatArray:

@@ -22,10 +22,19 @@ _T = {
     "ordered": ("ordered charging", "有序充电"),
     "first_come": ("first come, first served", "先到先充"),
     "at_once": ("charging at once", "即插即充"),
+    "ordered_energy": ("ordered charging, energy", "有序充电，电量"),
+    "first_come_energy": ("first come, energy", "先到先充，电量"),
+    "crossing": (
+        "From {0} piles on ordered charging serves fewer vehicles than first come does, though it "
+        "delivers more of the energy ({1:.1f} % against {2:.1f} % there): it plans for the most "
+        "energy, and what is missing is spread over more vehicles.",
+        "自 {0} 桩起，有序充电满足的车辆少于先到先充，但充入的电量更多（该处 {1:.1f} % 对 "
+        "{2:.1f} %）：计划追求总电量最大，缺口分摊到更多车辆。",
+    ),
     "asked": ("{0:g} % asked", "要求 {0:g} %"),
     "limit": ("{0:.0f} kW may be drawn", "可用 {0:.0f} kW"),
     "piles": ("piles", "桩数"),
-    "served": ("Vehicles served by the number of piles", "满足的车辆占比"),
+    "served": ("Vehicles served, and energy, by the number of piles", "满足的车辆与电量占比"),
     "peak": ("Highest quarter hour by the number of piles", "最高 15 分钟功率"),
 }
 
@@ -46,6 +55,10 @@ def hosting_page(found: Hosting, lang: Lang = "en") -> str:
         lines=[
             Line(word("ordered"), "c2", [100 * p.ordered for p in found.points]),
             Line(word("first_come"), "c4", [100 * p.first_come for p in found.points]),
+            Line(word("ordered_energy"), "c1", [100 * p.ordered_energy for p in found.points]),
+            Line(
+                word("first_come_energy"), "c3", [100 * p.first_come_energy for p in found.points]
+            ),
         ],
         marks=[(float(found.ordered), f"{found.ordered}")] if found.ordered else [],
         level=(100 * q.punctuality, word("asked", 100 * q.punctuality)),
@@ -78,6 +91,9 @@ def hosting_page(found: Hosting, lang: Lang = "en") -> str:
         f'<div class="card"><b>{n}</b><span>{escape(word(key))}</span></div>'
         for key, _, n in counts
     )
+    past = crossing_note(found, lang)
+    note = f"<p>{escape(past)}</p>" if past else ""
+    energies = [("c1", word("ordered_energy")), ("c3", word("first_come_energy"))]
     title = escape(word("title", q.transformer_kva))
     dark = COLOURS.split("data-theme=dark]{", 1)[1].split("}", 1)[0]
     return (
@@ -86,9 +102,19 @@ def hosting_page(found: Hosting, lang: Lang = "en") -> str:
         f"<title>{title}</title><style>{COLOURS}{STYLE}{_CSS.replace('DARK', dark)}</style></head>"
         f'<body><h1>{title}</h1><p>{escape(facts)}</p><div class="cards">{cards}</div>'
         f"<section><h2>{escape(word('served'))}</h2>{served.svg()}"
-        f"{legend([keys['ordered'], keys['first_come']])}</section>"
+        f"{legend([keys['ordered'], keys['first_come'], *energies])}{note}</section>"
         f"<section><h2>{escape(word('peak'))}</h2>{peak.svg()}"
         f"{legend([keys['at_once'], keys['ordered']])}</section></body></html>"
+    )
+
+
+def crossing_note(found: Hosting, lang: Lang = "en") -> str:
+    """Why the curve of ordered charging falls below that of first come; empty where it does not."""
+    at = found.crossing
+    if at is None:
+        return ""
+    return _T["crossing"][lang == "zh"].format(
+        at.piles, 100 * at.ordered_energy, 100 * at.first_come_energy
     )
 
 

@@ -19,6 +19,7 @@ from adapters.plot_scale import nice_ticks
 from adapters.plots import Area, Line, TimePlot
 from adapters.report.policy import INDICATORS
 from adapters.study.hosting import Question, hosting
+from adapters.study.page import hosting_page
 from benchmarks.stage_microgrid import BASE_KW
 from models.errors import InvalidValueError
 from tests.web.browser import Served
@@ -197,6 +198,22 @@ def test_ordered_charging_hosts_more_piles_and_never_exceeds_the_limit() -> None
     assert again == found
 
 
+def test_where_ordered_charging_serves_fewer_vehicles_it_says_why_and_gives_more_energy() -> None:
+    found = hosting(Question(transformer_kva=100, nights=3))
+    at = found.crossing
+    assert at is not None
+    assert at.piles > found.ordered
+    for p in found.points:
+        assert p.ordered_energy >= p.first_come_energy - 1e-6
+        if p.piles < at.piles:
+            assert p.ordered >= p.first_come
+    told = f"{at.piles} piles on ordered charging serves fewer vehicles than first come"
+    assert told in hosting_page(found)
+    assert f"自 {at.piles} 桩起" in hosting_page(found, "zh")
+    few = replace(found, points=found.points[:3])
+    assert "serves fewer" not in hosting_page(few)
+
+
 def test_more_base_load_leaves_room_for_fewer_piles(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,6 +227,9 @@ def test_more_base_load_leaves_room_for_fewer_piles(
     assert f"<b>{told['piles_ordered']}</b>" in page.read_text(encoding="utf-8")
     with pytest.raises(InvalidValueError, match="positive"):
         Question(transformer_kva=0)
+    for wrong in ("power_factor", "ceiling_share", "base_share", "punctuality"):
+        with pytest.raises(InvalidValueError, match=f"^{wrong}: 2 is no share"):
+            Question(transformer_kva=60, **{wrong: 2.0})
 
 
 def test_a_plot_stacks_what_is_given_and_escapes_its_words() -> None:
