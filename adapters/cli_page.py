@@ -37,5 +37,8 @@ def page(
     if port:
         settings = replace(settings, port=port)
     scheme = "http" if settings.certificate is None else "https"
-    say(f"{file.site.name}: {scheme}://{settings.host}:{settings.port}/")
-    serve(file, settings, parent=parent or None)
+
+    def up() -> None:
+        say(f"{file.site.name}: {scheme}://{settings.host}:{settings.port}/")
+
+    serve(file, settings, parent=parent or None, up=up)

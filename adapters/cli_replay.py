@@ -32,10 +32,11 @@ def replay(
     from adapters.replaying import replay as make_again
     from adapters.store.steps import read_step, read_steps, reading_store
 
-    with closing(reading_store(load_site(site).store_path)) as base:
+    file = load_site(site)
+    with closing(reading_store(file.store_path)) as base:
         newest = next(iter(read_steps(base, newest=1)), None) if step == 0 else None
         found = newest or read_step(base, step)
-    made = document(found, make_again(found), changes or [])
+    made = document(found, make_again(found), changes or [], file.tariff_settings)
     if as_json:
         print_document(made)
     else:

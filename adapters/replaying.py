@@ -11,11 +11,14 @@ import numpy as np
 
 from adapters.books import load_book
 from adapters.store.steps import Step, versions
-from models.errors import ConfigurationError, StoreError
+from models.errors import ConfigurationError, StoreError, TariffError
 from models.horizon import epoch_s, instant_of
 from scheduler.cascade import load_solver, run_cascade, start_from
 from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution
+from tariffs.settings import TariffSettings
+
+_AS_A_CLOCK = "say it as 21:30, the site's clock"
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,9 @@ def solve(step: Step, problem: Problem) -> Solution:
     return run_cascade(problem, rungs, step.work_limit, problem.running_kwh)
 
 
-def what_if(problem: Problem, change: str) -> Problem:
+def what_if(
+    problem: Problem, change: str, *, currency: str = "", settings: TariffSettings | None = None
+) -> Problem:
     """The problem with one thing changed.
 
     Parameters
@@ -97,11 +102,17 @@ def what_if(problem: Problem, change: str) -> Problem:
         ``limit=120`` or ``limit=NODE:120``: kW left for charging at the root or a node, beyond
         base load and margin, throughout; ``departure=SESSION:21:30``: the next such clock time
         after the step; ``tariff=BOOK``: the prices of a published book.
+    currency : str
+        What the step counts in; empty where it does not say.
+    settings : TariffSettings, optional
+        The site's side of a book, as its own tariff has it.
 
     Raises
     ------
     ConfigurationError
         If the change is none of these, or names what the step does not know.
+    TariffError
+        If there is no such book, or it counts in another currency.
     """
     kind, _, value = change.partition("=")
     if kind == "limit":
@@ -109,7 +120,7 @@ def what_if(problem: Problem, change: str) -> Problem:
     if kind == "departure":
         return _with_departure(problem, value)
     if kind == "tariff":
-        return _with_tariff(problem, value)
+        return _with_tariff(problem, value, currency, settings)
     raise ConfigurationError(
         f"'{change}' is no change", where="--what-if", fix="say limit=, departure= or tariff="
     )
@@ -151,8 +162,12 @@ def _with_departure(problem: Problem, value: str) -> Problem:
         at = time.fromisoformat(clock)
     except ValueError as error:
         raise ConfigurationError(
-            f"'{clock}' is no clock time", where="--what-if departure", fix="say it as 21:30"
+            f"'{clock}' is no clock time", where="--what-if departure", fix=_AS_A_CLOCK
         ) from error
+    if at.tzinfo is not None:
+        raise ConfigurationError(
+            f"'{clock}' has an offset", where="--what-if departure", fix=_AS_A_CLOCK
+        )
     local = start.astimezone(zone)
     leaves = datetime.combine(local.date(), at, zone)
     if leaves <= local:
@@ -174,8 +189,17 @@ def _carried(before: Problem, after: Problem) -> Any:
     return np.minimum(known[after.entry_session * t + after.entry_slot], after.upper_kwh)
 
 
-def _with_tariff(problem: Problem, name: str) -> Problem:
-    prices = load_book(name).prices(problem.horizon)
+def _with_tariff(
+    problem: Problem, name: str, currency: str, settings: TariffSettings | None
+) -> Problem:
+    book = load_book(name, settings=settings)
+    if currency and book.currency != currency:
+        raise TariffError(
+            f"is in {book.currency}, the step counts in {currency}",
+            where=f"--what-if tariff {name}",
+            fix=f"name a book in {currency}",
+        )
+    prices = book.prices(problem.horizon)
     return replace(
         problem,
         buy_per_kwh=np.asarray(prices.buy_per_kwh, dtype=np.float64),
@@ -183,8 +207,22 @@ def _with_tariff(problem: Problem, name: str) -> Problem:
     )
 
 
-def document(step: Step, replayed: Replayed, changes: Sequence[str]) -> dict[str, Any]:
-    """The step, whether it came out the same, and what each change alone would do."""
+def document(
+    step: Step,
+    replayed: Replayed,
+    changes: Sequence[str],
+    settings: TariffSettings | None = None,
+) -> dict[str, Any]:
+    """The step, whether it came out the same, and what each change alone would do.
+
+    Parameters
+    ----------
+    step : Step
+    replayed : Replayed
+    changes : sequence of str
+    settings : TariffSettings, optional
+        As in :func:`what_if`.
+    """
     problem = step.problem
     out: dict[str, Any] = {
         "step": step.number,
@@ -196,7 +234,7 @@ def document(step: Step, replayed: Replayed, changes: Sequence[str]) -> dict[str
         "identical": replayed.identical,
         **_totals(problem, replayed.solution),
     }
-    out["what_if"] = [_difference(step, replayed.solution, change) for change in changes]
+    out["what_if"] = [_difference(step, replayed.solution, c, settings) for c in changes]
     return out
 
 
@@ -212,8 +250,10 @@ def _totals(problem: Problem, answer: Solution) -> dict[str, float]:
     }
 
 
-def _difference(step: Step, before: Solution, change: str) -> dict[str, Any]:
-    other = what_if(step.problem, change)
+def _difference(
+    step: Step, before: Solution, change: str, settings: TariffSettings | None
+) -> dict[str, Any]:
+    other = what_if(step.problem, change, currency=step.currency, settings=settings)
     after = solve(step, other)
     was, now = _totals(step.problem, before), _totals(other, after)
     given = [

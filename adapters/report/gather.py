@@ -100,10 +100,11 @@ def gather(file: SiteFile, start: datetime, end: datetime) -> Stretch:
     Raises
     ------
     StoreError
-        If there is no store.
+        If there is no store, or another version wrote it.
     DataError
         If no session was metered in the stretch.
     """
+    reading_store(file.store_path).close()
     found = [
         (s, p, m)
         for s, p, m in sessions_metered(file.store_path, epoch_s(start), epoch_s(end))

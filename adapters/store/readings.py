@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adapters.store.schema import refuse_newer
 from models.errors import StoreError
 from models.events import Event, NodeMeasured, PileMeasured, Received, Stamp
 from models.horizon import epoch_s
@@ -189,6 +190,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         raise StoreError("is not there", where=str(path), fix="name the meter with --registers")
     base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     (version,) = base.execute("PRAGMA user_version").fetchone()
+    refuse_newer(version, path)
     if version < WITH_KVARH:
         base.close()
         raise StoreError(

@@ -89,14 +89,25 @@ def begin_epoch(base: sqlite3.Connection, epoch: int, now: datetime) -> None:
     base.execute("INSERT INTO epochs VALUES (?, ?)", (epoch, now.isoformat()))
 
 
-def _migrate(base: sqlite3.Connection, path: Path) -> None:
-    (version,) = base.execute("PRAGMA user_version").fetchone()
+def refuse_newer(version: int, path: Path) -> None:
+    """Refuse a store of a higher version than is known here.
+
+    Raises
+    ------
+    StoreError
+        If it is.
+    """
     if version > VERSION:
         raise StoreError(
-            f"has version {version}, this daemon knows up to {VERSION}",
+            f"has version {version}, this valleyfill knows up to {VERSION}",
             where=str(path),
-            fix="run the newer daemon, or restore a backup of the older store",
+            fix="use the newer one, or restore a backup of the older store",
         )
+
+
+def _migrate(base: sqlite3.Connection, path: Path) -> None:
+    (version,) = base.execute("PRAGMA user_version").fetchone()
+    refuse_newer(version, path)
     for step in range(version + 1, VERSION + 1):
         base.execute("BEGIN IMMEDIATE")
         try:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from adapters.store.records import pack, unpack
+from adapters.store.schema import refuse_newer
 from models.errors import StoreError
 from scheduler.problem import FloatArray, Problem
 
@@ -156,7 +157,7 @@ def reading_store(path: Path) -> sqlite3.Connection:
     Raises
     ------
     StoreError
-        If there is none.
+        If there is none, or another version wrote it.
     """
     if not path.is_file():
         raise StoreError(
@@ -167,6 +168,7 @@ def reading_store(path: Path) -> sqlite3.Connection:
         (found,) = base.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as problem:
         raise StoreError(f"cannot be read: {problem}", where=str(path)) from problem
+    refuse_newer(found, path)
     if found < 3:
         raise StoreError(
             f"has version {found}, before steps were recorded",
@@ -190,8 +192,13 @@ def read_step(base: sqlite3.Connection, number: int) -> Step:
     row = base.execute(f"SELECT {_COLUMNS} FROM steps WHERE id = ?", (number,)).fetchone()
     if row is None:
         low, high = base.execute("SELECT min(id), max(id) FROM steps").fetchone()
-        kept = "none are kept" if low is None else f"{low} to {high} are kept"
-        raise StoreError(f"there is no step {number}", fix=f"choose another: {kept}")
+        if low is None:
+            raise StoreError(
+                "no plan is kept yet", fix="one is, as soon as a session has been planned"
+            )
+        raise StoreError(
+            f"there is no step {number}", fix=f"choose another: {low} to {high} are kept"
+        )
     return _step(row)
 
 

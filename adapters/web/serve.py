@@ -6,8 +6,10 @@ import gc
 import ipaddress
 import logging
 import os
+import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -63,7 +65,36 @@ def _password(path: Path) -> tuple[str, str]:
     return user, password
 
 
-def serve(file: SiteFile, settings: WebSettings, *, parent: int | None = None) -> None:
+def _bound(settings: WebSettings) -> socket.socket:
+    """The socket that the page listens at.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not to be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    place = socket.socket(family, socket.SOCK_STREAM)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        place.bind((settings.host, settings.port))
+    except OSError as problem:
+        place.close()
+        raise ConfigurationError(
+            f"{settings.host} port {settings.port} is not to be had: {problem.strerror}",
+            where="web",
+            fix="end who listens there, or name another port",
+        ) from problem
+    return place
+
+
+def serve(
+    file: SiteFile,
+    settings: WebSettings,
+    *,
+    parent: int | None = None,
+    up: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until told to end.
 
     Parameters
@@ -74,20 +105,29 @@ def serve(file: SiteFile, settings: WebSettings, *, parent: int | None = None) -
         Where, and for whom.
     parent : int, optional
         Process id of the daemon: the page ends with it.
+    up : callable
+        Told once the store is read and the place is had.
+
+    Raises
+    ------
+    ConfigurationError
+        If the page would be open to others, or its place is taken.
+    StoreError
+        If there is no store that this version reads.
     """
     password = check_reach(settings)
     if parent is not None:
         os.nice(BEHIND_CONTROL)
     feed = Feed(file)
+    place = _bound(settings)
     feed.start()
+    up()
     # A state read anew each second is thousands of objects without a cycle among them: to look
     # for cycles after every few hundred of them costs a third of the reading.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     config = uvicorn.Config(
         build_app(feed, password=password),
-        host=settings.host,
-        port=settings.port,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
@@ -99,9 +139,10 @@ def serve(file: SiteFile, settings: WebSettings, *, parent: int | None = None) -
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent, server), daemon=True).start()
     try:
-        server.run()
+        server.run(sockets=[place])
     finally:
         feed.stop()
+        place.close()
 
 
 def _end_with(parent: int, server: uvicorn.Server) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +17,12 @@ from adapters.config_writer import site_to_toml
 from adapters.replaying import replay, what_if
 from adapters.simulator.demo import TARIFF, bus_night
 from adapters.store.records import pack, unpack
-from adapters.store.schema import open_store
+from adapters.store.schema import VERSION, open_store
 from adapters.store.steps import STEPS_KEPT, Step, read_step, versions, write_steps
+from adapters.tariff_settings import tariff_settings
 from benchmarks.decisions import explain_some, replay_all, short_sessions, steps_of, with_feeders
 from benchmarks.instances import random_problem
-from models.errors import ConfigurationError, StoreError
+from models.errors import ConfigurationError, StoreError, TariffError
 from scheduler.cascade import load_solver, run_cascade
 from tests.problems import problem_of, session
 
@@ -102,12 +104,26 @@ def test_a_lower_limit_a_later_departure_and_another_tariff_change_the_plan() ->
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [("limit=nowhere:3", "nowhere"), ("departure=s9:10:00", "s9"), ("x=1", "no change")],
+    [
+        ("limit=nowhere:3", "nowhere"),
+        ("departure=s9:10:00", "s9"),
+        ("departure=s0:10:00+02:00", "has an offset"),
+        ("x=1", "no change"),
+    ],
 )
 def test_a_change_that_means_nothing_is_refused_by_name(change: str, word: str) -> None:
     problem = problem_of([session(0, 2, 10, 10)], price=[1.0, 0.5], cap_kw=20.0)
     with pytest.raises(ConfigurationError, match=word):
         what_if(problem, change)
+
+
+def test_the_prices_of_another_are_the_sites_and_in_its_currency() -> None:
+    problem = problem_of([session(0, 2, 10, 10)], price=[1.0, 0.5], cap_kw=20.0)
+    with pytest.raises(TariffError, match="is in USD, the step counts in CNY"):
+        what_if(problem, "tariff=pge-bev-2", currency="CNY")
+    own = tariff_settings({"sell_per_kwh": 0.25}, currency="CNY")
+    changed = what_if(problem, "tariff=zhejiang-2026", currency="CNY", settings=own)
+    assert changed.sell_per_kwh == pytest.approx([0.25, 0.25])
 
 
 def test_the_store_keeps_the_newest_steps_only() -> None:
@@ -149,3 +165,25 @@ def test_explain_and_replay_as_commands(
 
     assert main(["replay", "999", "--site", str(file)]) == 75
     assert "there is no step 999" in capsys.readouterr().err
+
+
+def test_a_store_without_plans_or_of_a_newer_version_is_told_as_such(
+    night_steps, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night, _ = night_steps
+    store, file = tmp_path / "site.db", tmp_path / "site.toml"
+    file.write_text(site_to_toml(replace(night.file, store_path=store)))
+    days = ["--from", "2026-09-01", "--to", "2026-09-02", "--out", str(tmp_path)]
+    assert main(["report", str(file), *days]) == 75
+    assert "there is no store (run the site first" in capsys.readouterr().err
+    open_store(store).close()
+    assert main(["replay", "0", "--site", str(file)]) == 75
+    assert "no plan is kept yet" in capsys.readouterr().err
+    with closing(sqlite3.connect(store)) as base:
+        base.execute(f"PRAGMA user_version = {VERSION + 1}")
+    for command in (
+        *(["replay", "0", "--site"], ["explain", "x", "--site"], ["top", "--once"], ["page"]),
+        *(["report", *days], ["bill", "--month", "2026-09"]),
+    ):
+        assert main([*command, str(file)]) == 75, command
+        assert f"has version {VERSION + 1}, this valleyfill knows" in capsys.readouterr().err

@@ -193,7 +193,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     base = open_store(tmp_path / "a.db")
     base.execute(f"PRAGMA user_version = {VERSION + 1}")
     base.close()
-    with pytest.raises(StoreError, match="run the newer daemon"):
+    with pytest.raises(StoreError, match="use the newer one"):
         open_store(tmp_path / "a.db")
 
 

@@ -151,7 +151,7 @@ def test_a_store_of_the_version_before_learns_to_keep_flows(tmp_path: Path) -> N
 def test_an_older_daemon_refuses_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_store(tmp_path / "a.db").close()
     monkeypatch.setattr("adapters.store.schema.VERSION", 4)
-    with pytest.raises(StoreError, match="has version 5, this daemon knows up to 4"):
+    with pytest.raises(StoreError, match="has version 5, this valleyfill knows up to 4"):
         open_store(tmp_path / "a.db")
 
 
