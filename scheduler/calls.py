@@ -76,11 +76,28 @@ def asked_kw(record: CalledRecord) -> FloatArray:
     return np.asarray(np.maximum(np.nan_to_num(wanted), 0.0), dtype=np.float64)
 
 
+def waiting(calls: Mapping[str, CalledRecord]) -> set[str]:
+    """Events to be weighed that an earlier one, to be weighed too, overlaps.
+
+    Together they would pay twice for what the plan does once.
+    """
+    found: set[str] = set()
+    taken: set[int] = set()
+    for name, record in calls.items():
+        if record.decision == "weighed":
+            if taken.isdisjoint(record.starts_s):
+                taken.update(record.starts_s)
+            else:
+                found.add(name)
+    return found
+
+
 def terms_of(calls: Mapping[str, CalledRecord], horizon: Horizon) -> tuple[CallTerm, ...]:
     """The events that a plan has to weigh or to keep."""
     found = []
+    later = waiting(calls)
     for name, record in calls.items():
-        if record.decision not in ("weighed", "accepted") or not record.starts_s:
+        if record.decision not in ("weighed", "accepted") or not record.starts_s or name in later:
             continue
         if is_limit(record.called):
             continue

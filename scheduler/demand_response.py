@@ -4,13 +4,15 @@ A mandatory ``limit_to`` is obeyed as a limit, by the kernel. Other events count
 of the last like days, or follow a series: mandatory ones are accepted at once, the rest are weighed
 by the next plan, which takes as much as pays, and what it takes is promised and then held. What the
 site cannot take on it refuses with its reason: an event that nobody answers would be counted as
-accepted by some senders. A reduction is bought once: what another event has bought already lowers
-the level that a later one counts from.
+accepted by some senders. A reduction is bought once: what another event has bought, or what a limit
+takes away anyway, lowers the level that a later one counts from; and of two that wait for the same
+hours the plan weighs the earlier one first.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,14 +20,16 @@ import numpy as np
 
 from models.events import DemandCalled
 from models.horizon import FloatArray
-from models.limits import called_kw, is_limit
+from models.limits import is_limit
 from models.plan import Plan
 from models.site import Site
-from scheduler.calls import asked_kw, target_kw
+from scheduler.calls import asked_kw, target_kw, waiting
 from scheduler.draft import Draft
 from scheduler.effects import EventAnswer
+from scheduler.problem import Problem
 from scheduler.quarters import QUARTER_S, Quarters, baseline_kw, begun, like_days, quarter_starts
 from scheduler.state import CalledRecord, NodeState
+from scheduler.view import limit_now_kw
 
 CALLS_KEPT = timedelta(days=1)
 """How long an event that is over is still known by name."""
@@ -77,6 +81,9 @@ def decide(draft: Draft, event: DemandCalled, site: Site) -> CalledRecord:
             heard, why=f"it pays {pay:g} per kWh, at least {rule.least_per_kwh:g} wanted"
         )
     starts = quarter_starts(event.start, event.end)
+    held = _followed(draft, starts)
+    if held and not event.mandatory:
+        return replace(heard, why=f"what is drawn then follows the series of {held} already")
     quarters: Quarters | None = draft.get("quarters")
     record = replace(heard, starts_s=tuple(starts))
     if event.kind == "follow":
@@ -91,7 +98,7 @@ def decide(draft: Draft, event: DemandCalled, site: Site) -> CalledRecord:
         if len(known) < rule.like_days:
             why = f"the baseline needs {rule.like_days} like days by meter, {len(known)} are known"
             return replace(heard, why=why)
-        level = _not_sold_twice(draft, event, starts, baseline_kw(known, rule))
+        level = _not_sold_twice(draft, site, event, starts, baseline_kw(known, rule))
     record = replace(record, level_kw=tuple(level.tolist()))
     if not event.mandatory:
         why = "the next plan says how much of it pays"
@@ -107,36 +114,53 @@ def decide(draft: Draft, event: DemandCalled, site: Site) -> CalledRecord:
     )
 
 
+def _followed(draft: Draft, starts: Sequence[int]) -> str:
+    """The event whose series is followed in some of these quarter hours; empty: none."""
+    wanted = set(starts)
+    for name, record in draft.get("calls").items():
+        follows = record.called.kind == "follow" and record.decision == "accepted"
+        if follows and not wanted.isdisjoint(record.starts_s):
+            return str(name)
+    return ""
+
+
 def _not_sold_twice(
-    draft: Draft, event: DemandCalled, starts: list[int], level: FloatArray
+    draft: Draft, site: Site, event: DemandCalled, starts: Sequence[int], level: FloatArray
 ) -> FloatArray:
     """A baseline without what other events, and limits that must be obeyed, have taken off it."""
     out = level.copy()
     at = {s: k for k, s in enumerate(starts)}
+    raises = event.kind == "raise_by"
     for record in draft.get("calls").values():
-        if record.decision != "accepted":
+        follows = record.called.kind == "follow"
+        same_way = follows or (record.called.kind == "raise_by") == raises
+        if record.decision != "accepted" or not same_way:
             continue
-        raises = record.called.kind == "raise_by"
-        if raises != (event.kind == "raise_by"):
-            continue
-        for start, kw, less in zip(
-            record.starts_s, record.level_kw, record.promised_kw, strict=False
-        ):
-            if start in at:
+        sold = np.zeros(len(record.starts_s)) if follows else np.array(record.promised_kw)
+        for start, kw, less in zip(record.starts_s, record.level_kw, sold, strict=False):
+            if start in at and math.isfinite(kw):
                 k = at[start]
                 out[k] = max(out[k], kw + less) if raises else min(out[k], kw - less)
-    others = [c.called for c in draft.get("calls").values() if not c.starts_s]
-    for start, k in at.items():
-        middle = event.start + timedelta(seconds=start + QUARTER_S / 2 - event.start.timestamp())
-        if event.kind != "raise_by":
-            out[k] = min(out[k], called_kw(others, middle))
+    if not raises:
+        for start, k in at.items():
+            middle = event.start + timedelta(
+                seconds=start + QUARTER_S / 2 - event.start.timestamp()
+            )
+            out[k] = min(out[k], limit_now_kw(draft, site, 0, middle))
     return out
 
 
-def weigh(draft: Draft, plan: Plan) -> None:
-    """What the new plan takes of the events that wait for it is promised; the rest is refused."""
-    for name, record in list(draft.get("calls").items()):
-        if record.decision != "weighed":
+def weigh(draft: Draft, problem: Problem, plan: Plan, site: Site) -> None:
+    """What the new plan takes of the events that it weighed is promised; the rest is refused.
+
+    An event that came while the plan was made waits for the next one. One that waits for another
+    one's hours counts from what is left of them by then.
+    """
+    calls = list(draft.get("calls").items())
+    later = waiting(draft.get("calls"))
+    weighed = {term.event for term in problem.microgrid.calls} if problem.microgrid else set()
+    for name, record in calls:
+        if record.decision != "weighed" or name not in weighed:
             continue
         ends = [s + QUARTER_S for s in record.starts_s]
         lo, hi = record.called.start.timestamp(), record.called.end.timestamp()
@@ -152,6 +176,12 @@ def weigh(draft: Draft, plan: Plan) -> None:
             continue
         draft.own("calls")[name] = done = _promised(record, planned)
         _answer(draft, done)
+    for name, record in calls:
+        if name in later - waiting(draft.get("calls")) and record.called.kind != "follow":
+            level = np.array(record.level_kw)
+            left = _not_sold_twice(draft, site, record.called, record.starts_s, level)
+            draft.own("calls")[name] = replace(record, level_kw=tuple(left.tolist()))
+            draft.news = True
 
 
 def _promised(record: CalledRecord, planned: FloatArray) -> CalledRecord:

@@ -114,7 +114,7 @@ def take_plan(
     draft.put("solver_lost", False)
     plan = plan_of(problem, answer)
     draft.put("plan", plan)
-    weigh(draft, plan)
+    weigh(draft, problem, plan, site)
     sessions = draft.own("sessions")
     n, of = problem.fleet.n, problem.entry_session
     planned = given_kwh(problem, energy).tolist()

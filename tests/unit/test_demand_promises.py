@@ -17,7 +17,7 @@ from adapters.simulator.series import StepSeries, constant
 from adapters.simulator.trace import Trace
 from adapters.simulator.virtual_assets import VirtualStorage
 from models.errors import ConfigurationError
-from models.events import DemandCalled
+from models.events import DemandCalled, LimitPushed, Received
 from models.horizon import instant_of
 from models.site_rules import ResponseRule
 from scheduler.effects import Effect, EventAnswer
@@ -48,7 +48,7 @@ def event(name: str, kind: Any, power_kw: float, **changes: Any) -> DemandCalled
 
 
 def drilled(
-    *events: DemandCalled, base: StepSeries | None = None, like_days: int = 1, **site: Any
+    *events: Received, base: StepSeries | None = None, like_days: int = 1, **site: Any
 ) -> tuple[Trace, dict[str, list[EventAnswer]]]:
     """Two days of a site with storage under a flat price; answers by event."""
     plant = site_of(
@@ -130,6 +130,36 @@ def test_one_reduction_is_not_sold_to_two() -> None:
     assert paid == pytest.approx(2.0 * reduced, rel=0.03)
     assert said["again"][1].decision == "accepted"
     assert reduced == pytest.approx(2.0 * 32.0, rel=0.03)
+
+
+def test_two_that_are_called_at_once_are_not_paid_for_the_same_reduction() -> None:
+    trace, said = drilled(event("a", "reduce_by", 15.0), event("b", "reduce_by", 12.0))
+    reduced = 2.0 * (40.0 - drawn_kw(trace))
+    paid = sum(a.paid or 0.0 for answers in said.values() for a in answers)
+    assert [a.decision for a in said["b"]] == ["weighed", "accepted", "ended"]
+    assert said["b"][1].baseline_kw == pytest.approx(25.0, abs=0.1)
+    assert reduced == pytest.approx(2.0 * 27.0, rel=0.03)
+    assert paid == pytest.approx(2.0 * reduced, rel=0.03)
+
+
+def test_what_a_series_or_a_limit_takes_off_is_not_sold_again() -> None:
+    followed = event("line", "follow", 30.0, mandatory=True, incentive_per_kwh=None)
+    again = event("again", "reduce_by", 8.0, heard_h=DAY + 15.0)
+    _, said = drilled(followed, again)
+    assert [a.decision for a in said["again"]] == ["refused"]
+    assert "series of line" in said["again"][0].why
+    # What must be obeyed is, and counts from the series.
+    must = event("must", "reduce_by", 8.0, heard_h=DAY + 15.0, mandatory=True)
+    _, said = drilled(followed, must)
+    assert said["must"][0].baseline_kw == pytest.approx(30.0, abs=0.1)
+    cut = event("cut", "reduce_by", 8.0)
+    limit = LimitPushed(
+        now=cut.now, mono_s=0.0, stamp=(1, 0), issued_at=cut.now, node="transformer", limit="l",
+        valid_from=cut.start, valid_until=cut.end, import_kw=30.0, export_kw=None, source="grid",
+    )  # fmt: skip
+    _, said = drilled(limit, cut)
+    assert said["cut"][1].decision == "accepted"
+    assert said["cut"][1].baseline_kw == pytest.approx(30.0, abs=0.1)
 
 
 def test_what_cannot_be_measured_or_does_not_pay_is_refused_with_the_number() -> None:

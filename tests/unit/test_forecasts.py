@@ -97,6 +97,15 @@ def test_a_band_knows_nothing_of_what_comes_and_asks_a_method_once_for_each_past
     assert len(asked) == 8
 
 
+def test_a_band_is_as_wide_as_errors_were_at_about_that_hour() -> None:
+    rises = Measured(MONDAY_S, 900, np.arange(10 * 96, dtype=np.float64), ZONE)
+    found = Banded(Persistence(), days=5).foresee(rises, 6)
+    # A series that rises by 1 a slot: the k-th slot ahead was missed by k each time, and the
+    # slots beside it speak too.
+    assert found.high_kw - found.values_kw == pytest.approx([3, 4, 5, 6, 6, 6], abs=0.2)
+    assert found.low_kw == pytest.approx(found.values_kw)
+
+
 def test_irradiance_that_is_told_counts_and_what_it_leaves_out_goes_by_lately() -> None:
     series = sunny(31)
     past = series.until(30 * 96)
@@ -110,6 +119,9 @@ def test_irradiance_that_is_told_counts_and_what_it_leaves_out_goes_by_lately() 
     assert np.array_equal(told[:36], usual[:36])
     assert np.array_equal(told[52:], usual[52:])
     assert told[36:52].max() < 0.5 * usual[36:52].max()
+    later = replace(weather, start_s=first_s + 44 * 900, values_kw=np.full(8, 100.0))
+    begins = ClearSky(PLACE, irradiance=later).expect(past, 96)
+    assert np.flatnonzero(begins != usual).tolist() == list(range(44, 52))
     twice = replace(weather, values_kw=2.0 * told_w)
     assert ClearSky(PLACE, irradiance=twice).expect(past, 96)[36:52] == pytest.approx(
         2.0 * told[36:52]
