@@ -28,7 +28,7 @@ from adapters.site_lock import lock_site
 from adapters.solving import RUNGS
 from adapters.standing import Standing
 from adapters.store.recovery import recover
-from adapters.store.schema import begin_epoch, instance_of, open_store
+from adapters.store.schema import begin_epoch, names_of, open_store
 from adapters.watching import view_of
 from adapters.wire import Publish, outbound
 from adapters.wire.encode import publish_of
@@ -135,19 +135,19 @@ class Daemon:
 
     def _begin(self, base: sqlite3.Connection, stack: ExitStack) -> Parts:
         """Connect, choose an epoch above every one ever heard, start the engine and its store."""
-        site, instance = self._file.site.name, instance_of(base)
+        site, names = self._file.site.name, names_of(base)
         epoch = self._recovered.highest_epoch + 1
         parts = build_parts(
             self._file,
             base,
             self._inbox,
             self._wall,
-            instance=instance,
+            names=names,
             epoch=epoch,
             rungs=self._rungs,
         )
         self._links, self._writer, self._solving = parts.links, parts.writer, parts.solving
-        self._presence = Presence(site, instance, epoch)
+        self._presence = Presence(site, names.instance, epoch)
         self._stands = Standing(self._file, parts.links, parts.writer, self._presence, self._wall)
         self._signals()
         parts.start(stack)

@@ -16,6 +16,7 @@ from adapters.mqtt.links import Links
 from adapters.own_peak import telling
 from adapters.page_process import PageProcess
 from adapters.solving import Solving
+from adapters.store.schema import StoreNames
 from adapters.store.writer import Writer
 from adapters.ticker import CalendarJobs
 from models.errors import ConfigurationError
@@ -61,7 +62,7 @@ def build_parts(
     inbox: box.Inbox,
     clock: Clock,
     *,
-    instance: str,
+    names: StoreNames,
     epoch: int,
     rungs: tuple[str, ...],
 ) -> Parts:
@@ -89,9 +90,10 @@ def build_parts(
         links=Links(
             file.mqtt,
             site=file.site.name,
-            instance=instance,
+            instance=names.instance,
+            client=names.client,
             inbox=inbox,
-            will=msgspec.json.encode(health.offline(instance, epoch)),
+            will=msgspec.json.encode(health.offline(names.instance, epoch)),
             lockstep=file.clock == "lockstep",
         ),
         writer=writer,

@@ -23,7 +23,10 @@ class Links:
     site : str
         Id of the site.
     instance : str
-        Of our store: the client ids are the same again after a restart, and nobody else's.
+        Of our store, told to everybody.
+    client : str
+        Of our store, told to nobody: the client ids are the same again after a restart, and
+        nobody else can take our sessions over.
     inbox : Inbox
         Where messages go.
     will : bytes
@@ -38,6 +41,7 @@ class Links:
         *,
         site: str,
         instance: str,
+        client: str,
         inbox: Inbox,
         will: bytes,
         lockstep: bool,
@@ -55,7 +59,7 @@ class Links:
                 direct = self._own_status
             self._links[lane] = Link(
                 settings,
-                client_id=f"valleyfill-{site}-{instance}-{lane}",
+                client_id=f"valleyfill-{site}-{client}-{lane}",
                 lane=lane,
                 filters=filters,
                 echo_topic=f"{root}echo/{lane}",

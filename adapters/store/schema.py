@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -77,11 +78,34 @@ def open_store(path: Path) -> sqlite3.Connection:
     return base
 
 
-def instance_of(base: sqlite3.Connection) -> str:
-    """What tells this store, and the daemon that owns it, from any other of the same site."""
-    base.execute("INSERT OR IGNORE INTO facts VALUES ('instance', ?)", (secrets.token_hex(4),))
-    (instance,) = base.execute("SELECT value FROM facts WHERE name = 'instance'").fetchone()
-    return str(instance)
+@dataclass(frozen=True)
+class StoreNames:
+    """What a store calls itself.
+
+    Parameters
+    ----------
+    instance : str
+        Tells it, and the daemon that owns it, from any other of the same site; told on ``status``.
+    client : str
+        Its daemon's client ids on the broker end in it; told to nobody else, since a broker hands
+        a session over to whoever names it.
+    """
+
+    instance: str
+    client: str
+
+
+def names_of(base: sqlite3.Connection) -> StoreNames:
+    """The names of a store, given to it at its first start."""
+    found = dict(base.execute("SELECT name, value FROM facts WHERE name IN ('instance', 'client')"))
+    if "instance" not in found:
+        found = {"instance": secrets.token_hex(4), "client": secrets.token_hex(16)}
+    elif "client" not in found:
+        # A store from before there were two: under another name the broker would keep what it
+        # has promised to the old one.
+        found["client"] = found["instance"]
+    base.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", found.items())
+    return StoreNames(str(found["instance"]), str(found["client"]))
 
 
 def begin_epoch(base: sqlite3.Connection, epoch: int, now: datetime) -> None:

@@ -23,6 +23,7 @@ import pytest
 import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
+from adapters.store.schema import names_of, open_store
 from adapters.wire.topics import INBOUND, OUTBOUND
 from tests.integration.field import free_port, until
 
@@ -371,7 +372,7 @@ def test_the_daemon_runs_behind_this_configuration_and_answers_a_birth(
     site = tmp_path / "depot-1.toml"
     site.write_text(DEPOT.format(where=tmp_path, port=broker.port, ca=broker.ca))
     viewer, pile = connect("depot-1/viewer"), connect(f"depot-1/{PILE}")
-    viewer.listen(f"{SITE}/status")
+    viewer.listen(f"{SITE}/#")
     pile.listen(f"{SITE}/{PILE}/setpoint")
     with (tmp_path / "log").open("w") as log:
         daemon = subprocess.Popen(
@@ -389,3 +390,6 @@ def test_the_daemon_runs_behind_this_configuration_and_answers_a_birth(
     finally:
         daemon.terminate()
         assert daemon.wait(30) == 0, (tmp_path / "log").read_text()
+    # Who knows a client id is handed its session by the broker, whatever his role.
+    client = names_of(open_store(tmp_path / "depot-1.db")).client.encode()
+    assert not any(client in body for body in viewer.said)

@@ -15,7 +15,7 @@ from adapters.site_lock import lock_site
 from adapters.store import codec
 from adapters.store.backup import backup_store, restore_store
 from adapters.store.recovery import recover
-from adapters.store.schema import VERSION, begin_epoch, instance_of, open_store
+from adapters.store.schema import VERSION, begin_epoch, names_of, open_store
 from adapters.store.writer import Batch, Writer
 from models import events as e
 from models.errors import StoreError
@@ -184,9 +184,17 @@ def test_a_first_start_finds_nothing_and_epochs_only_rise(tmp_path: Path) -> Non
 
 
 def test_a_store_keeps_its_name_and_another_has_another(tmp_path: Path) -> None:
-    first = instance_of(open_store(tmp_path / "a.db"))
-    assert instance_of(open_store(tmp_path / "a.db")) == first
-    assert instance_of(open_store(tmp_path / "b.db")) != first
+    first = names_of(open_store(tmp_path / "a.db"))
+    assert names_of(open_store(tmp_path / "a.db")) == first
+    other = names_of(open_store(tmp_path / "b.db"))
+    assert not {first.instance, first.client} & {other.instance, other.client}
+
+
+def test_a_store_with_one_name_keeps_its_sessions_on_the_broker(tmp_path: Path) -> None:
+    base = open_store(tmp_path / "a.db")
+    base.execute("INSERT INTO facts VALUES ('instance', 'cafe0123')")
+    names = names_of(base)
+    assert (names.instance, names.client) == ("cafe0123", "cafe0123")
 
 
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
