@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from adapters import health, reload
@@ -318,8 +318,7 @@ class Daemon:
                 if fact.lane == "control":
                     self._stands.broker_lost()
                 if fact.taken_over:
-                    log.error("another daemon has taken this site over")
-                    self._exit = EX_TEMPFAIL
+                    self._step_aside()
             case box.StatusHeard():
                 self._judge(self._presence.hear(fact))
             case box.OtherAlive():
@@ -352,6 +351,8 @@ class Daemon:
         if verdict == "leave":
             log.error("another daemon runs this site now")
             self._exit = EX_TEMPFAIL
+        elif verdict == "twin":
+            self._step_aside()
         elif verdict is not None and host is not None and verdict >= self._presence.epoch:
             log.warning("somebody has spoken under epoch %d: going above it", verdict)
             self._presence.epoch = verdict + 1
@@ -360,6 +361,15 @@ class Daemon:
             host.renew_all()
             self._due_mono_s = 0.0
             self._stands.say()
+
+    def _step_aside(self) -> None:
+        """A daemon from a copy of our store goes by our names, and has our sessions: were we to
+        keep them, each of the two would take them from the other at every start.
+        """
+        log.error("another daemon has taken this site over")
+        with suppress(sqlite3.Error):
+            self._writer.give_names_away()
+        self._exit = EX_TEMPFAIL
 
     def _committed(self, token: int) -> None:
         now_s = time.perf_counter()

@@ -42,8 +42,10 @@ class _Rival:
     until_s: float
 
 
-Verdict = Literal["leave"] | int | None
-"""``leave``: another daemon runs the site; a number: speak above that epoch; None: go on."""
+Verdict = Literal["leave", "twin"] | int | None
+"""``leave``: another daemon runs the site; ``twin``: one from a copy of our store does; a number:
+speak above that epoch; None: go on.
+"""
 
 
 class Presence:
@@ -108,8 +110,12 @@ class Presence:
     def hear(self, fact: StatusHeard) -> Verdict:
         """What a status of the site means for us while we run."""
         status = _read(fact)
-        if status is None or status.instance == self.instance:
+        if status is None:
             return None
+        if status.instance == self.instance and status.epoch > self.epoch:
+            # Our own earlier epochs are all below: one from a copy of our store has spoken. Its
+            # last will is no sign that it is gone: each takes the other's connection away.
+            return "twin"
         if (status.epoch, status.instance) <= (self.epoch, self.instance):
             return None
         if status.state == "offline":

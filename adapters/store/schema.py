@@ -108,6 +108,11 @@ def names_of(base: sqlite3.Connection) -> StoreNames:
     return StoreNames(str(found["instance"]), str(found["client"]))
 
 
+def give_names_away(base: sqlite3.Connection) -> None:
+    """Another store goes by the names of this one: it gets new ones at its next start."""
+    base.execute("DELETE FROM facts WHERE name IN ('instance', 'client')")
+
+
 def begin_epoch(base: sqlite3.Connection, epoch: int, now: datetime) -> None:
     """Write down that an epoch has begun; before it nothing may be said under it."""
     base.execute("INSERT INTO epochs VALUES (?, ?)", (epoch, now.isoformat()))

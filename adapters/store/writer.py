@@ -19,7 +19,7 @@ from adapters.store.codec import pack_event, pack_plan, pack_state
 from adapters.store.flows import Flow, write_flows
 from adapters.store.readings import Reading, write_readings
 from adapters.store.retention import DAYS, forget
-from adapters.store.schema import begin_epoch
+from adapters.store.schema import begin_epoch, give_names_away
 from adapters.store.steps import TOLD_KEPT, Step, Told, write_steps, write_told
 from models.events import Received
 from scheduler.effects import SetpointSent
@@ -144,6 +144,11 @@ class Writer:
         """Write down that a new epoch has begun, before it is spoken under."""
         with self._lock:
             begin_epoch(self._base, epoch, now)
+
+    def give_names_away(self) -> None:
+        """A daemon from a copy of this store runs the site: the next start goes by other names."""
+        with self._lock:
+            give_names_away(self._base)
 
     def tidy(self) -> None:
         """Once a day: let go of old readings, fold the write-ahead log into the database."""

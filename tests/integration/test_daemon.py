@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.store.backup import backup_store
 from adapters.wire import outbound as o
 from tests.integration.field import (
     DaemonProcess,
@@ -208,6 +209,37 @@ def test_a_daemon_elsewhere_goes_above_the_epoch_of_one_that_has_died(tmp_path: 
             assert viewer.bodies(o.Status)[-1].epoch == epoch + 1
         finally:
             elsewhere.kill()
+
+
+def test_a_daemon_started_elsewhere_from_a_backup_takes_over_and_the_first_ends(
+    tmp_path: Path,
+) -> None:
+    with yard(tmp_path, piles=1) as place:
+        viewer = place.peer("viewer", "status")
+        place.daemon.start()
+        until(lambda: viewer.bodies(o.Status), "the first runs")
+        first = viewer.bodies(o.Status)[-1].epoch
+        config = another_store(place)
+        backup_store(place.store, tmp_path / "other.db")
+        second = DaemonProcess(config, tmp_path)
+        second.start()
+        try:
+            assert place.daemon.wait() == 75
+
+            def speaks() -> bool:
+                last = viewer.bodies(o.Status)[-1]
+                return last.state == "online" and last.epoch > first
+
+            until(speaks, "the second speaks")
+            heard = len(viewer.bodies(o.Status))
+            # As systemd would: it is another one by now, and steps back like any other.
+            place.daemon.start()
+            assert place.daemon.wait() == 75
+            assert {s.epoch for s in viewer.bodies(o.Status)[heard:]} <= {first + 1}
+            assert second.process is not None
+            assert second.process.poll() is None
+        finally:
+            second.kill()
 
 
 def another_store(place: Yard) -> Path:
