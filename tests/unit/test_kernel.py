@@ -295,3 +295,13 @@ def test_a_rise_counts_on_the_least_that_one_who_is_lowered_will_draw() -> None:
     outlets = [rises, beside, opposite, third]
     found = enforce(outlets, [0, 1, 2, 3], Budget([99.0], [None], [limit]))
     assert found == pytest.approx([0.2, 0.0, 0.0, 2.0])
+
+
+def test_a_rise_leans_on_what_the_others_draw_and_not_on_what_they_were_told() -> None:
+    """A vehicle that takes 1 of its 5 kW may go on taking 1: beside it 10 A more find room."""
+    takes_less = plain(phases=(1,), want_kw=5.0, held_kw=5.0, sent_kw=5.0, drawn_kw=1.0)
+    third = plain(phases=(2,), want_kw=5.0, held_kw=5.0, sent_kw=5.0, drawn_kw=5.0)
+    rises = plain(want_kw=5.0, min_kw=0.0)
+    limit = Imbalance(10.0, [0.0] * 3, [0.0] * 3)
+    found = enforce([rises, takes_less, third], [0, 1, 2], Budget([99.0], [None], [limit]))
+    assert found == pytest.approx([3.2, 5.0, 5.0])
