@@ -20,6 +20,7 @@ from models.events import (
     Received,
     SessionEnded,
     SessionRequested,
+    Stamp,
 )
 from models.site import Site
 from scheduler.demand_response import CALLS_MAX
@@ -91,6 +92,21 @@ def topic_of(event: Received) -> str:
             # By who: another role's word neither clears it nor uses up its counter.
             return f"emergency/{event.zone}/{event.who}"
     raise AssertionError(f"no topic for {type(event).__name__}")
+
+
+def outdated(event: Received, last: Stamp) -> Rejected:
+    """A message under an epoch below one that was heard on its topic.
+
+    One that comes twice or late is passed over without a word. But a sender that was replaced, and
+    begins again below its forerunner, would never be heard: somebody must be told.
+    """
+    return Rejected(
+        topic=topic_of(event),
+        code="outdated",
+        field="epoch",
+        reason=f"epoch {event.stamp[0]} is below {last[0]}, which was heard here: a sender that "
+        "starts must raise its epoch",
+    )
 
 
 def unknown(draft: Draft, event: Received, site: Site) -> Rejected | None:

@@ -33,7 +33,7 @@ from models.events import (
 )
 from models.site import Site
 from scheduler import fold_sessions as on_session
-from scheduler.admission import forget, topic_of, unknown
+from scheduler.admission import forget, outdated, topic_of, unknown
 from scheduler.base_rise import note_jump
 from scheduler.demand_response import called as _called
 from scheduler.draft import Draft
@@ -67,6 +67,8 @@ def fold(draft: Draft, event: Event, site: Site, pricing: Pricing | None = None)
             if repeats(draft, event):
                 return
         elif last >= event.stamp:
+            if event.stamp[0] < last[0]:
+                draft.emit(outdated(event, last))
             return
         problem = unknown(draft, event, site)
         if problem is None and pricing is not None and isinstance(event, _TARIFFS):

@@ -197,6 +197,7 @@ RejectedCode = Literal[
     "wrong_type",
     "naive_time",
     "out_of_range",
+    "outdated",
     "contradiction",
     "unknown_node",
     "unknown_pile",

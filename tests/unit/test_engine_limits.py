@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from models.events import Emergency, NodeMeasured, Overridden
+from models.events import Emergency, LimitPushed, NodeMeasured, Overridden
 from models.network import Node
 from models.pile import Pile
 from models.site import EnvelopeRule
@@ -393,3 +394,18 @@ def test_a_step_of_our_clock_neither_ends_a_limit_nor_keeps_one_from_beginning(
     object.__setattr__(fresh, "issued_at", true + timedelta(seconds=1))
     w.say(fresh)
     assert w.total_kw() <= 0.5, "the new one begins"
+
+
+def test_a_sender_that_begins_below_its_forerunner_is_told_and_one_that_is_late_is_not() -> None:
+    world = World(site((pile("p1"),)))
+    said = world.limit(40.0)
+    assert isinstance(said, LimitPushed)
+    world.say(replace(said, stamp=(7, 3)))
+    late = world.say(replace(said, stamp=(7, 2), import_kw=90.0))
+    again = world.say(replace(said, stamp=(7, 3), import_kw=90.0))
+    assert not [e for e in (*late, *again) if isinstance(e, Rejected)]
+    below = world.say(replace(said, stamp=(6, 99), import_kw=90.0))
+    (told,) = [e for e in below if isinstance(e, Rejected)]
+    assert (told.topic, told.code) == ("grid/limit/transformer/l1", "outdated")
+    (record,) = world.state.limits["transformer"].values()
+    assert record.pushed.import_kw == 40.0

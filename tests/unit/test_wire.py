@@ -82,6 +82,7 @@ def test_every_refusal_code_that_the_contract_names_for_bodies_occurs_in_the_cor
         "bad_signature",
         "key_out_of_time",
         "replayed",
+        "outdated",
     }
     assert {row.code for row in CORPUS} | by_the_engine == set(get_args(o.RejectedCode))
 
