@@ -1,7 +1,8 @@
 """A day over the broker, in lockstep: ``python -m tests.integration.soak PILES HOURS``.
 
 Three vehicles a day come to every pile, each asks for what its limit share can give. The control
-process is weighed once in every simulated hour: after the first one it must not grow.
+process is weighed once in every simulated hour: after the first one it must not grow. The solving
+process is weighed beside it: it may be ended and started again at any time, and holds more.
 """
 
 from __future__ import annotations
@@ -58,12 +59,16 @@ def soak(piles: int, hours: float, folder: Path, *, seed: int = 1) -> dict[str, 
     daemon = subprocess.Popen([sys.executable, "-m", "adapters.cli", "run", str(path)])
     lockstep = LockstepDepot(VirtualDepot(site, cars, start_s=START_S), settings)
     weights: list[float] = []
+    solving: list[float] = []
     began = time.monotonic()
 
     def weigh(reached_s: float) -> None:
         if reached_s >= at(len(weights) + 1):
-            weights.append(round(psutil.Process(daemon.pid).memory_info().rss / 1e6, 1))
-            print(f"hour {len(weights)}: {weights[-1]} MB", file=sys.stderr, flush=True)
+            control = psutil.Process(daemon.pid)
+            weights.append(_mb(control))
+            solving.append(max((_mb(child) for child in control.children()), default=0.0))
+            told = f"hour {len(weights)}: {weights[-1]} MB, solving {solving[-1]} MB"
+            print(told, file=sys.stderr, flush=True)
 
     try:
         lockstep.connect()
@@ -80,6 +85,7 @@ def soak(piles: int, hours: float, folder: Path, *, seed: int = 1) -> dict[str, 
         "simulated_h": hours,
         "sessions": len(cars),
         "memory_mb_by_hour": weights,
+        "solving_mb_by_hour": solving,
         "growth_after_first_hour": round(max(weights[1:], default=first) / first - 1.0, 4),
         "exceeded_node_seconds": trace.exceeded_node_seconds,
         "delivered_kwh": round(sum(s.delivered_kwh for s in trace.sessions), 1),
@@ -87,6 +93,14 @@ def soak(piles: int, hours: float, folder: Path, *, seed: int = 1) -> dict[str, 
         "store_mb": round((folder / "s.db").stat().st_size / 1e6, 1),
         "wall_s": round(time.monotonic() - began),
     }
+
+
+def _mb(process: psutil.Process) -> float:
+    """What a process holds in memory, MB; 0 for one that has just ended."""
+    try:
+        return round(process.memory_info().rss / 1e6, 1)
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def main() -> None:
