@@ -117,9 +117,12 @@ def _limit(f: Frame, r: LimitRow) -> str:
     reached = took(r.reached_at)
     if r.unreachable_for_s is not None:
         reached = f'<span class="bad">{f.say("unreachable", r.unreachable_for_s)}</span>'
+    valid = f"{f.clock(r.valid_from)}–{f.clock(r.valid_until)}"
+    if r.valid_until is None:
+        valid = f.say("from_on", f.clock(r.valid_from))
     cells = (
         ("import", "–" if r.import_kw is None else f"{r.import_kw:.0f}"),
-        ("valid", f"{f.clock(r.valid_from)}–{f.clock(r.valid_until)}"),
+        ("valid", valid),
         ("received", f.clock(r.received_at)),
         ("applied", took(r.applied_at)),
         ("reached", reached),

@@ -115,6 +115,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "node": ("Node", "节点"),
     "import": ("Limit kW", "限值 kW"),
     "valid": ("Valid", "有效期"),
+    "from_on": ("from {0} on", "{0} 起"),
     "received": ("Received", "收到"),
     "applied": ("Applied", "执行"),
     "reached": ("Reached", "达到"),

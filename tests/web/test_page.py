@@ -131,6 +131,24 @@ def test_every_row_says_why_and_the_chart_can_be_read_as_a_table(
     assert "Base load" in text_of(window, "details.numbers table")
 
 
+def test_a_renewal_takes_neither_the_keyboards_place_nor_the_scrolled_one(
+    own_depot: Served, window: Any
+) -> None:
+    stage = own_depot.stage
+    opened(window, own_depot, "dispatcher?lang=en&theme=light")
+    summary = "details.numbers summary"
+    window.find_element(By.CSS_SELECTOR, summary).click()
+    window.execute_script("document.querySelector(arguments[0]).focus()", summary)
+    window.execute_script("document.querySelector('details.numbers .scroll').scrollTop = 90")
+    before = text_of(window, "details.numbers table")
+    stage.play([stage.limit(83.0)])
+    until(lambda: text_of(window, "details.numbers table") != before, "the table is renewed")
+    there = "return document.activeElement === document.querySelector(arguments[0])"
+    assert window.execute_script(there, summary)
+    scrolled = "return document.querySelector('details.numbers .scroll').scrollTop"
+    assert window.execute_script(scrolled) == 90
+
+
 def serious_faults(browser: Any) -> list[Any]:
     """What axe-core calls serious or critical on the page as it stands."""
     from axe_playwright_python.base import AXE_SCRIPT

@@ -9,16 +9,21 @@
   const $ = (id) => document.getElementById(id);
   const list = $("piles"), rows = $("rows");
 
+  // Whoever reads on keeps the place: what is open, how far it is scrolled, where the keyboard is.
+  const REACH = "summary, a, button, [tabindex]";
+  const shown = new Map();
   function put(place, html) {
-    if (place.dataset.shown === html) return;
-    const open = [...place.querySelectorAll("details[open]")].length > 0;
-    place.dataset.shown = html;
+    const open = place.querySelector("details[open]") !== null;
+    const scrolled = [...place.querySelectorAll(".scroll")].map((e) => [e.scrollLeft, e.scrollTop]);
+    const held = [...place.querySelectorAll(REACH)].indexOf(document.activeElement);
     place.innerHTML = html;
-    delete place.dataset.shown;
     shown.set(place, html);
     if (open) place.querySelectorAll("details").forEach((d) => { d.open = true; });
+    place.querySelectorAll(".scroll").forEach((e, k) => {
+      if (scrolled[k]) [e.scrollLeft, e.scrollTop] = scrolled[k];
+    });
+    if (held >= 0) place.querySelectorAll(REACH)[held]?.focus({ preventScroll: true });
   }
-  const shown = new Map();
 
   function chartWidth() {
     const place = document.querySelector('[data-part="power"]');
