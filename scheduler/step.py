@@ -155,7 +155,7 @@ def _by_rule(draft: Draft, site: Site, reason: str) -> None:
         "solver_lost",
         site.name,
         f"{reason}; the last plan shifted, or least laxity, serves until a solver answers",
-        f"{reason}；在求解恢复前按上一计划顺延或最小松弛度充电",
+        f"求解进程暂不可用（{reason}）；在求解恢复前按上一计划顺延或最小松弛度充电",
     )
 
 

@@ -19,7 +19,7 @@ from adapters.store.readings import sessions_metered
 from adapters.store.steps import reading_store
 from models.errors import DataError
 from models.events import DemandCalled, Event, LimitPushed, SessionRequested
-from models.horizon import epoch_s
+from models.horizon import epoch_s, instant_of
 from models.session import Request
 from tariffs.metered import Metered
 
@@ -114,7 +114,7 @@ def gather(file: SiteFile, start: datetime, end: datetime) -> Stretch:
         raise DataError(
             f"no session was metered from {start:%Y-%m-%d} to {end:%Y-%m-%d}",
             where=str(file.store_path),
-            fix="choose --from and --to inside what the store keeps",
+            fix=_kept(file),
         )
     asked = {e.request.session: e.request for e in _journalled(file, SessionRequested)}
     told, rungs = _told(file, start, end)
@@ -131,6 +131,18 @@ def gather(file: SiteFile, start: datetime, end: datetime) -> Stretch:
         calls=tuple(e for e in _journalled(file, DemandCalled) if e.now < end),
         flows=_flows(file, start, end),
     )
+
+
+def _kept(file: SiteFile) -> str:
+    """What stretch could be reported, for one that cannot."""
+    with closing(reading_store(file.store_path)) as base:
+        first, last = base.execute(
+            "SELECT min(at_s), max(at_s) FROM readings WHERE session != ''"
+        ).fetchone()
+    if first is None:
+        return "none is kept yet: each is read every quarter hour"
+    days = [f"{instant_of(s).astimezone(file.site.zone):%Y-%m-%d %H:%M}" for s in (first, last)]
+    return f"readings are kept from {days[0]} to {days[1]}"
 
 
 def _line(

@@ -32,7 +32,7 @@ def cards(f: Frame) -> str:
     o = f.overview
     limit = "–" if o.limit_kw is None else f"{o.limit_kw:.0f}"
     source = "grid_source" if o.limit_source == "grid" else o.limit_source
-    head = "–" if o.headroom_kw is None else f"{o.headroom_kw:.0f}"
+    head = "–" if o.headroom_kw is None else _kw(o.headroom_kw)
     tone = "bad" if o.headroom_kw is not None and o.headroom_kw < -0.05 else "good"
     beat, beat_tone = _heartbeat(f)
     above_s = exceeded_s(f)
@@ -55,6 +55,11 @@ def cards(f: Frame) -> str:
             card(f.say("heartbeat"), f'<span class="words">{beat}</span>', "", "", beat_tone),
         ]
     )
+
+
+def _kw(power_kw: float) -> str:
+    """A power to the kW, and to the tenth where that is what it comes to."""
+    return f"{power_kw:.0f}" if abs(power_kw) >= 10 else f"{round(power_kw, 1) + 0.0:.1f}"
 
 
 def _heartbeat(f: Frame) -> tuple[str, str]:

@@ -204,7 +204,6 @@ def say(lang: Lang, key: str, *values: object) -> str:
 
 def alert_word(lang: Lang, kind: str) -> str:
     """Short name of an alert's kind."""
-    if kind in WORDS:
-        return say(lang, kind)
-    known = ALERTS.get(kind)
+    # Alerts first: a word of the page may have the same name and be half of a sentence.
+    known = ALERTS.get(kind) or WORDS.get(kind)
     return known[lang == "zh"] if known else kind.replace("_", " ")

@@ -17,7 +17,7 @@ import typer
 
 from adapters.cli import COMMANDS, build_app, main
 from adapters.config import parse_site
-from adapters.web.words import ALERTS
+from adapters.web.words import ALERTS, alert_word
 from adapters.wire.topics import INBOUND, OUTBOUND
 from models.events import PileMeasured
 from scheduler.alerts import TEXTS
@@ -111,6 +111,8 @@ def test_every_alert_is_in_the_handbook_and_has_words_on_the_page() -> None:
     told = set(re.findall(r"^\| `(\w+)` \|", (PAGES / "operations.md").read_text("utf-8"), re.M))
     assert set(TEXTS) <= told
     assert set(TEXTS) <= set(ALERTS)
+    for kind, named in ALERTS.items():
+        assert (alert_word("en", kind), alert_word("zh", kind)) == named
 
 
 def test_the_contract_page_names_every_topic() -> None:

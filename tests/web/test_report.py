@@ -170,7 +170,9 @@ def test_a_stretch_without_sessions_is_refused(
     site_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(site_file), "--from", "2026-08-01", "--to", "2026-08-02"]) == 65
-    assert "no session was metered from 2026-08-01" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no session was metered from 2026-08-01" in told
+    assert "(readings are kept from 2026-09-01 18:15 to 2026-09-01 20:" in told
 
 
 def test_top_shows_what_is_short_first_and_why(
