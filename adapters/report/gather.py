@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from adapters.config import SiteFile
+from adapters.exceeding import KIND, exceeded_s
 from adapters.journal import SESSION_FULL
 from adapters.readings import SessionReadings
 from adapters.store.codec import unpack_event
@@ -71,7 +72,11 @@ class SessionLine:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Everything a report is made of."""
+    """Everything a report is made of.
+
+    ``exceeded_s``: seconds that meters stood above a limit, each node for itself. ``known_until``:
+    the end, or the last that the store tells of where that was before.
+    """
 
     file: SiteFile
     start: datetime
@@ -83,6 +88,8 @@ class Stretch:
     pushed: tuple[LimitPushed, ...]
     calls: tuple[DemandCalled, ...]
     flows: dict[Key, Flowed]
+    exceeded_s: float
+    known_until: datetime
 
 
 E = TypeVar("E", bound=Event)
@@ -118,6 +125,7 @@ def gather(file: SiteFile, start: datetime, end: datetime) -> Stretch:
         )
     asked = {e.request.session: e.request for e in _journalled(file, SessionRequested)}
     told, rungs = _told(file, start, end)
+    known_until = min(_newest(file) or end, end)
     full = {t["about"]: t["at"] for t in told if t["kind"] == SESSION_FULL}
     return Stretch(
         file=file,
@@ -130,6 +138,8 @@ def gather(file: SiteFile, start: datetime, end: datetime) -> Stretch:
         pushed=tuple(e for e in _journalled(file, LimitPushed) if e.now < end),
         calls=tuple(e for e in _journalled(file, DemandCalled) if e.now < end),
         flows=_flows(file, start, end),
+        exceeded_s=_exceeded_s(file, start, known_until),
+        known_until=known_until,
     )
 
 
@@ -195,6 +205,21 @@ def _journalled(file: SiteFile, kind: type[E]) -> list[E]:
 def _flows(file: SiteFile, start: datetime, end: datetime) -> dict[Key, Flowed]:
     with closing(reading_store(file.store_path)) as base:
         return read_flows(base, epoch_s(start), epoch_s(end))
+
+
+def _newest(file: SiteFile) -> datetime | None:
+    """When the daemon last wrote its state."""
+    with closing(reading_store(file.store_path)) as base:
+        row = base.execute("SELECT at FROM snapshots ORDER BY id DESC LIMIT 1").fetchone()
+    return None if row is None else datetime.fromisoformat(row[0])
+
+
+def _exceeded_s(file: SiteFile, start: datetime, end: datetime) -> float:
+    with closing(reading_store(file.store_path)) as base:
+        # An excess may have begun before, or be over only later.
+        rows = base.execute("SELECT at, about, body FROM told WHERE kind = ?", (KIND,))
+        found = [(datetime.fromisoformat(at), about, _body(body)) for at, about, body in rows]
+    return exceeded_s(found, end, start)
 
 
 def _told(

@@ -20,11 +20,6 @@ def grid_figures(stretch: Stretch) -> list[Figure]:
         for t in reached
     ]
     calls = [t for t in stretch.told if t["kind"] == "answer/event"]
-    above = sum(
-        (t["at"] - datetime.fromisoformat(t["since"])).total_seconds()
-        for t in stretch.told
-        if t["kind"] == "alert/limit_exceeded" and t.get("cleared")
-    )
     return [
         Figure("limits", "Limits received", "收到的限值", len(last), "", "17"),
         Figure("limits_reached", "Limits reached", "已达到的限值", len(reached), "", "17"),
@@ -42,11 +37,11 @@ def grid_figures(stretch: Stretch) -> list[Figure]:
             "above_s",
             "Meter above the limit",
             "超限时长",
-            above,
+            stretch.exceeded_s,
             "s",
             "17",
-            "by alerts",
-            "按告警统计",
+            "by alerts, each node for itself; what still stands at the end is in it",
+            "按告警统计，各节点分别计；期末未恢复的计入",
         ),
         Figure(
             "solver_lost",

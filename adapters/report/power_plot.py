@@ -171,9 +171,11 @@ def _limits(stretch: Stretch, edges: IntArray, node: str) -> FloatArray:
 
 def _limit_line(stretch: Stretch, edges: IntArray, node: str, lang: Lang) -> list[Line]:
     limits = _limits(stretch, edges, node)
-    if not bool(np.isfinite(limits).any()):
+    # What will hold is not known: a failsafe may begin, and end.
+    known = np.isfinite(limits) & (edges[:-1] < stretch.known_until.timestamp())
+    if not bool(known.any()):
         return []
-    return [_where(np.isfinite(limits), T["limit"][lang == "zh"], "limit", limits)]
+    return [_where(known, T["limit"][lang == "zh"], "limit", limits)]
 
 
 def _bands(stretch: Stretch, tariff: Tariff) -> list[Band]:

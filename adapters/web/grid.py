@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from html import escape
 
+from adapters.exceeding import KIND, exceeded_s
 from adapters.web.gave_way import gave_way
 from adapters.web.models import LimitRow, NodeRow
 from adapters.web.parts import Frame, card, event_list, power_chart
@@ -35,7 +36,8 @@ def cards(f: Frame) -> str:
     head = "–" if o.headroom_kw is None else _kw(o.headroom_kw)
     tone = "bad" if o.headroom_kw is not None and o.headroom_kw < -0.05 else "good"
     beat, beat_tone = _heartbeat(f)
-    above_s = exceeded_s(f)
+    told = ((e.at, e.about, e.body) for e in f.picture.told if e.kind == KIND)
+    above_s = exceeded_s(told, f.picture.seen.now)
     lowered = _lowered(f)
     return "".join(
         [
@@ -71,20 +73,6 @@ def _heartbeat(f: Frame) -> tuple[str, str]:
     if seen.heartbeat_issued_at is None:
         return f.say("heartbeat_never"), "bad"
     return f.clock(seen.heartbeat_issued_at), "good"
-
-
-def exceeded_s(f: Frame) -> float:
-    """Seconds that meters stood above their limit, by the alerts kept, s."""
-    total, ends = 0.0, {}
-    for e in f.picture.told:
-        if e.kind != "alert/limit_exceeded":
-            continue
-        if e.body.get("cleared"):
-            ends[e.about, e.body["since"]] = e.at
-        else:
-            end = ends.get((e.about, e.body["since"]), f.picture.seen.now)
-            total += max((end - datetime.fromisoformat(e.body["since"])).total_seconds(), 0.0)
-    return total
 
 
 def _lowered(f: Frame) -> int:

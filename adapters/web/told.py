@@ -18,7 +18,10 @@ def event_rows(seen: SiteState, told: Iterable[Event]) -> tuple[EventRow, ...]:
         body = e.body
         kind = e.kind.partition("/")[2] if e.kind.startswith("alert/") else e.kind
         text, text_zh = _words_of(e)
-        stands = f"{kind}/{e.about}" in seen.alerts and not body.get("cleared", True)
+        # One of the same kind and place may have been raised, cleared and raised again.
+        since = seen.alerts.get(f"{kind}/{e.about}")
+        stands = since is not None and not body.get("cleared", True)
+        stands = stands and datetime.fromisoformat(body["since"]) == since
         out.append(EventRow(e.number, e.at, kind, e.about, text, text_zh, stands))
     return tuple(out)
 

@@ -23,7 +23,9 @@ from adapters.replaying import replay
 from adapters.store.steps import list_steps, read_steps, reading_store
 from adapters.web.api import build_app
 from adapters.web.serve import check_reach
+from adapters.web.snapshot import Event
 from adapters.web.today import TodayMaker
+from adapters.web.told import event_rows
 from benchmarks.stage_microgrid import microgrid_site
 from models.errors import ConfigurationError
 from models.network import Network
@@ -158,6 +160,23 @@ def test_a_limit_is_told_with_its_source_and_its_answer(own_depot: Served) -> No
     )
     series = client(own_depot).get("/api/v1/series").json()
     assert min(v for v in series["limit_kw"] if v is not None) == 90.0
+
+
+def test_an_alert_raised_again_stands_once() -> None:
+    since = [datetime(2026, 9, 1, 12, 0, tzinfo=UTC), datetime(2026, 9, 1, 12, 30, tzinfo=UTC)]
+    body = {"text": "silent", "text_zh": "失联", "cleared": False}
+    told = [
+        Event(3 - k, at, "alert/pile_silent", "P-1", {**body, "since": at.isoformat()})
+        for k, at in enumerate(reversed(since))
+    ]
+    seen = SiteState(
+        now=since[1], mono_s=0.0, epoch=1, seq=0, started_mono_s=0.0, hold_until_mono_s=0.0,
+        piles={}, alerts={"pile_silent/P-1": since[1]},
+    )  # fmt: skip
+    assert [(e.at, e.open) for e in event_rows(seen, told)] == [
+        (since[1], True),
+        (since[0], False),
+    ]
 
 
 def test_the_series_ends_its_measured_part_where_the_plan_begins(depot: Served) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -22,7 +24,7 @@ from adapters.store.flows import Flowed
 from adapters.store.steps import write_told
 from models.events import DemandCalled, LimitPushed
 from models.horizon import epoch_s
-from scheduler.effects import SessionStatus
+from scheduler.effects import Alert, SessionStatus
 from tests.web.browser import Served
 
 DAY = datetime(2026, 9, 1, tzinfo=UTC)
@@ -201,3 +203,32 @@ def test_the_failsafe_and_a_node_held_below_its_own_limit_are_drawn(stretch: Str
     plain = replace(stretch, flows={}, pushed=())
     page = report_page(plain, figures_of(plain, tariff), tariff, "en")
     assert "Nodes below that were limited" not in page
+
+
+def test_an_excess_that_stands_is_counted_and_no_limit_is_drawn_beyond_what_is_known(
+    depot: Served, tmp_path: Path
+) -> None:
+    store = tmp_path / "copy.db"
+    with closing(sqlite3.connect(depot.stage.file.store_path)) as old:
+        old.execute("VACUUM INTO ?", (str(store),))
+    file = replace(depot.stage.file, store_path=store)
+    before = gather(file, DAY, DAY + timedelta(days=1))
+    assert before.known_until == depot.stage.host.state.now
+    assert before.exceeded_s == 0
+    alert = Alert(
+        kind="limit_exceeded",
+        where="transformer",
+        since=before.known_until - timedelta(seconds=75),
+        text="above",
+        text_zh="",
+    )
+    with closing(sqlite3.connect(store)) as base, base:
+        write_told(base, Journal().told(alert.since, [alert]))
+    after = gather(file, DAY, DAY + timedelta(days=1))
+    tariff = load_book(file.site.tariff, settings=file.tariff_settings)
+    found = figures_of(after, tariff)
+    assert {f.key: f.value for f in found.figures}["above_s"] == 75.0
+    plot = report_page(after, found, tariff, "en").split("<h2>Power</h2>", 1)[1]
+    limits = re.findall(r"Limit [\d.]+</title>", plot.split("</section>", 1)[0])
+    quarters = (before.known_until - DAY).total_seconds() / 900
+    assert len(limits) == math.ceil(quarters) < 96
