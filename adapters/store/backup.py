@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from adapters.site_lock import lock_site
-from adapters.store.schema import open_store
+from adapters.store.schema import open_store, own
 from models.errors import StoreError
 
 
@@ -27,6 +27,7 @@ def backup_store(store: Path, target: Path) -> None:
     part = target.with_suffix(target.suffix + ".part")
     part.unlink(missing_ok=True)
     try:
+        own(part)
         with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
         os.replace(part, target)
@@ -51,6 +52,7 @@ def restore_store(backup: Path, store: Path) -> None:
     with lock_site(store):
         part = store.with_suffix(store.suffix + ".part")
         try:
+            own(part)
             part.write_bytes(backup.read_bytes())
             with closing(open_store(part)) as base:
                 base.execute("PRAGMA journal_mode=DELETE")

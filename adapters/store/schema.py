@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +66,7 @@ def open_store(path: Path) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        own(path)
         base = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         base.execute("PRAGMA journal_mode=WAL")
         # FULL: what was acknowledged to a sender survives a loss of power.
@@ -76,6 +78,19 @@ def open_store(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as problem:
         raise StoreError(f"cannot be used: {problem}", where=str(path)) from problem
     return base
+
+
+def own(path: Path) -> None:
+    """Make a file that its owner alone may read, if there is none: it will name sessions, and hold
+    what others must not know.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    with suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from dataclasses import replace
@@ -264,6 +265,21 @@ def test_a_backup_taken_while_writing_comes_back_as_a_whole_store(tmp_path: Path
     found = recover(open_store(desk.path), YARD).recovered.state
     assert found is not None
     assert found.seq == 5
+
+
+def test_a_store_and_its_copies_are_their_owners_alone(tmp_path: Path) -> None:
+    store, copy = tmp_path / "a.db", tmp_path / "backup.db"
+    before = os.umask(0)
+    try:
+        open_store(store).close()
+        backup_store(store, copy)
+        made = {f.name: f.stat().st_mode & 0o077 for f in (store, copy)}
+        store.unlink()
+        restore_store(copy, store)
+        made["restored"] = store.stat().st_mode & 0o077
+    finally:
+        os.umask(before)
+    assert made == {"a.db": 0, "backup.db": 0, "restored": 0}
 
 
 def test_a_damaged_backup_changes_nothing(tmp_path: Path) -> None:
