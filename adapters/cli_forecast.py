@@ -18,6 +18,9 @@ def forecast(
         Path | None,
         typer.Option(exists=True, help="CSV of a weather service: start, w_m2."),
     ] = None,
+    country: Annotated[
+        str, typer.Option(help="Whose holidays the load keeps, as CN; none unless given.")
+    ] = "",
     username: Annotated[str, typer.Option(help="The forecaster's name at the broker.")] = "",
     password_file: Annotated[Path | None, typer.Option(help="File with its password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="Certificate of the broker: TLS.")] = None,
@@ -33,6 +36,7 @@ def forecast(
     from adapters.mqtt.forecaster import tell
     from adapters.store.readings import EVERY_S
     from models.errors import ConfigurationError
+    from tariffs.calendar import PublicHolidays
 
     if (latitude is None) != (longitude is None):
         raise typer.BadParameter("give --latitude and --longitude together")
@@ -50,7 +54,8 @@ def forecast(
     if latitude is not None and longitude is not None:
         place = Place(latitude, longitude, altitude_m)
     now = datetime.now(UTC)
-    told = series_told(file, now, place=place, irradiance=weather)
+    calendar = PublicHolidays(country) if country else None
+    told = series_told(file, now, place=place, irradiance=weather, calendar=calendar)
 
     def prepare(client: Any) -> None:
         if username:

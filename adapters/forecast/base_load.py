@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
 from adapters.forecast.series import Measured
-from models.horizon import FloatArray
+from models.horizon import FloatArray, IntArray
+from tariffs.calendar import HolidayCalendar, NoHolidays
+
+_FIRST_DAY = date(1970, 1, 1)
 
 
 class Persistence:
@@ -39,8 +42,9 @@ class DayBefore:
 class LikeDays:
     """Mean of the same hours of like days, younger ones more, and the level of the last hours.
 
-    Like days are work days, Saturdays and Sundays apart. The last hours tell how today departs
-    from them; the difference fades with a half-life.
+    Like days are work days, Saturdays and Sundays apart; a holiday is like a Sunday, a weekend
+    that is worked like a work day. The last hours tell how today departs from them; the
+    difference fades with a half-life.
 
     Parameters
     ----------
@@ -48,13 +52,22 @@ class LikeDays:
         How far back like days are looked for.
     half_life_h : float
         Of the difference between today and its like days, h > 0.
+    calendar : HolidayCalendar, optional
+        Which days are holidays; None: none is.
     """
 
     name = "like days"
 
-    def __init__(self, weeks: int = 4, half_life_h: float = 3.0) -> None:
+    def __init__(
+        self,
+        weeks: int = 4,
+        half_life_h: float = 3.0,
+        calendar: HolidayCalendar | None = None,
+    ) -> None:
         self._weeks = weeks
         self._half_life_h = half_life_h
+        self._calendar = calendar or NoHolidays()
+        self._kind_of: dict[int, int] = {}
 
     def expect(self, past: Measured, n: int) -> FloatArray:
         """See :class:`adapters.forecast.series.Method`."""
@@ -74,30 +87,38 @@ class LikeDays:
         """Mean of like days on slots from ``first`` on, by what is known before ``end``."""
         day = past.per_day
         slots = np.arange(first, first + n)
-        kinds = _kinds(past, first, n)
+        kinds = self._kinds(past, first, n)
         total, weight = np.zeros(n), np.zeros(n)
         for back in range(1, 7 * self._weeks + 1):
             at = slots - back * day
             fits = (at >= 0) & (at < end)
             at_safe = np.clip(at, 0, end - 1)
             fits &= np.isfinite(past.values_kw[at_safe])
-            fits &= _kinds(past, first - back * day, n) == kinds
+            fits &= self._kinds(past, first - back * day, n) == kinds
             share = 0.9**back
             total[fits] += share * past.values_kw[at_safe[fits]]
             weight[fits] += share
         fallback = DayBefore().expect(past, n)
         return np.where(weight > 0, total / np.maximum(weight, 1e-12), fallback)
 
+    def _kinds(self, past: Measured, first: int, n: int) -> IntArray:
+        """0 work day, 1 Saturday, 2 Sunday, by the local calendar of each slot."""
+        starts = past.starts_s(first, n)
+        shifted = np.array(
+            [_offset_s(int(s) // 86_400 * 86_400, past) for s in starts[:: past.per_day]] or [0]
+        )
+        days = (starts + np.repeat(shifted, past.per_day)[:n]) // 86_400
+        begin = int(days.min())
+        kinds = [self._kind(d) for d in range(begin, int(days.max()) + 1)]
+        return np.asarray(np.array(kinds, dtype=np.int64)[days - begin])
 
-def _kinds(past: Measured, first: int, n: int) -> np.ndarray:
-    """0 work day, 1 Saturday, 2 Sunday, by the local calendar of each slot."""
-    starts = past.starts_s(first, n)
-    shifted = np.array(
-        [_offset_s(int(s) // 86_400 * 86_400, past) for s in starts[:: past.per_day]] or [0]
-    )
-    local = starts + np.repeat(shifted, past.per_day)[:n]
-    weekday = (local // 86_400 + 3) % 7
-    return np.asarray(np.maximum(weekday - 4, 0))
+    def _kind(self, day: int) -> int:
+        """The kind of a day since 1970."""
+        if day not in self._kind_of:
+            known = self._calendar.day(_FIRST_DAY + timedelta(days=day))
+            rests = 1 if known.weekday == 5 and not known.is_holiday else 2
+            self._kind_of[day] = 0 if known.is_workday else rests
+        return self._kind_of[day]
 
 
 _OFFSETS: dict[tuple[str, int], int] = {}

@@ -23,6 +23,7 @@ from adapters.store.readings import EVERY_S
 from adapters.store.steps import reading_store
 from models.errors import DataError
 from models.horizon import FloatArray, epoch_s, instant_of
+from tariffs.calendar import HolidayCalendar
 
 PAST_DAYS, LEAST_DAYS = 50, 7
 """So many days are read: four weeks of like days, and the three before them for the band. A
@@ -40,6 +41,7 @@ def series_told(
     *,
     place: Place | None = None,
     irradiance: Measured | None = None,
+    calendar: HolidayCalendar | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The bodies of ``forecast/{series}``, without their sender's counters.
 
@@ -53,6 +55,8 @@ def series_told(
         Where the PV plants stand; None: they give what they gave the day before.
     irradiance : Measured, optional
         What a weather service foresees, W/m2; see :class:`adapters.forecast.pv.ClearSky`.
+    calendar : HolidayCalendar, optional
+        Which days the load takes for holidays; None: none.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def series_told(
     sun = DayBefore() if place is None else ClearSky(place, irradiance=irradiance)
     wanted: list[tuple[str, Flowed | None, float, Method]] = []
     if site.base_load != "none":
-        wanted.append((f"base-{root}", flows.get(("base", root)), 1.0, LikeDays()))
+        wanted.append((f"base-{root}", flows.get(("base", root)), 1.0, LikeDays(calendar=calendar)))
     # A plant's power is negative while it gives; a forecast of it is a magnitude.
     wanted += [(f"pv-{p.id}", flows.get(("asset", p.id)), -1.0, sun) for p in site.pv]
     n = math.ceil((site.horizon.hours + BEYOND_H) * 3600.0 / EVERY_S)

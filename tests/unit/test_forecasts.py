@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,6 +13,7 @@ from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
 from adapters.forecast.pv import ClearSky, Place
 from adapters.forecast.series import Banded, Measured, Method, skill
 from models.horizon import FloatArray
+from tariffs.calendar import DayType, HolidayDay, NoHolidays
 
 ZONE = ZoneInfo("Asia/Shanghai")
 MONDAY_S = 1_781_452_800  # 00:00 on Monday 15 June 2026 in Shanghai
@@ -55,6 +57,26 @@ def test_like_days_know_that_tomorrow_is_saturday() -> None:
     found = skill((Persistence(), DayBefore(), LikeDays()), series, saturday, n=96, every=96)
     assert found["like days"]["mae_kw"] < 0.5 * found["day before"]["mae_kw"]
     assert found["persistence"]["skill"] == 0.0
+
+
+def test_a_holiday_is_like_a_sunday_and_a_worked_sunday_like_a_work_day() -> None:
+    series = weeks(5)
+    monday, sunday = date(2026, 7, 13), date(2026, 7, 19)
+
+    class Kept(NoHolidays):
+        def day(self, day: date) -> DayType:
+            rests = (HolidayDay("day_of_rest", 1, 1),) if day == monday else ()
+            return DayType(day, rests, makeup_workday=day == sunday)
+
+    past = series.until(28 * 96)
+    usual = LikeDays().expect(past, 7 * 96)
+    told = LikeDays(calendar=Kept()).expect(past, 7 * 96)
+    noon = 14 * 4
+    assert usual[noon] == pytest.approx(150.0, abs=5.0)
+    assert told[noon] == pytest.approx(60.0, abs=5.0)
+    assert usual[6 * 96 + noon] == pytest.approx(60.0, abs=5.0)
+    assert told[6 * 96 + noon] == pytest.approx(150.0, abs=5.0)
+    assert told[96 : 6 * 96] == pytest.approx(usual[96 : 6 * 96])
 
 
 def test_clear_sky_is_dark_at_night_and_beats_persistence() -> None:
