@@ -16,20 +16,23 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scheduler.cascade import load_solver, run_cascade, started_from
 from scheduler.problem import Problem
-from scheduler.solution import Solution, Solver, assets_told, relaxed_told
+from scheduler.solution import Solution, Solver, assets_told
 
 NICENESS = 5
 """Control goes before solving where both want the processor."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
     """What goes back through the pipe."""
 
     digest: str
-    energy_kwh: tuple[float, ...]
+    energy_kwh: NDArray[np.float64]
     status: str
     rung: str
     gap: float
@@ -38,7 +41,7 @@ class Answer:
     rungs: tuple[str, ...] = ()
     assets_kw: tuple[tuple[float, ...], ...] | None = None
     start: bytes = b""
-    relaxed_kwh: tuple[float, ...] | None = None
+    relaxed_kwh: NDArray[np.float64] | None = None
 
 
 def serve(pipe: Connection, rungs: tuple[str, ...], work_limit: int, memory_bytes: int) -> None:
@@ -116,7 +119,7 @@ def _answer_all(
         pipe.send(
             Answer(
                 digest=problem.digest,
-                energy_kwh=tuple(answer.energy_kwh.tolist()),
+                energy_kwh=answer.energy_kwh,
                 status=answer.status,
                 rung=answer.rung,
                 gap=answer.gap,
@@ -124,7 +127,7 @@ def _answer_all(
                 solve_ms=(time.perf_counter() - began) * 1000.0,
                 rungs=tuple(name for name, _ in ready),
                 assets_kw=assets_told(answer),
-                relaxed_kwh=relaxed_told(answer),
+                relaxed_kwh=answer.relaxed_kwh,
                 start=started_from(problem, [name for name, _ in ready]),
             )
         )

@@ -6,6 +6,7 @@ heartbeats and staleness, since wall clocks step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -232,7 +233,8 @@ class NotListened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Solved(Event):
-    """The solving process answers. ``energy_kwh`` is ragged, as the problem's offsets say.
+    """The solving process answers. ``energy_kwh`` is ragged, as the problem's offsets say; two
+    answers to one problem by the same rung with as much work are equal.
 
     ``rungs`` are the solvers that were ready to be tried, in order; ``assets_kw`` the power of
     each storage and PV plant by slot, None where the problem has none or none was planned.
@@ -242,7 +244,7 @@ class Solved(Event):
     """
 
     digest: str
-    energy_kwh: tuple[float, ...] = field(repr=False)
+    energy_kwh: Sequence[float] | NDArray[np.float64] = field(repr=False, compare=False)
     status: str
     rung: str
     gap: float
@@ -252,11 +254,13 @@ class Solved(Event):
     assets_kw: tuple[tuple[float, ...], ...] | None = field(default=None, repr=False)
     lost: str = ""
     start: bytes = field(default=b"", repr=False)
-    relaxed_kwh: tuple[float, ...] | None = field(default=None, repr=False)
+    relaxed_kwh: Sequence[float] | NDArray[np.float64] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @cached_property
     def planned_kwh(self) -> NDArray[np.float64]:
-        """``energy_kwh`` as an array, made once for all that read it."""
+        """``energy_kwh`` as an array of its own, made once for all that read it."""
         planned = np.array(self.energy_kwh, dtype=np.float64)
         planned.setflags(write=False)
         return planned

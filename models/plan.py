@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +76,98 @@ class PlanColumns:
     starts_s: NDArray[np.int64]
     power_kw: NDArray[np.float64]
 
+    def at(self, seconds: float) -> PlannedNow:
+        """What :class:`SessionPlan` says of an instant, for all of them at once."""
+        begins, total = self.begins, self.starts_s.size
+        if not begins.size:
+            return PlannedNow(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_))
+        # Edges of each that have passed, and the place of the next.
+        passed = np.add.reduceat(self.starts_s <= seconds, begins, dtype=np.int64)
+        ahead = begins + passed
+        ends = np.append(begins[1:], total)
+        power = np.where(passed > 0, self.power_kw[np.maximum(ahead - 1, 0)], 0.0)
+        more = ahead < ends
+        edge = np.where(more, self.starts_s[np.minimum(ahead, total - 1)], np.inf)
+        busy = np.where(self.power_kw > POWER_EPSILON_KW, np.arange(total), -1)
+        return PlannedNow(power, edge, np.maximum.reduceat(busy, begins) < ahead)
+
+
+class PlannedNow(NamedTuple):
+    """The sessions of a plan's columns at an instant: planned power, kW, 0 outside; where it may
+    next change, epoch seconds, inf: never; whether nothing is planned after the present slot.
+    """
+
+    power_kw: NDArray[np.float64]
+    edge_s: NDArray[np.float64]
+    ends: NDArray[np.bool_]
+
+
+class PlannedSessions(Mapping[str, SessionPlan]):
+    """The sessions of a plan, each made into an object when it is asked for: of the thousands of
+    a plan few are, before the next one comes.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        n sessions, unique.
+    offsets : ndarray, shape (n + 1,)
+        Where each one's powers begin.
+    first : ndarray, shape (n,)
+        The slot of ``edges_s`` that each one begins in.
+    begin_s, end_s : ndarray, shape (n,)
+        Where the first and the last slot of each begin and end, epoch seconds; of no meaning for
+        one without any slot.
+    edges_s : tuple of int
+        Slot edges of the horizon.
+    power_kw : ndarray, shape (offsets[-1],)
+        Mean power in each slot of each, kW.
+    """
+
+    def __init__(
+        self,
+        ids: tuple[str, ...],
+        offsets: NDArray[np.int64],
+        first: NDArray[np.int64],
+        begin_s: NDArray[np.int64],
+        end_s: NDArray[np.int64],
+        edges_s: tuple[int, ...],
+        power_kw: NDArray[np.float64],
+    ) -> None:
+        self._row = dict(zip(ids, range(len(ids)), strict=True))
+        self._offsets, self._first = offsets, first
+        self._begin_s, self._end_s = begin_s, end_s
+        self._edges_s, self._power_kw = edges_s, power_kw
+        self._made: dict[str, SessionPlan] = {}
+
+    def __getitem__(self, session: str) -> SessionPlan:
+        made = self._made.get(session)
+        if made is None:
+            made = self._made[session] = self._make(self._row[session])
+        return made
+
+    def get(self, session: str, default: Any = None) -> Any:
+        """The part of a session; ``default`` where the plan says nothing of it."""
+        return self[session] if session in self._row else default
+
+    def __contains__(self, session: object) -> bool:
+        return session in self._row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def _make(self, k: int) -> SessionPlan:
+        lo, hi = int(self._offsets[k]), int(self._offsets[k + 1])
+        if hi == lo:
+            return SessionPlan((), ())
+        # Between its first slot and its last a session's edges are those of the horizon.
+        first = int(self._first[k])
+        inside = self._edges_s[first + 1 : first + hi - lo]
+        starts = (int(self._begin_s[k]), *inside, int(self._end_s[k]))
+        return SessionPlan(starts, tuple(self._power_kw[lo:hi].tolist()))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -91,7 +185,7 @@ class Plan:
         As the solver said.
     gap : float
         Relative distance to the bound; nan where unknown.
-    sessions : dict of str to SessionPlan
+    sessions : mapping of str to SessionPlan
         By session.
     assets : dict of str to SessionPlan
         By storage and PV plant, negative while it gives.
@@ -116,7 +210,7 @@ class Plan:
     rung: str
     gap: float
     edges_s: tuple[int, ...]
-    sessions: dict[str, SessionPlan]
+    sessions: Mapping[str, SessionPlan]
     assets: dict[str, SessionPlan] = field(default_factory=dict)
     curtailed: dict[str, tuple[bool, ...]] = field(default_factory=dict)
     site_kw: tuple[float, ...] = ()

@@ -36,9 +36,14 @@ SEEN_MAX = 20_000
 """Topics whose last stamp is remembered, beside those of piles and nodes."""
 
 
+def seen_most(site: Site) -> int:
+    """How many topics a site remembers the last stamp of."""
+    return SEEN_MAX + 3 * len(site.piles)
+
+
 def forget(draft: Draft, site: Site) -> None:
     """Drop the oldest stamps of sessions and limits that are over, when there are too many."""
-    if len(draft.get("seen")) <= SEEN_MAX + 3 * len(site.piles):
+    if len(draft.get("seen")) <= seen_most(site):
         return
     seen, sessions, limits = draft.own("seen"), draft.sessions, draft.get("limits")
     over = [

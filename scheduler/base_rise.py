@@ -15,7 +15,7 @@ from dataclasses import replace
 from models.site import Site
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
-from scheduler.state import NodeState
+from scheduler.state import NodeState, changed
 
 RISE_WINDOW_S = 30.0
 """Two meter readings further apart than this teach nothing about how fast base load rises."""
@@ -31,9 +31,6 @@ RISE_HALF_LIFE_S = 7 * 86_400.0
 LATE_S = 5.0
 """A word may be so much older than its arrival."""
 
-JUMP_SHARE = 0.02
-"""Of a pile's power: a change from one telemetry to the next that is no noise."""
-
 
 def window_s(site: Site) -> float:
     """How long a reading waits until every pile has spoken about it, s."""
@@ -44,14 +41,14 @@ def note_jump(draft: Draft, site: Site, pile: str, before_kw: float, after_kw: f
     """A pile's power has changed from one telemetry to the next, at all of its nodes."""
     one = fixed(site).piles[pile]
     jump = abs(after_kw - before_kw)
-    if jump <= JUMP_SHARE * one.pile.max_kw:
+    if jump <= one.jump_kw:
         return
     known = draft.get("nodes")
     for v in one.path:
         name = site.network.ids[v]
         if name in known:
             node: NodeState = draft.get("nodes")[name]
-            draft.own("nodes")[name] = replace(node, jumped_kw=node.jumped_kw + jump)
+            draft.own("nodes")[name] = changed(node, jumped_kw=node.jumped_kw + jump)
 
 
 def learn_rise(node: NodeState, base_kw: float, site: Site, mono_s: float) -> NodeState:

@@ -47,11 +47,17 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
         if assets and not beside:
             beside, room = under_peak_kw(draft, site, wanted, room)
         held = hold(draft, site, wanted, room)
-    if held is wanted and not assets and sights.plenty(budget):
-        names, powers = sights.alone(stale if sights.had_plenty else list(draft.piles))
-        sights.had_plenty = True
+    plain = held is wanted and not assets
+    plenty = plain and sights.plenty(budget)
+    if plenty and sights.had_plenty:
+        names, powers = sights.alone(stale)
+    elif plenty:
+        names, powers = sights.changing(stale, *sights.alone(sights.moving()[0]))
+    elif plain and site.island is None:
+        names, outlets = sights.moving()
+        powers = enforce(outlets, _order(draft, site, names, draft.get("now")), budget)
+        names, powers = sights.changing(stale, names, powers)
     else:
-        sights.had_plenty = False
         names, outlets = sights.outlets(draft)
         if held is not wanted:
             outlets = [
@@ -63,6 +69,7 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
         powers = _enforced(draft, site, names, outlets, budget)
         if shown is not None:
             powers = settle_assets(draft, site, names, powers, shown, order_kw)
+    sights.had_plenty = plenty
     note_excess(draft, site, picture)
     send(draft, site, names, powers, picture.silent, sights.phases_of)
     return picture

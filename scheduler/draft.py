@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from models.events import LimitPushed
 from models.plan import Plan
+from scheduler.asked import Requests
 from scheduler.effects import Effect
 from scheduler.state import PileState, SessionRecord, SiteState
 
@@ -21,10 +22,13 @@ class Draft:
     ----------
     state : SiteState
         The frozen state before the drain; it is never changed.
+    requests : Requests, optional
+        What an engine remembers of the requests of its sessions.
     """
 
-    def __init__(self, state: SiteState) -> None:
+    def __init__(self, state: SiteState, requests: Requests | None = None) -> None:
         self._base = state
+        self.requests = requests
         self._changed: dict[str, Any] = {}
         self.effects: list[Effect] = []
         self.news = False
@@ -73,6 +77,12 @@ class Draft:
         """Sessions, to read."""
         sessions: dict[str, SessionRecord] = self.get("sessions")
         return sessions
+
+    @property
+    def pile_session(self) -> dict[str, str]:
+        """The session at each pile, to read."""
+        pile_session: dict[str, str] = self.get("pile_session")
+        return pile_session
 
     @property
     def plan(self) -> Plan | None:

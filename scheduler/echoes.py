@@ -62,8 +62,6 @@ def heard_again(
     elif pile.power_kw > pile.wanted_kw or not pile.sent:
         return False
     sight.pile, sight.record = pile, record
-    sight.until_s = min(sight.own_until_s, pile.heard_mono_s + now.silence_s)
-    sight.due_s = min(sight.own_due_s, pile.heard_mono_s + now.silence_s + 0.001)
     return True
 
 

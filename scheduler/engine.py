@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+from typing import cast
 
-from models.events import Event, Solved, SolveFailed
+from models.events import Event, PileMeasured, Solved, SolveFailed
 from models.site import Site
 from scheduler import step
 from scheduler.alerts import watch
 from scheduler.answers import answer_limits
+from scheduler.asked import Requests
 from scheduler.control import control
 from scheduler.demand import record
 from scheduler.demand_response import measure
 from scheduler.draft import Draft
 from scheduler.effects import Effect
 from scheduler.fold import fold
+from scheduler.fold_telemetry import fold_telemetry
 from scheduler.pricing import Books, Pricing, no_books
 from scheduler.problem import Problem
 from scheduler.sights import Sights
@@ -56,6 +60,8 @@ class Engine:
         self._telling: Telling | None = None
         self._told_at_once = told_at_once
         self._sights = Sights(site)
+        self._requests = Requests(site)
+        self._piles = frozenset(pile.id for pile in site.piles)
 
     def start(
         self,
@@ -115,16 +121,20 @@ class Engine:
         next_due : float
             Monotonic time at which the engine wants a ``Ticked`` if nothing else comes.
         """
-        draft = Draft(state)
+        draft = Draft(state, self._requests)
         latest = max(events, key=lambda e: e.mono_s)
         step.pass_time(state, draft, latest.now, latest.mono_s)
-        for event in events:
-            if isinstance(event, Solved):
-                self._solved(draft, event)
-            elif isinstance(event, SolveFailed):
-                self._failed(draft, event)
-            else:
-                fold(draft, event, self.site, self._pricing)
+        for many, run in groupby(events, self._is_telemetry):
+            if many:
+                fold_telemetry(draft, cast(list[PileMeasured], list(run)), self.site)
+                continue
+            for event in run:
+                if isinstance(event, Solved):
+                    self._solved(draft, event)
+                elif isinstance(event, SolveFailed):
+                    self._failed(draft, event)
+                else:
+                    fold(draft, event, self.site, self._pricing)
         measure(draft, self.site)
         age(draft, self.site)
         terms = self._pricing.terms(draft)
@@ -140,6 +150,10 @@ class Engine:
             due_s = min(due_s, draft.get("mono_s") + SOONEST_S)
         return draft.freeze(), tuple(draft.effects), due_s
 
+    def _is_telemetry(self, event: Event) -> bool:
+        """Whether an event is telemetry of a pile that the site has."""
+        return type(event) is PileMeasured and event.pile in self._piles
+
     def _solved(self, draft: Draft, event: Solved) -> None:
         if event.digest != draft.get("solving"):
             return
@@ -148,7 +162,9 @@ class Engine:
             draft.put("plan_wanted", True)
             return
         told = step.take_plan(draft, self._problem, event, self.site, self._pricing)
-        self._telling = told or self._telling
+        if told is not None:
+            told.after(self._telling)
+            self._telling = told
 
     def _tell(self, draft: Draft) -> bool:
         """Tell some sessions what the plan means for them; whether others still wait for that.

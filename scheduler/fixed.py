@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.pile import Pile
 from models.site import Site
@@ -31,6 +35,10 @@ class FixedPile:
         Current on each of them per kW; a DC pile draws more where the voltage is low.
     band_kw : float
         A rise smaller than this is not worth a message.
+    jump_kw : float
+        A change from one telemetry to the next that is no noise.
+    telemetry : str
+        The topic that its telemetry comes on, below that of the site.
     """
 
     index: int
@@ -40,12 +48,15 @@ class FixedPile:
     phases: tuple[int, ...]
     amps_per_kw: float
     band_kw: float
+    jump_kw: float
+    telemetry: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fixed:
     """Piles by id, the piles under each node, the most that may be fed in below it, kW, and the
-    ids of what else can be steered; ``ruled``: some pile has a switching rule.
+    ids of what else can be steered; ``ruled``: some pile has a switching rule; ``node`` is that of
+    each pile, in the order of the site.
     """
 
     piles: dict[str, FixedPile]
@@ -54,11 +65,21 @@ class Fixed:
     volts: tuple[float, ...]
     assets: frozenset[str]
     ruled: bool
+    node: NDArray[np.int64]
+
+    def rows(self, names: Iterable[str]) -> NDArray[np.int64]:
+        """Places of piles among those of the site, by id."""
+        piles = self.piles
+        return np.array([piles[name].index for name in names], dtype=np.int64)
 
 
 BAND_SHARE = 0.01
 """Of a pile's power: rises below it are held back, so that a base load which breathes does not
 cost a message each time."""
+
+
+JUMP_SHARE = 0.02
+"""Of a pile's power: a change from one telemetry to the next that is no noise."""
 
 
 @lru_cache(maxsize=16)
@@ -80,6 +101,8 @@ def fixed(site: Site) -> Fixed:
             phases=tuple(p - 1 for p in pile.phases) if pile.current == "ac" else (0, 1, 2),
             amps_per_kw=pile.amps_per_kw * low_voltage,
             band_kw=BAND_SHARE * pile.max_kw,
+            jump_kw=JUMP_SHARE * pile.max_kw,
+            telemetry=f"pile/{pile.id}/telemetry",
         )
         for v in path:
             under[v].append(pile.id)
@@ -100,4 +123,25 @@ def fixed(site: Site) -> Fixed:
         tuple(v or 230.0 for v in volts),
         frozenset(a.id for a in (*plants, *site.feeders)),
         any(pile.switching != FREE for pile in site.piles),
+        np.array([site.pile_node[pile.id] for pile in site.piles], dtype=np.int64),
     )
+
+
+def node_sums(site: Site, rows: NDArray[np.int64], values: NDArray[np.float64]) -> list[float]:
+    """Sum of a value over the piles below each node.
+
+    Parameters
+    ----------
+    site : Site
+    rows : ndarray, shape (n,)
+        Places of the piles among those of the site.
+    values : ndarray, shape (n,)
+        One for each. They are added up in this order, node by node, so that the same values always
+        give the same sums to the last bit.
+    """
+    parents = site.network.parents
+    own = np.bincount(fixed(site).node[rows], weights=values, minlength=len(parents))
+    sums: list[float] = own.tolist()
+    for v in range(len(parents) - 1, 0, -1):
+        sums[parents[v]] += sums[v]
+    return sums

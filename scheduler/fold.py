@@ -212,7 +212,7 @@ def _acked(draft: Draft, event: PileAcked, site: Site) -> None:
     later = tuple(s for s in before.unacked if s.stamp > event.setpoint)
     draft.own("piles")[event.pile] = changed(
         before,
-        acked=replace(sent, power_kw=max(event.applied_kw, sent.power_kw)),
+        acked=changed(sent, power_kw=max(event.applied_kw, sent.power_kw)),
         lease_mono_s=sent.sent_mono_s,
         unacked=later,
         ignored=0,

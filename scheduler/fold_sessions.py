@@ -173,7 +173,7 @@ def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -
     if (
         base is None
         or event.energy_kwh < base + record.delivered_kwh - ENERGY_EPSILON_KWH
-        or event.energy_kwh > base + record.delivered_kwh + _possible_kwh(event, site, before)
+        or event.energy_kwh > base + record.delivered_kwh + possible_kwh(event, site, before)
     ):
         # A register that runs backwards, or faster than the pile can, belongs to a rebooted or
         # replaced meter: go on from what was delivered so far.
@@ -222,7 +222,7 @@ def _announced(draft: Draft, pile: str) -> list[tuple[str, SessionRecord]]:
     return [(s, r) for s, r in draft.announced.get(pile, ()) if sessions.get(s) is r]
 
 
-def _possible_kwh(event: PileMeasured, site: Site, before: PileState) -> float:
+def possible_kwh(event: PileMeasured, site: Site, before: PileState) -> float:
     """The most a register can have grown since the last reading, kWh; inf after a restart."""
     if before.measured_mono_s < 0:
         return math.inf

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -84,6 +85,11 @@ class LikelyEnergy:
             dtype=np.float64,
         )
 
+    @property
+    def knows_some(self) -> bool:
+        """Whether a request may mean less than its driver's word."""
+        return self.share < 1 and self._asked.size >= LEAST_SESSIONS
+
     def total_kwh(self, asked_kwh: float, delivered_kwh: float) -> float:
         """Likely total since plug-in, kWh, in [delivered, asked].
 
@@ -94,7 +100,7 @@ class LikelyEnergy:
         delivered_kwh : float
             What the car has taken so far, kWh.
         """
-        if self.share >= 1 or self._asked.size < LEAST_SESSIONS or asked_kwh <= 0:
+        if not self.knows_some or asked_kwh <= 0:
             return asked_kwh
         # Hundredths of the request are as fine as it needs to be known.
         key = (round(asked_kwh, 1), int(100.0 * delivered_kwh / asked_kwh))
@@ -110,3 +116,9 @@ class LikelyEnergy:
         if beyond.size < LEAST_SURVIVORS:
             return 1.0
         return float(beyond[min(int(self.share * beyond.size), beyond.size - 1)])
+
+
+@lru_cache(maxsize=4)
+def likely_energy(history: tuple[Taken, ...]) -> LikelyEnergy:
+    """Likely energies under a history, looked up once for all plans that are made under it."""
+    return LikelyEnergy(history)

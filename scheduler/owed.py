@@ -14,8 +14,9 @@ from models.horizon import epoch_s
 from models.session import GiveBack
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
+from scheduler.asked import Requests
 from scheduler.draft import Draft
-from scheduler.learned import LikelyEnergy
+from scheduler.learned import likely_energy
 from scheduler.problem import Fleet
 from scheduler.state import UNKNOWN_PILE, SessionRecord
 from scheduler.taper import TAPER_SOC, stored_kwh
@@ -61,7 +62,7 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
     A vehicle that was seen to take less than it was given counts with what it took.
     """
     now_s = epoch_s(now)
-    likely = LikelyEnergy(draft.get("history"))
+    likely = likely_energy(draft.get("history"))
     orders, piles, plates = draft.get("overrides"), draft.piles, site.pile_by_id
     out: list[Owed] = []
     for session, record in draft.sessions.items():
@@ -189,7 +190,7 @@ def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
     taper, room = np.full(len(owed), math.inf), np.full(len(owed), math.inf)
     for i, o in enumerate(owed):
         if o.record.request.battery_kwh is not None:
-            taper[i], room[i] = _taper(o)
+            taper[i], room[i] = _taper(o.record, o.energy_kwh, o.rated_kw)
     asked = [o.record.request.energy_kwh for o in owed]
     promised = [
         min(max((o.record.promised_kwh or 0.0) - o.record.delivered_kwh, 0.0), o.energy_kwh)
@@ -230,13 +231,75 @@ def _wants_now(draft: Draft, o: Owed) -> bool:
     return override.until is None or draft.get("now") < override.until
 
 
-def _taper(o: Owed) -> tuple[float, float]:
+def _taper(record: SessionRecord, energy_kwh: float, rated_kw: float) -> tuple[float, float]:
     """Taper constant (1/h) and room (kWh); inf where the battery is not known."""
-    request = o.record.request
-    if request.battery_kwh is None:
+    battery, stored = record.request.battery_kwh, stored_kwh(record)
+    if battery is None or stored is None:
         return math.inf, math.inf
-    stored = stored_kwh(o.record)
-    if stored is None:
-        return math.inf, math.inf
-    room = max(request.battery_kwh - stored, o.energy_kwh)
-    return o.rated_kw / (request.battery_kwh * (1 - TAPER_SOC)), room
+    return rated_kw / (battery * (1 - TAPER_SOC)), max(battery - stored, energy_kwh)
+
+
+def plain_fleet_of(draft: Draft, site: Site, now: datetime, until_s: int) -> Fleet | None:
+    """What :func:`fleet_of` makes of :func:`owed_sessions`, all sessions at once.
+
+    Returns
+    -------
+    Fleet or None
+        None where rules of the site or operators' orders make sessions differ by more than their
+        requests: then each is looked at by itself.
+    """
+    if draft.get("overrides") or site.v2g is not None or site.beyond_request == "spare":
+        return None
+    requests = draft.requests or Requests(site)
+    ids, records = list(draft.sessions), list(draft.sessions.values())
+    asked = requests.asked([record.request for record in records])
+    states = [record.state for record in records]
+    announced = np.array([state == "announced" for state in states], dtype=np.bool_)
+    out = np.array([state in ("ended", "full") for state in states], dtype=np.bool_)
+    delivered = np.array([record.delivered_kwh for record in records], dtype=np.float64)
+    pile = list(map(draft.piles.get, (record.request.pile for record in records)))
+    faulty = [one is not None and one.fault is not None for one in pile]
+    # A vehicle of which nothing was learned yet is not a number.
+    learned_kw = np.array([None if one is None else one.learned_kw for one in pile], np.float64)
+    total = asked.energy_kwh
+    likely = likely_energy(draft.get("history"))
+    if likely.knows_some:
+        said = zip(asked.energy_kwh.tolist(), delivered.tolist(), strict=True)
+        guesses = np.array([likely.total_kwh(kwh, had) for kwh, had in said], dtype=np.float64)
+        total = np.where(asked.measured, total, guesses)
+    energy = total - delivered
+    now_s = epoch_s(now)
+    start = np.where(announced, np.maximum(now_s, np.floor(asked.arrival_s)), now_s)
+    end = np.floor(asked.departure_s)
+    late = end <= now_s
+    end = np.minimum(np.where(late, epoch_s(now + OVERSTAY), end), until_s)
+    most = np.fmin(asked.most_kw, learned_kw)
+    out |= np.array(faulty, dtype=np.bool_) | (energy <= ENERGY_EPSILON_KWH) | (late & announced)
+    at = np.flatnonzero(~out & (start < end) & (most > 0))
+    energy, most = energy[at], most[at]
+    chosen = [records[i] for i in at.tolist()]
+    promised = np.array([record.promised_kwh or 0.0 for record in chosen], dtype=np.float64)
+    taper, room = np.full(at.size, math.inf), np.full(at.size, math.inf)
+    for k in np.flatnonzero(asked.battery[at]).tolist():
+        rated_kw = float(asked.most_kw[at[k]])
+        taper[k], room[k] = _taper(chosen[k], float(energy[k]), rated_kw)
+    plates, own = _plates(site), asked.pile[at]
+    return Fleet(
+        ids=tuple([ids[i] for i in at.tolist()]),
+        node=plates.node[own],
+        start_s=start[at].astype(np.int64),
+        end_s=end[at].astype(np.int64),
+        max_kw=most,
+        min_kw=np.minimum(np.maximum(plates.min_kw[own], asked.least_kw[at]), most),
+        step_kw=plates.step_kw[own],
+        energy_kwh=energy,
+        asked_kwh=asked.energy_kwh[at],
+        promised_kwh=np.minimum(np.maximum(promised - delivered[at], 0.0), energy),
+        priority=asked.priority[at],
+        count_factor=plates.count_factor[own],
+        taper_per_h=taper,
+        taper_room_kwh=room,
+        phases=plates.phases[own],
+        amps_per_kw=plates.amps_per_kw[own],
+        earliest=asked.at_once[at],
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.events import Solved
-from models.plan import Plan, PlanColumns, SessionPlan
+from models.plan import Plan, PlanColumns, PlannedSessions, SessionPlan
 from models.units import SECONDS_PER_HOUR
 from scheduler.demand import aims_of
 from scheduler.problem import FloatArray, IntArray, Problem
@@ -32,6 +32,9 @@ def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
     known = number >= 0
     if not known.any():
         return out
+    slot = _slot_in(plan, problem)
+    if slot is not None:
+        return _slot_by_slot(problem, plan, number, slot)
     begins, knots, power = columns.begins, columns.starts_s, columns.power_kw
     total = knots.size
     last = np.append(begins[1:], total) - 1
@@ -61,23 +64,55 @@ def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
     return out
 
 
+def _slot_in(plan: Plan, problem: Problem) -> IntArray | None:
+    """The plan's slot that each slot of a problem begins in; None where one lies in several, or
+    before the plan.
+    """
+    mine, theirs = problem.horizon.edges_s, np.asarray(plan.edges_s, dtype=np.int64)
+    between = theirs[1:-1]
+    between = between[(between > mine[0]) & (between < mine[-1])]
+    if theirs[0] > mine[0] or not bool(np.isin(between, mine, assume_unique=True).all()):
+        return None
+    return np.asarray(np.searchsorted(theirs, mine[:-1], side="right") - 1, dtype=np.int64)
+
+
+def _slot_by_slot(problem: Problem, plan: Plan, number: IntArray, slot: IntArray) -> FloatArray:
+    """:func:`running_kwh` where each slot of the problem lies in one of the plan; ``number`` is
+    each session's row of the plan's columns, -1 for one that it does not know.
+    """
+    columns, edges = plan.columns, np.asarray(plan.edges_s, dtype=np.int64)
+    begins, knots = columns.begins, columns.starts_s
+    last = np.append(begins[1:], knots.size) - 1
+    from_s, until_s = knots[begins][number], knots[last][number]
+    shift = begins - (np.searchsorted(edges, knots[begins], side="right") - 1)
+    session, of = problem.entry_session, problem.entry_slot
+    at = shift[number][session] + slot[of]
+    power = columns.power_kw[np.clip(at, 0, knots.size - 1)]
+    out = power * problem.entry_s / SECONDS_PER_HOUR
+    # Whose stay is another one by now, or begins or ends outside the plan, has it cut to both.
+    whole = (number >= 0) & (from_s <= problem.fleet.start_s) & (until_s >= problem.fleet.end_s)
+    some = np.flatnonzero(~whole[session])
+    if some.size:
+        mine = session[some]
+        begin = problem.entry_start_s[some]
+        end = np.minimum(begin + problem.entry_s[some], until_s[mine])
+        seconds = np.maximum(end - np.maximum(begin, from_s[mine]), 0)
+        out[some] = np.where(number[mine] >= 0, power[some] * seconds / SECONDS_PER_HOUR, 0.0)
+    return np.asarray(out, dtype=np.float64)
+
+
 def plan_of(problem: Problem, answer: Solved) -> Plan:
     """The plan that a solver's answer means."""
     energy = answer.planned_kwh
     seconds = problem.entry_s
+    edges = tuple(problem.horizon.edges_s.tolist())
     power_kw = np.divide(
         energy * SECONDS_PER_HOUR, seconds, out=np.zeros_like(energy), where=seconds > 0
     )
-    power = tuple(power_kw.tolist())
-    sessions: dict[str, SessionPlan] = {}
-    edges = tuple(problem.horizon.edges_s.tolist())
-    for session, lo, hi, first, begin, end in zip(
-        problem.fleet.ids, *_windows(problem), strict=True
-    ):
-        # Between its first slot and its last a session's edges are those of the horizon.
-        inside = edges[first + 1 : first + hi - lo]
-        starts = (begin, *inside, end) if hi > lo else ()
-        sessions[session] = SessionPlan(starts_s=starts, power_kw=power[lo:hi])
+    begins, ends = _windows(problem)
+    sessions = PlannedSessions(
+        problem.fleet.ids, problem.offsets, problem.first, begins, ends, edges, power_kw
+    )
     connection_kw = _connection_kw(problem, answer)
     site_kw, aims = aims_of(problem, energy, connection_kw)
     plan = Plan(
@@ -120,17 +155,15 @@ def _columns(problem: Problem, power_kw: FloatArray) -> PlanColumns:
     return PlanColumns({ids[i]: k for k, i in enumerate(some.tolist())}, begins, starts, power)
 
 
-def _windows(problem: Problem) -> list[list[int]]:
-    """By session: its first entry, one past its last, its first slot, and where it begins and
-    ends inside its window, epoch seconds.
-    """
+def _windows(problem: Problem) -> tuple[IntArray, IntArray]:
+    """Where each session begins and ends inside its window, epoch seconds."""
     lo, hi = problem.offsets[:-1], problem.offsets[1:]
     begin, end = np.zeros_like(lo), np.zeros_like(lo)
     some = hi > lo
     begin[some] = problem.entry_start_s[lo[some]]
     last = hi[some] - 1
     end[some] = problem.entry_start_s[last] + problem.entry_s[last]
-    return [column.tolist() for column in (lo, hi, problem.first, begin, end)]
+    return begin, end
 
 
 CURTAILED_SHARE = 0.01

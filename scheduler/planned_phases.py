@@ -23,8 +23,8 @@ from scheduler.state import UNKNOWN_PILE
 
 
 @lru_cache(maxsize=16)
-def _under_phase_limits(site: Site) -> frozenset[str]:
-    """Switchable piles below a node that limits its phases."""
+def switchable(site: Site) -> frozenset[str]:
+    """Ids of the piles that can be switched between phases below a node that limits them."""
     nodes = site.network.nodes
     limited = [n.limit_a is not None or n.imbalance_a is not None for n in nodes]
     return frozenset(
@@ -46,7 +46,7 @@ def as_wired(draft: Draft, site: Site, owed: list[Owed], fleet: Fleet) -> Fleet:
     fleet : Fleet
         Their columns, in the same order.
     """
-    names = _under_phase_limits(site)
+    names = switchable(site)
     some = [i for i, o in enumerate(owed) if o.record.request.pile in names]
     if not some:
         return fleet

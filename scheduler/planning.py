@@ -17,16 +17,16 @@ from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
-from scheduler.owed import Owed, fleet_of, owed_sessions
+from scheduler.owed import Owed, fleet_of, owed_sessions, plain_fleet_of
 from scheduler.plan_arrays import running_kwh
-from scheduler.planned_phases import as_wired
+from scheduler.planned_phases import as_wired, switchable
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, ImbalanceLimit, PhaseLimit, Problem
 from scheduler.state import UNKNOWN_PILE
 from scheduler.stays import waited_for
 from scheduler.switching import clock_of, switching_terms
 from scheduler.switching_terms import SwitchingTerms
-from scheduler.view import base_now_kw, limit_now_kw, look, margin_of
+from scheduler.view import base_now_kw, limit_now_kw, margin_of, silent_sums_kw
 
 
 def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
@@ -37,13 +37,19 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     calls = [c.called for c in draft.get("calls").values()]
     edges = {*limit_edges(pushed, now, window_end), *call_edges(calls, now, window_end)}
     horizon, prices = pricing.window(draft, tuple(sorted(edges)), window_end)
-    owed = owed_sessions(draft, site, now, horizon.end_s)
     limit, ahead = _limits_and_base(draft, site, horizon)
     cap_kw = _left(limit, ahead)
-    if site.departures == "learned":
-        buy = np.asarray(prices.buy_per_kwh, dtype=np.float64)
-        owed = waited_for(owed, draft, site, horizon, buy, cap_kw)
-    fleet = as_wired(draft, site, owed, fleet_of(draft, site, owed))
+    microgrid = has_assets(site) or bool(terms_of(draft.get("calls"), horizon))
+    owed: list[Owed] = []
+    fleet = None
+    if not (microgrid or site.departures == "learned" or fixed(site).ruled or switchable(site)):
+        fleet = plain_fleet_of(draft, site, now, horizon.end_s)
+    if fleet is None:
+        owed = owed_sessions(draft, site, now, horizon.end_s)
+        if site.departures == "learned":
+            buy = np.asarray(prices.buy_per_kwh, dtype=np.float64)
+            owed = waited_for(owed, draft, site, horizon, buy, cap_kw)
+        fleet = as_wired(draft, site, owed, fleet_of(draft, site, owed))
     problem = Problem(
         horizon=horizon,
         node_ids=site.network.ids,
@@ -59,7 +65,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     )
     plan = draft.plan
     terms = pricing.window_terms(draft, window_end)
-    if has_assets(site) or terms_of(draft.get("calls"), horizon):
+    if microgrid:
         return with_microgrid(draft, site, problem, owed, limit, ahead, terms)
     if not fleet.n:
         return problem
@@ -109,7 +115,7 @@ def _limits_and_base(draft: Draft, site: Site, horizon: Horizon) -> tuple[FloatA
     """
     now, mono_s = draft.get("now"), draft.get("mono_s")
     m = len(site.network.nodes)
-    counted = look(draft, site).silent_kw
+    counted = silent_sums_kw(draft, site)
     caps, bases = np.empty((m, horizon.n)), np.empty((m, horizon.n))
     limits = draft.get("limits")
     moves = site.base_load == "envelope" or limits or draft.get("calls") or draft.get("overrides")

@@ -12,7 +12,7 @@ from scheduler.draft import Draft
 from scheduler.effects import SetpointSent
 from scheduler.fixed import FixedPile, fixed
 from scheduler.phase_choice import rewired
-from scheduler.state import PileState, SentSetpoint
+from scheduler.state import PileState, SentSetpoint, changed
 from scheduler.switching import Clock, clock_of, switched
 from scheduler.timers import RETRIES_S, renewal_due_s
 from scheduler.view import MESSAGE_EXPIRY_S, SETTLED_S
@@ -42,15 +42,15 @@ def send(
         power = granted
         if pile.sent and 0 < granted - pile.wanted_kw < one.band_kw:
             power = pile.wanted_kw
-        changed = not pile.sent or abs(power - pile.wanted_kw) > POWER_EPSILON_KW
-        if not (changed or reborn or _due(pile, one, site, mono_s, lost=name not in silent)):
+        other = not pile.sent or abs(power - pile.wanted_kw) > POWER_EPSILON_KW
+        if not (other or reborn or _due(pile, one, site, mono_s, lost=name not in silent)):
             continue
-        if not changed and not reborn and (_idle(pile, one) or _waits(draft, pile, one, site)):
-            draft.own("piles")[name] = replace(pile, renewed_mono_s=mono_s)
+        if not other and not reborn and (_idle(pile, one) or _waits(draft, pile, one, site)):
+            draft.own("piles")[name] = changed(pile, renewed_mono_s=mono_s)
             continue
-        draft.moved += changed
+        draft.moved += other
         rises = power > (pile.wanted_kw if pile.sent else 0.0) + POWER_EPSILON_KW
-        effect = _setpoint(draft, site, name, power, rises, renewal=not changed and not reborn)
+        effect = _setpoint(draft, site, name, power, rises, renewal=not other and not reborn)
         phases = phases_of(name)
         if phases is not None:
             # What stops it goes to the phases that it draws on.
@@ -58,7 +58,7 @@ def send(
             effect = replace(effect, phases=phases)
             pile = rewired(pile, phases, clock)
         (rising if rises else falling).append(effect)
-        draft.own("piles")[name] = _after(pile, one, effect, site, clock, changed or reborn)
+        draft.own("piles")[name] = _after(pile, one, effect, site, clock, other or reborn)
     for effect in (*falling, *rising):
         draft.emit(effect)
 
@@ -132,13 +132,13 @@ def _after(
     if not new:
         current = pile.acked is not None and pile.acked.sent_mono_s >= pile.changed_mono_s
         if current and not pile.unacked and pile.acked is not None:
-            renewed = replace(sent, power_kw=max(pile.acked.power_kw, sent.power_kw))
-            return replace(pile, acked=renewed, renewed_mono_s=mono_s)
-        return replace(pile, unacked=(*kept, sent), renewed_mono_s=mono_s)
+            renewed = changed(sent, power_kw=max(pile.acked.power_kw, sent.power_kw))
+            return changed(pile, acked=renewed, renewed_mono_s=mono_s)
+        return changed(pile, unacked=(*kept, sent), renewed_mono_s=mono_s)
     before = pile.wanted_kw if pile.sent else 0.0
     if mono_s - pile.changed_mono_s < one.pile.response_s + SETTLED_S:
         before = max(before, pile.before_kw)
-    return replace(
+    return changed(
         switched(pile, effect.power_kw, clock),
         unacked=(*kept, sent),
         wanted_kw=effect.power_kw,

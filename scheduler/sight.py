@@ -35,28 +35,25 @@ class Planned(NamedTuple):
 
 @dataclass(slots=True)
 class Sight:
-    """One pile, as it stays from ``since_s`` until ``until_s`` of the monotonic clock, and until
-    ``edge_s`` of the wall clock, where its plan goes on to another power.
+    """One pile, as it stays from ``since_s`` of the monotonic clock.
 
-    ``silent_kw`` is None while it talks; ``due_s`` is when it next wants something by itself;
-    ``own_due_s`` and ``own_until_s`` leave out that it may fall silent;
+    ``silent_kw`` is None while it talks; ``own_due_s`` is when it next wants something by itself,
+    and ``own_until_s`` until when time alone changes nothing, both but for that it may fall silent;
     ``phases`` on how many it is to draw, None for one that cannot be switched; ``planned`` is what
-    the plan says of it now.
+    the plan says of it now, until ``edge_s`` of the wall clock.
     """
 
     pile: PileState
     record: SessionRecord | None
     since_s: float
-    until_s: float
-    edge_s: float
     silent_kw: float | None
     want_kw: float
     outlet: Outlet | None
-    due_s: float
     own_until_s: float
     own_due_s: float
     phases: int | None
     planned: Planned
+    edge_s: float
 
 
 class Now:
@@ -70,7 +67,7 @@ class Now:
         self.pile_session: dict[str, str] = draft.get("pile_session")
         self.wishes = Wishes(draft, site)
         self.silence_s = MISSED_PERIODS * site.telemetry_period_s + 1e-9
-        self._now_s: float = draft.get("now").timestamp()
+        self.now_s: float = draft.get("now").timestamp()
         plan = draft.plan
         self._planned = {} if plan is None else plan.sessions
 
@@ -79,22 +76,17 @@ class Now:
         part = None if record is None else self._planned.get(record.request.session)
         if part is None:
             return Planned(None, last=False)
-        last = one.pile.step_kw > 0 and part.ends_after(self._now_s)
-        return Planned(part.at(self._now_s), last)
+        last = one.pile.step_kw > 0 and part.ends_after(self.now_s)
+        return Planned(part.at(self.now_s), last)
 
     def edge_s(self, record: SessionRecord | None, one: FixedPile) -> float:
         """Where the plan of a session goes on to another power, or a new day brings new starts,
         epoch seconds.
         """
         part = None if record is None else self._planned.get(record.request.session)
-        edge = math.inf if part is None else part.next_edge_s(self._now_s)
+        edge = math.inf if part is None else part.next_edge_s(self.now_s)
         budget = one.pile.switching.starts_per_day is not None
         return min(edge, self.wishes.clock.midnight_s) if budget else edge
-
-
-def alike(a: float | None, b: float | None) -> bool:
-    """Whether two planned powers are the same but for rounding."""
-    return a == b or (a is not None and b is not None and abs(a - b) < ROUNDING_KW)
 
 
 def own_until_s(pile: PileState, now: Now, lease_s: float, own_due_s: float) -> float:

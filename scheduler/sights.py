@@ -5,36 +5,97 @@ the plan, and on instants that are known ahead. As long as all of these are the 
 the next of those instants has not come, it comes to the same. So a drain in which one pile of a
 thousand spoke costs one look and not a thousand. Nothing is decided here that a fresh look would
 decide otherwise: with an empty memory every pile is looked at, and the answer is the same.
+
+What all piles are asked at once stands in columns beside the sights, in the order of the piles, and
+sums are always added up in that order: they are the same to the last bit whatever was remembered.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import repeat
+from operator import is_
 from typing import Any
 
+import numpy as np
+
 from models.site import Site
+from models.units import POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.echoes import heard_again
-from scheduler.fixed import Fixed, FixedPile, fixed
+from scheduler.fixed import Fixed, FixedPile, fixed, node_sums
 from scheduler.phase_choice import chosen, wiring
 from scheduler.safety import Budget, Outlet, alone_kw
 from scheduler.sight import (
     ROUNDING_KW,
     Now,
     Sight,
-    alike,
     floor_kw,
     outlet_of,
     own_until_s,
     wire,
 )
-from scheduler.state import PileState
+from scheduler.state import PileState, SessionRecord
 from scheduler.switching import next_s
 from scheduler.timers import RISE_GAP_S, own_due_s, pile_due_s, silence_due_s
-from scheduler.view import Picture, held_kw, in_emergency, look, silent_kw_now
+from scheduler.view import Picture, held_kw, in_emergency, picture_of, silent_of_kw
 
 CLOCK_MOVED_S = 0.05
 """Wall and monotonic clock moved apart by more than this: every instant is another one."""
+
+
+class _Columns:
+    """The sights of n piles, column by column; a pile without one has no ``piles`` entry.
+
+    ``silent_kw`` is nan while a pile talks, ``planned_kw`` where the plan says nothing; the powers
+    are those of the outlets, 0 where there is none, ``sent_kw`` among them.
+    """
+
+    def __init__(self, names: list[str], parts: Fixed) -> None:
+        n = len(names)
+        self.names = names
+        self.at = {name: i for i, name in enumerate(names)}
+        self.rows = parts.rows(names)
+        known = [parts.piles[name] for name in names]
+        self.factor = np.array([one.factor for one in known], dtype=np.float64)
+        self.stepped = np.array([one.pile.step_kw > 0 for one in known], dtype=np.bool_)
+        budget = [one.pile.switching.starts_per_day is not None for one in known]
+        self.budget = np.array(budget, dtype=np.bool_)
+        self.piles: list[PileState | None] = [None] * n
+        self.records: list[SessionRecord | None] = [None] * n
+        self.since_s, self.until_s = np.zeros(n), np.zeros(n)
+        self.edge_s, self.due_s = np.zeros(n), np.zeros(n)
+        self.silent_kw, self.planned_kw = np.zeros(n), np.zeros(n)
+        self.planned_last = np.zeros(n, dtype=np.bool_)
+        self.told = np.zeros(n, dtype=np.bool_)
+        self.most_kw, self.floor_kw = np.zeros(n), np.zeros(n)
+        self.want_kw, self.held_kw = np.zeros(n), np.zeros(n)
+        self.drawn_kw, self.sent_kw = np.zeros(n), np.zeros(n)
+        self.amps_per_kw = np.zeros((n, 3))
+
+    def forget(self) -> None:
+        self.piles = [None] * len(self.names)
+
+    def put(self, i: int, sight: Sight) -> None:
+        self.piles[i], self.records[i] = sight.pile, sight.record
+        self.since_s[i], self.edge_s[i] = sight.since_s, sight.edge_s
+        self.silent_kw[i] = math.nan if sight.silent_kw is None else sight.silent_kw
+        said = sight.planned
+        self.planned_kw[i] = math.nan if said.power_kw is None else said.power_kw
+        self.planned_last[i] = said.last
+        outlet = sight.outlet
+        self.told[i] = outlet is not None
+        if outlet is None:
+            self.want_kw[i] = self.held_kw[i] = self.floor_kw[i] = self.most_kw[i] = 0.0
+            self.drawn_kw[i] = self.sent_kw[i] = 0.0
+            return
+        self.want_kw[i], self.held_kw[i] = outlet.want_kw, outlet.held_kw
+        self.floor_kw[i], self.drawn_kw[i] = outlet.floor_kw, outlet.drawn_kw
+        self.sent_kw[i] = outlet.sent_kw
+        self.most_kw[i] = max(outlet.want_kw, outlet.held_kw, outlet.floor_kw)
+        self.amps_per_kw[i] = 0.0
+        for phase in outlet.phases:
+            self.amps_per_kw[i, phase] = outlet.amps_per_kw
 
 
 class Sights:
@@ -50,6 +111,7 @@ class Sights:
         self._site = site
         self._fixed: Fixed = fixed(site)
         self._known: dict[str, Sight] = {}
+        self._columns = _Columns([], self._fixed)
         self._under: tuple[Any, ...] = ()
         self._offset_s = math.nan
         self._load_kw: list[float] = []
@@ -73,74 +135,123 @@ class Sights:
         same = len(before) == len(under) and all(
             a is b for a, b in zip(before[1:], under[1:], strict=True)
         )
+        names = list(draft.piles)
+        if names != self._columns.names:
+            self._known.clear()
+            self._columns = _Columns(names, self._fixed)
         offset_s = now_s - mono_s
         # Operators' orders and emergencies are rare, and reach everything.
         if not same or under[1] or under[2] or abs(offset_s - self._offset_s) > CLOCK_MOVED_S:
             self._known.clear()
+            self._columns.forget()
         elif under[0] is not before[0]:
             self._replan(draft)
         self._under = under
         if not self._known:
             self._offset_s = offset_s
             self.had_plenty = False
-            return list(draft.piles)
-        known, sessions, parts = self._known, draft.sessions, self._fixed.piles
-        pile_session = draft.get("pile_session")
-        now = Now(draft, self._site, may_rise=bool(under[4]))
-        out = []
-        for name, pile in draft.piles.items():
+            return names
+        return self._changed(draft, now_s)
+
+    def _changed(self, draft: Draft, now_s: float) -> list[str]:
+        """Those of which something is another object, or whose time has come; who was only heard
+        again is noted.
+        """
+        columns, known, parts = self._columns, self._known, self._fixed.piles
+        mono_s: float = draft.get("mono_s")
+        names, sessions = columns.names, draft.sessions
+        n = len(names)
+        piles = list(draft.piles.values())
+        records = list(map(sessions.get, map(draft.get("pile_session").get, names)))
+        same = np.fromiter(map(is_, piles, columns.piles), np.bool_, n)
+        same &= np.fromiter(map(is_, records, columns.records), np.bool_, n)
+        same &= (columns.since_s <= mono_s) & (mono_s < columns.until_s)
+        on_edge = now_s >= columns.edge_s
+        same &= ~on_edge
+        now = Now(draft, self._site, may_rise=bool(self._under[4]))
+        silence_s = now.silence_s
+        out: list[str] = []
+        heard: list[int] = []
+        until: list[float] = []
+        due: list[float] = []
+        drawn: list[float] = []
+        for i in np.flatnonzero(~same).tolist():
+            name, pile = names[i], piles[i]
             sight = known.get(name)
-            record = sessions.get(pile_session.get(name))
-            if (
-                sight is not None
-                and sight.pile is pile
-                and sight.record is record
-                and sight.since_s <= mono_s < sight.until_s
-                and now_s < sight.edge_s
-            ):
-                continue
             if (
                 sight is None
-                or now_s >= sight.edge_s
-                or not heard_again(sight, pile, record, draft, parts[name], now)
+                or on_edge[i]
+                or not heard_again(sight, pile, records[i], draft, parts[name], now)
             ):
                 out.append(name)
+                continue
+            columns.piles[i], columns.records[i] = pile, records[i]
+            silent_s = pile.heard_mono_s + silence_s
+            heard.append(i)
+            until.append(min(sight.own_until_s, silent_s))
+            due.append(min(sight.own_due_s, silent_s + 0.001))
+            drawn.append(sight.outlet.drawn_kw if sight.outlet is not None else 0.0)
+        columns.until_s[heard], columns.due_s[heard] = until, due
+        columns.drawn_kw[heard] = drawn
         return out
 
     def _replan(self, draft: Draft) -> None:
         """Forget the piles of which a new plan says something else now."""
+        columns, plan = self._columns, draft.plan
         now = Now(draft, self._site, may_rise=True)
-        other = []
-        for name, sight in self._known.items():
-            one = self._fixed.piles[name]
-            said = now.planned(sight.record, one)
-            if said.last == sight.planned.last and alike(said.power_kw, sight.planned.power_kw):
-                sight.edge_s = now.edge_s(sight.record, one)
-            else:
-                other.append(name)
-        for name in other:
-            del self._known[name]
+        n = len(columns.names)
+        power, edge = np.full(n, math.nan), np.full(n, math.inf)
+        last = np.zeros(n, dtype=np.bool_)
+        if plan is not None and n:
+            said = plan.columns.at(now.now_s)
+            ids = ["" if r is None else r.request.session for r in columns.records]
+            row = np.fromiter(map(plan.columns.row.get, ids, repeat(-1)), np.int64, n)
+            found = np.flatnonzero(row >= 0)
+            power[found], edge[found] = said.power_kw[row[found]], said.edge_s[row[found]]
+            last[found] = said.ends[row[found]]
+            if len(plan.columns.row) < len(plan.sessions):
+                # A session without a single slot is in a plan that gives it nothing.
+                nothing = [i for i in np.flatnonzero(row < 0).tolist() if ids[i] in plan.sessions]
+                power[nothing], last[nothing] = 0.0, True
+        last &= columns.stepped
+        before = columns.planned_kw
+        alike = np.isnan(power) & np.isnan(before)
+        alike |= np.abs(power - before) < ROUNDING_KW
+        alike &= last == columns.planned_last
+        midnight_s = now.wishes.clock.midnight_s
+        columns.edge_s = np.where(columns.budget, np.minimum(edge, midnight_s), edge)
+        for i in np.flatnonzero(~alike).tolist():
+            self._known.pop(columns.names[i], None)
+            columns.piles[i] = None
 
     def look(self, draft: Draft, stale: list[str]) -> Picture:
         """Who talks and who is silent, and their sums at every node."""
-        known, again, judge = self._known, set(stale), silent_kw_now(draft, self._site)
-
-        def silent_kw(name: str, pile: PileState) -> float | None:
-            return judge(name, pile) if name in again else known[name].silent_kw
-
-        return look(draft, self._site, silent_kw)
+        columns, piles = self._columns, draft.piles
+        again = [columns.at[name] for name in stale]
+        some = [piles[name] for name in stale]
+        columns.silent_kw[again] = silent_of_kw(draft, self._site, stale, some)
+        power = np.array([pile.power_kw for pile in piles.values()], dtype=np.float64)
+        return picture_of(draft, self._site, columns.names, columns.rows, columns.silent_kw, power)
 
     def see(self, draft: Draft, stale: list[str], picture: Picture) -> None:
         """Look again at the stale piles; then add up what all of them may draw."""
         now = Now(draft, self._site, may_rise=bool(self._under[4]))
-        known, parts = self._known, self._fixed.piles
+        known, parts, columns = self._known, self._fixed.piles, self._columns
         for name in stale:
-            known[name] = self._see(draft, parts[name], now, picture.silent.get(name))
+            sight = known[name] = self._see(draft, parts[name], now, picture.silent.get(name))
+            i = columns.at[name]
+            columns.put(i, sight)
+            silent_s = math.inf
+            if sight.silent_kw is None:
+                silent_s = sight.pile.heard_mono_s + now.silence_s
+            until_s, mono_s = sight.own_until_s, now.mono_s
+            columns.until_s[i] = min(until_s, silent_s) if silent_s > mono_s else until_s
+            due_s = silence_due_s(sight.pile, self._site, mono_s)
+            columns.due_s[i] = min(sight.own_due_s, due_s)
         if stale:
             self._add_up()
-        for name, sight in known.items():
-            if sight.outlet is not None and sight.outlet.floor_kw:
-                picture.floors[name] = sight.outlet.floor_kw
+        for i in np.flatnonzero(columns.floor_kw).tolist():
+            picture.floors[columns.names[i]] = float(columns.floor_kw[i])
 
     def _see(self, draft: Draft, one: FixedPile, now: Now, silent_kw: float | None) -> Sight:
         name, mono_s, lease_s = one.pile.id, now.mono_s, self._site.lease_s
@@ -177,43 +288,30 @@ class Sights:
             wire(outlet, wiring(one, phases))
         due_s = own_due_s(pile, one.index, self._site, mono_s)
         until_s = own_until_s(pile, now, lease_s, due_s)
-        until_s = min(until_s, next_s(pile, one.pile.switching, mono_s))
-        silent_s = pile.heard_mono_s + now.silence_s if silent_kw is None else math.inf
         return Sight(
             pile=pile,
             record=record,
             since_s=mono_s,
-            until_s=min(until_s, silent_s) if silent_s > mono_s else until_s,
-            edge_s=now.edge_s(record, one),
             silent_kw=silent_kw,
             want_kw=want,
             outlet=outlet,
-            due_s=min(due_s, silence_due_s(pile, self._site, mono_s)),
-            own_until_s=until_s,
+            own_until_s=min(until_s, next_s(pile, one.pile.switching, mono_s)),
             own_due_s=due_s,
             phases=phases,
             planned=now.planned(record, one),
+            edge_s=now.edge_s(record, one),
         )
 
     def _add_up(self) -> None:
         """What all outlets may draw, at every node and on every phase."""
-        m = len(self._site.network.nodes)
-        kw, amps = [0.0] * m, [[0.0, 0.0, 0.0] for _ in range(m)]
-        limited = [node.limit_a is not None for node in self._site.network.nodes]
-        for sight in self._known.values():
-            outlet = sight.outlet
-            if outlet is None:
-                continue
-            most = max(outlet.want_kw, outlet.held_kw, outlet.floor_kw)
-            if most == 0.0:
-                continue
-            counted = most * outlet.factor
-            for v in outlet.path:
-                kw[v] += counted
-                if limited[v]:
-                    for phase in outlet.phases:
-                        amps[v][phase] += most * outlet.amps_per_kw
-        self._load_kw, self._load_a = kw, amps
+        columns, site = self._columns, self._site
+        self._load_kw = node_sums(site, columns.rows, columns.most_kw * columns.factor)
+        if any(node.limit_a is not None for node in site.network.nodes):
+            drawn_a = columns.most_kw[:, None] * columns.amps_per_kw
+            phases = [node_sums(site, columns.rows, drawn_a[:, k]) for k in range(3)]
+            self._load_a = [list(amps) for amps in zip(*phases, strict=True)]
+        else:
+            self._load_a = [[0.0, 0.0, 0.0]] * len(site.network.nodes)
 
     def plenty(self, budget: Budget) -> bool:
         """True when everyone can have what he wants or holds at once: then nobody is first.
@@ -246,6 +344,40 @@ class Sights:
                 outlets.append(outlet)
         return names, outlets
 
+    def moving(self) -> tuple[list[str], list[Outlet]]:
+        """Those of :meth:`outlets` that want, hold or draw something, or were told to.
+
+        The others get nothing, whoever is served first; of a congested site they are most.
+        """
+        c = self._columns
+        busy = (c.most_kw != 0.0) | (c.want_kw != 0.0) | (c.held_kw != 0.0)
+        busy |= (c.floor_kw != 0.0) | (c.drawn_kw != 0.0) | (c.sent_kw != 0.0)
+        names = [c.names[i] for i in np.flatnonzero(busy & c.told).tolist()]
+        outlets = [self._known[name].outlet for name in names]
+        return names, [outlet for outlet in outlets if outlet is not None]
+
+    def changing(
+        self, stale: list[str], names: list[str], powers: list[float]
+    ) -> tuple[list[str], list[float]]:
+        """Whom something may have to be said: who was looked at anew, and who is to get another
+        power than was sent. To everybody else it would be what was said, and nothing is due.
+
+        Parameters
+        ----------
+        stale : list of str
+            Looked at anew in this drain.
+        names, powers : list
+            Those of :meth:`moving` and what they get, kW.
+        """
+        c = self._columns
+        get, some = np.zeros(len(c.names)), c.told.copy()
+        get[[c.at[name] for name in names]] = powers
+        again = np.zeros(len(c.names), dtype=np.bool_)
+        again[[c.at[name] for name in stale]] = True
+        some &= again | (np.abs(get - c.sent_kw) > POWER_EPSILON_KW)
+        found = np.flatnonzero(some)
+        return [c.names[i] for i in found.tolist()], get[found].tolist()
+
     def alone(self, names: list[str]) -> tuple[list[str], list[float]]:
         """Those of the piles that can be told something, and their setpoints in plenty, kW."""
         told, powers = [], []
@@ -263,13 +395,11 @@ class Sights:
     def due_s(self, draft: Draft) -> float:
         """When the first pile wants something by itself, monotonic, s."""
         mono_s: float = draft.get("mono_s")
-        due = math.inf
-        for name, pile in draft.piles.items():
-            sight = self._known[name]
-            if sight.pile is pile:
-                at = sight.due_s
-            else:
-                at = pile_due_s(pile, self._fixed.piles[name].index, self._site, mono_s)
-            if at < due:
-                due = at
+        columns, parts = self._columns, self._fixed.piles
+        piles = list(draft.piles.values())
+        same = np.fromiter(map(is_, piles, columns.piles), np.bool_, len(piles))
+        due = float(columns.due_s[same].min(initial=math.inf))
+        for i in np.flatnonzero(~same).tolist():
+            index = parts[columns.names[i]].index
+            due = min(due, pile_due_s(piles[i], index, self._site, mono_s))
         return due

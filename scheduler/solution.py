@@ -48,14 +48,14 @@ def answered(
         now=now,
         mono_s=mono_s,
         digest=problem.digest,
-        energy_kwh=tuple(answer.energy_kwh.tolist()),
+        energy_kwh=answer.energy_kwh,
         status=answer.status,
         rung=answer.rung,
         gap=answer.gap,
         work=answer.work,
         solve_ms=solve_ms,
         assets_kw=assets_told(answer),
-        relaxed_kwh=relaxed_told(answer),
+        relaxed_kwh=answer.relaxed_kwh,
     )
 
 
@@ -64,11 +64,6 @@ def assets_told(answer: Solution) -> tuple[tuple[float, ...], ...] | None:
     if answer.assets_kw is None:
         return None
     return tuple(tuple(row) for row in answer.assets_kw.tolist())
-
-
-def relaxed_told(answer: Solution) -> tuple[float, ...] | None:
-    """The plan before it was made holdable, as an event carries it."""
-    return None if answer.relaxed_kwh is None else tuple(answer.relaxed_kwh.tolist())
 
 
 @dataclass(frozen=True, eq=False)

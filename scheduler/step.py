@@ -20,7 +20,7 @@ from scheduler.owed import off_plan
 from scheduler.plan_arrays import plan_of
 from scheduler.planning import build_problem
 from scheduler.pricing import Pricing
-from scheduler.problem import Problem
+from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution, given_kwh
 from scheduler.state import SessionRecord, SiteState, changed
 from scheduler.telling import Telling
@@ -115,28 +115,7 @@ def take_plan(
     plan = plan_of(problem, answer)
     draft.put("plan", plan)
     weigh(draft, problem, plan, site)
-    sessions = draft.own("sessions")
-    n, of = problem.fleet.n, problem.entry_session
-    planned = given_kwh(problem, energy).tolist()
-    most = np.bincount(of, weights=problem.upper_kwh, minlength=n).tolist()
-    owing = problem.fleet.energy_kwh.tolist()
-    for i, session in enumerate(problem.fleet.ids):
-        record: SessionRecord | None = sessions.get(session)
-        if record is None:
-            continue
-        asked = record.request.energy_kwh
-        owed = owing[i]
-        short = 0.0
-        met = record.delivered_kwh >= asked - ENERGY_EPSILON_KWH
-        if not met and record.request.departure_s < plan.end_s + 1:
-            # What the car will likely not take is not planned; it must fit the stay all the same.
-            unlikely = asked - record.delivered_kwh - owed
-            short = max(owed - planned[i], 0.0)
-            short += max(unlikely - max(most[i] - planned[i] - short, 0.0), 0.0)
-        before = math.inf if record.promised_kwh is None else record.promised_kwh
-        moved = max(abs(before - (asked - short)), abs(record.short_kwh - short))
-        if moved > ENERGY_EPSILON_KWH:
-            sessions[session] = changed(record, promised_kwh=asked - short, short_kwh=short)
+    _promise(draft, problem, energy, plan.end_s)
     _tell_flexibility(draft, problem, answer)
     periods, currency = pricing.named(draft, problem.horizon)
     telling = Telling(problem, answer, plan, draft.sessions, periods=periods, currency=currency)
@@ -145,6 +124,40 @@ def take_plan(
     if answer.lost:
         _by_rule(draft, site, answer.lost)
     return telling
+
+
+def _promise(draft: Draft, problem: Problem, energy_kwh: FloatArray, end_s: int) -> None:
+    """What a plan that ends at ``end_s`` promises each session, and what it ends short of."""
+    sessions: dict[str, SessionRecord] = draft.sessions
+    fleet, ids = problem.fleet, problem.fleet.ids
+    there = [(i, sessions[name]) for i, name in enumerate(ids) if name in sessions]
+    at = np.array([i for i, _ in there], dtype=np.int64)
+    records = [record for _, record in there]
+    requests = [record.request for record in records]
+    asked = np.array([r.energy_kwh for r in requests], dtype=np.float64)
+    leaves_s = np.array([r.departure_s for r in requests], dtype=np.float64)
+    delivered = np.array([r.delivered_kwh for r in records], dtype=np.float64)
+    # One that was never promised anything is not a number.
+    before = np.array([r.promised_kwh for r in records], dtype=np.float64)
+    short_before = np.array([r.short_kwh for r in records], dtype=np.float64)
+    planned = given_kwh(problem, energy_kwh)[at]
+    owed = fleet.energy_kwh[at]
+    weights = problem.upper_kwh
+    most = np.bincount(problem.entry_session, weights=weights, minlength=fleet.n)[at]
+    # What the car will likely not take is not planned; it must fit the stay all the same.
+    short = np.maximum(owed - planned, 0.0)
+    unlikely = asked - delivered - owed
+    short += np.maximum(unlikely - np.maximum(most - planned - short, 0.0), 0.0)
+    counts = (delivered < asked - ENERGY_EPSILON_KWH) & (leaves_s < end_s + 1)
+    short = np.where(counts, short, 0.0)
+    promised = asked - short
+    moved = np.isnan(before) | (np.abs(before - promised) > ENERGY_EPSILON_KWH)
+    moved |= np.abs(short_before - short) > ENERGY_EPSILON_KWH
+    own = draft.own("sessions")
+    for k in np.flatnonzero(moved).tolist():
+        own[ids[at[k]]] = changed(
+            records[k], promised_kwh=float(promised[k]), short_kwh=float(short[k])
+        )
 
 
 def _by_rule(draft: Draft, site: Site, reason: str) -> None:

@@ -19,7 +19,7 @@ from models.horizon import Horizon, instant_of
 from models.pile import Pile
 from models.switching import FREE, SwitchingRule
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW, SECONDS_PER_HOUR
-from scheduler.state import PileState, SessionRecord
+from scheduler.state import PileState, SessionRecord, changed
 from scheduler.switching_terms import SwitchingTerms
 
 KEEP_ON_SHARE = 0.05
@@ -60,9 +60,9 @@ def switched(pile: PileState, power_kw: float, clock: Clock) -> PileState:
     if on == is_on(pile):
         return pile
     if not on:
-        return replace(pile, stopped_mono_s=clock.mono_s)
+        return changed(pile, stopped_mono_s=clock.mono_s)
     starts = pile.starts if pile.starts_day == clock.day else 0
-    return replace(pile, started_mono_s=clock.mono_s, starts=starts + 1, starts_day=clock.day)
+    return changed(pile, started_mono_s=clock.mono_s, starts=starts + 1, starts_day=clock.day)
 
 
 def starts_left(pile: PileState, rule: SwitchingRule, day: int) -> float:

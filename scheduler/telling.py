@@ -33,6 +33,9 @@ OFFER_AT_MOST_H = 168.0
 CUTS_AT_MOST = 16
 """Different cuts that are looked for at one plan: some 4 ms each at 1,000 sessions, in control."""
 
+_Shown = tuple[str, float | None, int | None, float]
+"""What a session's digest is made of: state, promise, when it is ready, what is short."""
+
 STARVING_SHARE = 0.5
 """A session short of more than this share of its request starves."""
 
@@ -74,10 +77,22 @@ class Telling:
         self._reasons = Reasons(
             problem, energy, periods=periods, assets_kw=powers, relaxed_kwh=relaxed
         )
-        self._costs, self._ready = _costs(problem, energy), _ready_s(problem, energy)
+        self._energy, self._ready = energy, _ready_s(problem, energy)
         there = [(i, s) for i, s in enumerate(problem.fleet.ids) if s in sessions]
-        self._order = sorted(there, key=lambda one: bool(sessions[one[1]].status_digest))
+        new = [one for one in there if not sessions[one[1]].status_digest]
+        known = [one for one in there if sessions[one[1]].status_digest]
+        self._order = [*new, *known]
         self._asked = {session: sessions[session].request for _, session in there}
+        self._same: dict[str, tuple[_Shown, str]] = {}
+
+    def after(self, before: Telling | None) -> None:
+        """Take over of the plan before what its sessions were found to be told: what looks the
+        same need not be put into words to be seen to be the same.
+        """
+        if before is not None:
+            self._same = before._same
+            for session in self._same.keys() - self._asked.keys():
+                del self._same[session]
 
     def totals(self, draft: Draft, site: Site) -> None:
         """Tell the totals of the plan, and where those stand whom it does not serve."""
@@ -124,13 +139,21 @@ class Telling:
             # Gone, or it asks for something else by now: the next plan answers that.
             return False
         short = record.short_kwh > SHORT_KWH
-        if short or f"starvation/{session}" in draft.get("alerts"):
+        alerts = draft.get("alerts")
+        if short or (alerts and f"starvation/{session}" in alerts):
             _starving(draft, record)
         shown_kwh = record.short_kwh if short else 0.0
-        digest = status_digest(record.state, record.promised_kwh, self._ready[i], shown_kwh)
+        ready_s = self._ready[i]
+        shown = (record.state, record.promised_kwh, ready_s, shown_kwh)
+        same = self._same.get(session)
+        if same is not None and same[0] == shown and same[1] == record.status_digest:
+            return False
+        digest = status_digest(record.state, record.promised_kwh, ready_s, shown_kwh)
+        self._same[session] = (shown, digest)
         if digest == record.status_digest:
             return False
-        status = _status(record, self._plan.sessions[session], self._costs[i], self._ready[i])
+        cost = _cost(self._problem, self._energy, i)
+        status = _status(record, self._plan.sessions[session], cost, ready_s)
         cut = self._cut(i) if short else None
         reason = self._reasons.of(i, cut, short_kwh=record.short_kwh)
         draft.own("sessions")[session] = changed(record, status_digest=digest)
@@ -189,13 +212,11 @@ def _status(
     )
 
 
-def _costs(problem: Problem, energy: FloatArray) -> list[float]:
-    """Money that the plan spends on each session."""
-    spent = energy * problem.buy_per_kwh[problem.entry_slot]
-    costs: list[float] = np.bincount(
-        problem.entry_session, weights=spent, minlength=problem.fleet.n
-    ).tolist()
-    return costs
+def _cost(problem: Problem, energy: FloatArray, i: int) -> float:
+    """Money that the plan spends on session i."""
+    own = slice(int(problem.offsets[i]), int(problem.offsets[i + 1]))
+    spent = energy[own] * problem.buy_per_kwh[problem.entry_slot[own]]
+    return float(sum(spent.tolist()))
 
 
 def _ready_s(problem: Problem, energy: FloatArray) -> list[int | None]:
@@ -203,5 +224,7 @@ def _ready_s(problem: Problem, energy: FloatArray) -> list[int | None]:
     given = np.flatnonzero(energy > POWER_EPSILON_KW * problem.entry_s / SECONDS_PER_HOUR)
     last = np.full(problem.fleet.n, -1)
     last[problem.entry_session[given]] = given
-    ends = problem.entry_start_s + problem.entry_s
-    return [int(ends[k]) if k >= 0 else None for k in last.tolist()]
+    if not problem.entry_s.size:
+        return [None] * problem.fleet.n
+    ends = (problem.entry_start_s[last] + problem.entry_s[last]).tolist()
+    return [end if k >= 0 else None for k, end in zip(last.tolist(), ends, strict=True)]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from models.horizon import epoch_s, instant_of, local_grid_s
 from models.limits import call_edges, limit_edges
 from models.site import Site
+from scheduler.asked import Requests
 from scheduler.demand_response import over
 from scheduler.draft import Draft
 from scheduler.drawn import CELL_S
@@ -71,7 +74,7 @@ def age(draft: Draft, site: Site) -> None:
     if now.timestamp() >= draft.get("next_limit_edge_s"):
         _limit_edge(draft, site, now, now_s)
     if draft.news or now.timestamp() >= draft.get("next_session_edge_s"):
-        _session_edge(draft, now)
+        _session_edge(draft, site, now)
     _orders(draft, now)
     if any(n.heartbeat == "required" for n in site.network.nodes):
         _heartbeat(draft, mono_s)
@@ -120,16 +123,19 @@ def _limit_edge(draft: Draft, site: Site, now: datetime, now_s: int) -> None:
     draft.news = True
 
 
-def _session_edge(draft: Draft, now: datetime) -> None:
+def _session_edge(draft: Draft, site: Site, now: datetime) -> None:
     """Somebody was to come or to go: plan anew; who never came is not waited for any longer."""
-    at, ahead = now.timestamp(), math.inf
-    for session, record in list(draft.sessions.items()):
-        departure = record.request.departure_s
-        if departure > at:
-            arrival = record.request.arrival_s
-            ahead = min(ahead, arrival if arrival > at else departure)
-        elif record.state == "announced" and _steady(draft):
-            close(draft, session, "the vehicle did not come")
+    at = now.timestamp()
+    ids, records = list(draft.sessions), list(draft.sessions.values())
+    requests = draft.requests or Requests(site)
+    asked = requests.asked([record.request for record in records])
+    there = asked.departure_s > at
+    edges = np.where(asked.arrival_s > at, asked.arrival_s, asked.departure_s)[there]
+    ahead = float(edges.min(initial=math.inf))
+    for k in np.flatnonzero(~there).tolist():
+        record = records[k]
+        if record.state == "announced" and _steady(draft):
+            close(draft, ids[k], "the vehicle did not come")
         elif record.state == "announced":
             ahead = min(ahead, at + STEADY_S)
         elif record.state != "full" and record.delivered_kwh < record.request.energy_kwh:

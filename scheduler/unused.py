@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from models.pile import Pile
 from models.session import after
 from models.site import Site
 from scheduler.draft import Draft
 from scheduler.fold_sessions import DRAWS_KW
-from scheduler.state import PileState, SessionRecord
+from scheduler.state import PileState, SessionRecord, changed
 
 UNUSED_AFTER_S = 60.0
 """A vehicle so long under its setpoint gives the rest back (I8)."""
@@ -47,7 +46,7 @@ def learn_unused(draft: Draft, site: Site, names: Iterable[str]) -> None:
             _took_more(draft, session, record, name, pile)
             continue
         if 0 <= pile.probe_mono_s <= mono_s and not pile.probing:
-            draft.own("piles")[name] = replace(
+            draft.own("piles")[name] = changed(
                 pile, probing=True, probe_mono_s=-1.0, below_since_mono_s=-1.0
             )
             continue
@@ -74,16 +73,16 @@ def _on_its_way(pile: PileState) -> bool:
 
 def _mark(draft: Draft, name: str, pile: PileState, since: float) -> None:
     if pile.below_since_mono_s != since:
-        draft.own("piles")[name] = replace(pile, below_since_mono_s=since)
+        draft.own("piles")[name] = changed(pile, below_since_mono_s=since)
 
 
 def _took_more(
     draft: Draft, session: str, record: SessionRecord, name: str, pile: PileState
 ) -> None:
-    draft.own("piles")[name] = replace(
+    draft.own("piles")[name] = changed(
         pile, learned_kw=None, probe_mono_s=-1.0, below_since_mono_s=-1.0, probing=False
     )
-    draft.own("sessions")[session] = replace(record, state=after(record.state, "vehicle"))
+    draft.own("sessions")[session] = changed(record, state=after(record.state, "vehicle"))
     draft.news = True
 
 
@@ -100,11 +99,11 @@ def _give_back(
     wait = min(FIRST_PROBE_S * 4.0**pile.probes, LAST_PROBE_S)
     if drawn <= DRAWS_KW:
         learned = 0.0
-        draft.own("sessions")[session] = replace(record, state=after(record.state, "full"))
+        draft.own("sessions")[session] = changed(record, state=after(record.state, "full"))
     else:
         step = nameplate.step_kw or max(nameplate.amps_per_kw and 1.0 / nameplate.amps_per_kw, 0.1)
         learned = max(min(drawn + step, nameplate.max_kw), nameplate.min_kw)
-    draft.own("piles")[name] = replace(
+    draft.own("piles")[name] = changed(
         pile,
         learned_kw=learned,
         probe_mono_s=mono_s + wait,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.calendar_rules import envelope_kw
 from models.limits import called_kw, effective_export_kw, effective_import_kw
@@ -13,9 +16,12 @@ from models.pile import Pile
 from models.site import Site
 from scheduler.calls import ceiling_kw
 from scheduler.draft import Draft
-from scheduler.fixed import fixed
+from scheduler.fixed import fixed, node_sums
 from scheduler.state import AssetState, NodeState, PileState
 from scheduler.transformer import rated_share
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 MISSED_PERIODS = 3
 """A pile or meter is silent after so many missed telemetry periods."""
@@ -55,35 +61,66 @@ class Picture:
     floors: dict[str, float] = field(default_factory=dict)
 
 
-def look(
-    draft: Draft, site: Site, silent_kw_of: Callable[[str, PileState], float | None] | None = None
+def look(draft: Draft, site: Site) -> Picture:
+    """Who talks and who is silent, and their sums at every node."""
+    piles = list(draft.piles.values())
+    silent = silent_of_kw(draft, site, list(draft.piles), piles)
+    power = np.array([pile.power_kw for pile in piles], dtype=np.float64)
+    return picture_of(draft, site, list(draft.piles), fixed(site).rows(draft.piles), silent, power)
+
+
+def silent_sums_kw(draft: Draft, site: Site) -> list[float]:
+    """What silent piles count at every node, kW."""
+    names, piles = list(draft.piles), list(draft.piles.values())
+    counted = np.nan_to_num(silent_of_kw(draft, site, names, piles), nan=0.0)
+    if not counted.any():
+        return [0.0] * len(site.network.nodes)
+    return node_sums(site, fixed(site).rows(names), counted)
+
+
+def silent_of_kw(
+    draft: Draft, site: Site, names: Sequence[str], piles: Sequence[PileState]
+) -> FloatArray:
+    """What each of these piles counts now that is silent, kW; nan for one that talks."""
+    mono_s: float = draft.get("mono_s")
+    known = fixed(site).piles
+    heard = np.array([pile.heard_mono_s for pile in piles], dtype=np.float64)
+    silent = (heard < 0) | (heard < mono_s - MISSED_PERIODS * site.telemetry_period_s)
+    out = np.full(len(piles), np.nan)
+    for i in np.flatnonzero(silent).tolist():
+        one = known[names[i]]
+        out[i] = counted_silent_kw(piles[i], one.pile, mono_s, site) * one.factor
+    return out
+
+
+def picture_of(
+    draft: Draft,
+    site: Site,
+    names: Sequence[str],
+    rows: IntArray,
+    silent_kw: FloatArray,
+    power_kw: FloatArray,
 ) -> Picture:
-    """Who talks and who is silent, and their sums at every node.
+    """A picture of piles of which is known what the silent ones count.
 
     Parameters
     ----------
-    draft : Draft
-    site : Site
-    silent_kw_of : callable, optional
-        What a silent pile counts, kW, and None for one that talks, by id and state, where the
-        caller knows it; else each pile is judged now.
+    draft, site
+        For storages.
+    names : sequence of str
+        The n piles.
+    rows : ndarray, shape (n,)
+        Their places among those of the site.
+    silent_kw : ndarray, shape (n,)
+        What each silent one counts, kW; nan for one that talks.
+    power_kw : ndarray, shape (n,)
+        What each measured last, kW.
     """
-    known_of = silent_kw_of or silent_kw_now(draft, site)
-    known = fixed(site).piles
-    m = len(site.network.nodes)
-    silent: dict[str, float] = {}
-    talking, counted = [0.0] * m, [0.0] * m
-    for name, pile in draft.piles.items():
-        kw = known_of(name, pile)
-        if kw is not None:
-            silent[name] = kw
-            if kw:
-                for v in known[name].path:
-                    counted[v] += kw
-        elif pile.power_kw:
-            for v in known[name].path:
-                talking[v] += pile.power_kw
+    talks = np.isnan(silent_kw)
+    talking = node_sums(site, rows, np.where(talks, power_kw, 0.0))
+    counted = node_sums(site, rows, np.where(talks, 0.0, silent_kw))
     _add_storages(draft, site, talking)
+    silent = {names[i]: float(silent_kw[i]) for i in np.flatnonzero(~talks).tolist()}
     return Picture(silent, talking, counted)
 
 

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from models import events
 from models.events import Event, Received
-from models.plan import Plan
+from models.plan import Plan, PlannedSessions
 from scheduler.state import SiteState
 
-_encoder = msgspec.msgpack.Encoder()
+_plain = msgspec.msgpack.Encoder()
+_last: tuple[PlannedSessions, msgspec.Raw] | None = None
+"""The sessions of the plan that was packed last: many a state is kept while one plan runs."""
+
+
+def _pack(part: Any) -> msgspec.Raw:
+    """What a state holds that MessagePack does not know: the sessions of a plan."""
+    global _last
+    if not isinstance(part, PlannedSessions):
+        raise NotImplementedError(f"{type(part).__name__} has no form in the store")
+    last = _last
+    if last is None or last[0] is not part:
+        last = _last = part, msgspec.Raw(_plain.encode(dict(part.items())))
+    return last[1]
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_pack)
 _KINDS: dict[str, type[Event]] = {
     name: kind
     for name, kind in vars(events).items()

@@ -16,18 +16,12 @@ from scheduler.view import (
     limit_now_kw,
     look,
     meter_talks,
-    silent_kw_now,
 )
 
 
 def sums_of(seen: SiteState, site: Site) -> Picture:
-    """Who talks and who is silent, and their sums at every node; only the silent are judged."""
-    draft = Draft(seen)
-    judge = silent_kw_now(draft, site)
-    # Whoever spoke after this is surely not silent: all but a few need no closer look.
-    surely_s = max(seen.mono_s - site.telemetry_period_s, 0.0)
-    doubtful = {name for name, p in seen.piles.items() if p.heard_mono_s < surely_s}
-    return look(draft, site, lambda name, pile: judge(name, pile) if name in doubtful else None)
+    """Who talks and who is silent, and their sums at every node."""
+    return look(Draft(seen), site)
 
 
 def root_load_kw(site: Site, seen: SiteState, sums: Picture) -> float:

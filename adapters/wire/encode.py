@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -32,13 +33,16 @@ class Publish:
 def publish_of(site: str, body: msgspec.Struct, *ids: str) -> Publish:
     """A body on its topic; ``ids`` fill the topic's places in order."""
     kind = _OUT[type(body)]
+    topic = _topic(site, kind.pattern, ids)
+    return Publish(topic, _encoder.encode(body), kind.qos, kind.retained, kind.expiry_s)
+
+
+@lru_cache(maxsize=65_536)
+def _topic(site: str, pattern: str, ids: tuple[str, ...]) -> str:
+    """The whole topic; every setpoint of a pile goes to the same one."""
     rest = iter(ids)
-    path = "/".join(
-        next(rest) if part.startswith("{") else part for part in kind.pattern.split("/")
-    )
-    return Publish(
-        root_of(site) + path, _encoder.encode(body), kind.qos, kind.retained, kind.expiry_s
-    )
+    parts = (next(rest) if part.startswith("{") else part for part in pattern.split("/"))
+    return root_of(site) + "/".join(parts)
 
 
 def _finite(value: float) -> float | None:

@@ -15,6 +15,7 @@ from adapters.wire.strict import RefusedError
 from models import events as e
 from models.errors import InvalidValueError
 from models.session import GiveBack, Request
+from scheduler.state import made
 
 MEMBERS_BAND = (0.05, 0.95)
 """Quantiles of an ensemble that its band ends at."""
@@ -173,15 +174,18 @@ def _birth(body: w.PileBirth, ids: tuple[str, ...], base: dict[str, Any]) -> e.E
 def _pile_telemetry(body: w.PileTelemetry, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
     if body.status == "charging" and not body.vehicle:
         raise contradiction("status", "charging, with no vehicle there")
-    return e.PileMeasured(
-        **base,
-        pile=ids[0],
-        power_kw=body.power_kw,
-        energy_kwh=body.energy_kwh,
-        vehicle=body.vehicle,
-        soc=body.soc,
-        fault=body.fault or ("faulted" if body.status == "faulted" else None),
-        currents_a=_phases(body.currents_a),
+    return made(
+        e.PileMeasured,
+        {
+            **base,
+            "pile": ids[0],
+            "power_kw": body.power_kw,
+            "energy_kwh": body.energy_kwh,
+            "vehicle": body.vehicle,
+            "soc": body.soc,
+            "fault": body.fault or ("faulted" if body.status == "faulted" else None),
+            "currents_a": _phases(body.currents_a),
+        },
     )
 
 
@@ -193,12 +197,15 @@ def _says_one(body: w.PileAck | w.AssetAck) -> None:
 
 def _ack(body: w.PileAck, ids: tuple[str, ...], base: dict[str, Any]) -> e.Event:
     _says_one(body)
-    return e.PileAcked(
-        **base,
-        pile=ids[0],
-        setpoint=(body.setpoint_epoch, body.setpoint_seq),
-        applied_kw=body.applied_kw,
-        refused=body.refused,
+    return made(
+        e.PileAcked,
+        {
+            **base,
+            "pile": ids[0],
+            "setpoint": (body.setpoint_epoch, body.setpoint_seq),
+            "applied_kw": body.applied_kw,
+            "refused": body.refused,
+        },
     )
 
 

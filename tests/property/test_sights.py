@@ -18,6 +18,7 @@ from adapters.simulator.vehicle import Quirk, Vehicle
 from models.events import Event, LimitPushed, Overridden
 from models.network import Node, network_of
 from models.site import Site, WalkIn
+from scheduler.asked import Requests
 from scheduler.effects import Alert, Effect, SessionStatus, SetpointSent
 from scheduler.engine import Engine
 from scheduler.sights import Sights
@@ -35,7 +36,7 @@ class Forgetful(Engine):
     def receive(
         self, state: SiteState, events: Sequence[Event]
     ) -> tuple[SiteState, tuple[Effect, ...], float]:
-        self._sights = Sights(self.site)
+        self._sights, self._requests = Sights(self.site), Requests(self.site)
         return super().receive(state, events)
 
 

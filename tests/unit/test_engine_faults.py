@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 
-import msgspec
 import pytest
 
+from adapters.store.codec import pack_state, unpack_state
 from models.events import Heartbeat, NotListened, Overridden, Solved, SolveFailed
 from models.network import Node
 from models.session import Request
@@ -15,7 +15,7 @@ from scheduler.cascade import run_cascade
 from scheduler.effects import Alert, Effect, SessionStatus, SetpointSent, Solve
 from scheduler.engine import Engine
 from scheduler.solution import answered
-from scheduler.state import Recovered, SiteState
+from scheduler.state import Recovered
 from tests.world import World, pile, site
 
 
@@ -311,8 +311,7 @@ def test_the_state_survives_the_store_as_it_is() -> None:
     w.deaf.add("B")
     w.say(w.limit(5.0), w.heartbeat(), w.meter(5.0), w.end("sB"))
     w.wait(90)
-    blob = msgspec.msgpack.encode(w.state)
-    assert msgspec.msgpack.decode(blob, type=SiteState) == w.state
+    assert unpack_state(pack_state(w.state)) == w.state
 
 
 def test_a_request_changed_before_its_vehicle_comes_still_waits_for_it() -> None:
