@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from scheduler.evenness import uneven
 from scheduler.fewer_starts import restless, with_fewer_starts
 from scheduler.filling import clip_plan
 from scheduler.holdable import unholdable
+from scheduler.placing import Kernel
 from scheduler.problem import Fleet, FloatArray, Problem
 from scheduler.repair import repaired
 from scheduler.solution import Solution, Solver
@@ -179,12 +181,19 @@ def _held(problem: Problem, answer: Solution) -> Solution:
         if problem.microgrid is not None:
             held = held_beside_assets(problem, answer)
             return held if held is answer or verify(problem, held).ok else answer
-        held = repaired(problem, answer)
+        held = repaired(problem, answer, _placing_kernel(answer.rung))
         held = held if held is answer or verify(problem, held).ok else answer
         calm = with_fewer_starts(problem, held)
         return calm if calm is held or verify(problem, calm).ok else held
     except Exception:
         return answer
+
+
+def _placing_kernel(rung: str) -> Kernel | None:
+    """What a rung that has just answered has compiled for the repair, if anything."""
+    module = sys.modules.get(f"scheduler.solvers.{rung}")
+    found: Kernel | None = getattr(module, "place", None)
+    return found
 
 
 def _attempt(problem: Problem, name: str, solver: Solver, work_limit: int) -> Solution | None:

@@ -79,7 +79,7 @@ class One:
                 break
         if not ways:
             return left
-        _, j, way = min(ways, key=lambda w: (round(w[0], 9), w[2] == "end", w[1]))
+        _, j, way = min(ways, key=lambda w: (math.floor(w[0] * 1e9 + 0.5), w[2] == "end", w[1]))
         if way == "whole":
             taken[j] = min(self._on_grid(j, left), self._most[j])
             return left - taken[j]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +20,37 @@ NEIGHBOURS = 60
 
 _LOOKED_AT_ONCE = 256
 
+Kernel = Callable[..., None]
+"""See :func:`scheduler.solvers.flow_kernel.place.place`."""
+
 
 class Placing:
-    """Sessions put back, one after another, into what the others leave."""
+    """Sessions put back, one after another, into what the others leave.
+
+    Parameters
+    ----------
+    problem : Problem
+        n sessions, E ragged entries.
+    relaxed : Solution
+        Where each session goes back to among slots of one price.
+    start : ndarray, shape (E,)
+        What the others have.
+    again : ndarray of int64
+        Sessions that are taken out of it.
+    kernel : callable, optional
+        A compiled form of :meth:`place` for many sessions, which gives the same to the last bit.
+    """
 
     def __init__(
-        self, problem: Problem, relaxed: Solution, start: FloatArray, again: IntArray
+        self,
+        problem: Problem,
+        relaxed: Solution,
+        start: FloatArray,
+        again: IntArray,
+        kernel: Kernel | None = None,
     ) -> None:
+        plain = not problem.phase_limits and not problem.imbalances
+        self._kernel = kernel if plain else None
         self._problem = problem
         self._relaxed = relaxed.energy_kwh
         taken_out = np.zeros(problem.fleet.n, dtype=np.bool_)
@@ -71,10 +96,56 @@ class Placing:
         self.put(i, taken)
         # Less than a step is lost to rounding, and no turn of the order brings it back.
         rounding = 3 * ROUNDING_KWH + float(slots.step.max(initial=0.0))
-        done = float(taken.sum()) >= target_kwh - rounding
+        total: float = sum(taken.tolist())
+        done = total >= target_kwh - rounding
         if not done:
             self._refused[i] = ~slots.usable
         return done
+
+    def place_all(self, sessions: list[int], target_kwh: FloatArray) -> list[int]:
+        """Place sessions one after another; who did not find a place for all of its target.
+
+        Parameters
+        ----------
+        sessions : list of int
+            In this order.
+        target_kwh : ndarray, shape (n,)
+            Of every session of the problem.
+        """
+        if self._kernel is None or not sessions:
+            return [i for i in sessions if not self.place(i, float(target_kwh[i]))]
+        problem, fleet = self._problem, self._problem.fleet
+        order = np.array(sessions, dtype=np.int64)
+        refused = np.zeros((order.size, problem.horizon.n), dtype=np.bool_)
+        done = np.zeros(order.size, dtype=np.bool_)
+        self._kernel(
+            order,
+            np.ascontiguousarray(target_kwh[order], dtype=np.float64),
+            problem.offsets,
+            problem.first,
+            fleet.node,
+            fleet.count_factor,
+            fleet.min_kw,
+            fleet.step_kw,
+            fleet.earliest,
+            np.ascontiguousarray(problem.parent),
+            np.array(self._limited, dtype=np.bool_),
+            problem.entry_s,
+            problem.upper_kwh,
+            np.ascontiguousarray(self._relaxed),
+            np.ascontiguousarray(problem.buy_per_kwh),
+            np.ascontiguousarray(problem.sell_per_kwh),
+            self._left,
+            self._surplus,
+            self.energy,
+            refused,
+            done,
+        )
+        left_out = np.flatnonzero(~done).tolist()
+        for k in left_out:
+            i = sessions[k]
+            self._refused[i] = refused[k, int(problem.first[i]) : int(problem.last[i])]
+        return [sessions[k] for k in left_out]
 
     def slots_of(self, i: int) -> Slots:
         """What session i, taken out, could hold in each slot of its window."""

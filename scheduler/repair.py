@@ -22,7 +22,7 @@ import numpy as np
 from scheduler.carried import carried, worth_it
 from scheduler.evenness import uneven
 from scheduler.holdable import ROUNDING_KWH, steppy, unholdable
-from scheduler.placing import Placing
+from scheduler.placing import Kernel, Placing
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.solution import Solution, Status
 
@@ -33,7 +33,7 @@ REFUSED = 200
 _SAME_KWH = 1e-6
 
 
-def repaired(problem: Problem, relaxed: Solution) -> Solution:
+def repaired(problem: Problem, relaxed: Solution, kernel: Kernel | None = None) -> Solution:
     """A plan that every pile can hold, with phases as even as they have to be, at little more than
     the relaxed one costs.
 
@@ -43,6 +43,8 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
         Any problem without a microgrid.
     relaxed : Solution
         A plan within all bounds but minimum and steps.
+    kernel : callable, optional
+        See :class:`scheduler.placing.Placing`.
 
     Returns
     -------
@@ -57,13 +59,13 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
     wrong = unholdable(problem, relaxed.energy_kwh) | uneven(problem, relaxed.energy_kwh)
     if not wrong.any():
         return relaxed
-    kept = _carried_on(problem, relaxed)
+    kept = _carried_on(problem, relaxed, kernel)
     if kept is not None and worth_it(
         problem, relaxed.energy_kwh, kept, _above(problem, kept, relaxed)
     ):
         return _told(problem, relaxed, kept)
     again = np.unique(problem.entry_session[wrong])
-    best = _put_back(problem, relaxed, relaxed.energy_kwh, again)
+    best = _put_back(problem, relaxed, relaxed.energy_kwh, again, kernel)
     best = _evened(problem, relaxed, _topped_up(problem, relaxed, best))
     if kept is not None:
         more = _above(problem, kept, relaxed) - _above(problem, best, relaxed)
@@ -72,10 +74,10 @@ def repaired(problem: Problem, relaxed: Solution) -> Solution:
     return _told(problem, relaxed, best)
 
 
-def _carried_on(problem: Problem, relaxed: Solution) -> FloatArray | None:
+def _carried_on(problem: Problem, relaxed: Solution, kernel: Kernel | None) -> FloatArray | None:
     """The running plan with those placed anew who have to be; None where too little can go on."""
     found = carried(problem, relaxed)
-    return None if found is None else _put_back(problem, relaxed, *found)
+    return None if found is None else _put_back(problem, relaxed, *found, kernel)
 
 
 def _above(problem: Problem, energy: FloatArray, relaxed: Solution) -> float:
@@ -84,15 +86,19 @@ def _above(problem: Problem, energy: FloatArray, relaxed: Solution) -> float:
 
 
 def _put_back(
-    problem: Problem, relaxed: Solution, start: FloatArray, again: IntArray
+    problem: Problem,
+    relaxed: Solution,
+    start: FloatArray,
+    again: IntArray,
+    kernel: Kernel | None,
 ) -> FloatArray:
     """These sessions taken out of a plan together and put back one after another, in rounds."""
     given = relaxed.given_kwh(problem)
     order = _by_urgency(problem, again)
     best, best_score = start, None
     for _ in range(ROUNDS):
-        placing = Placing(problem, relaxed, best, again)
-        refused = [i for i in order if not placing.place(i, float(given[i]))]
+        placing = Placing(problem, relaxed, best, again, kernel)
+        refused = placing.place_all(order, given)
         score = _score(problem, placing.energy, relaxed)
         if best_score is not None and score >= best_score:
             break

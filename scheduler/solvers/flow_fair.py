@@ -9,6 +9,7 @@ from __future__ import annotations
 from scheduler.problem import Problem
 from scheduler.solution import Solution
 from scheduler.solvers.flow_kernel.memory import Memory
+from scheduler.solvers.flow_kernel.place import place as place
 from scheduler.solvers.flow_kernel.run import answer, remembering
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from models.horizon import Horizon
+from scheduler.placing import Placing
 from scheduler.problem import Problem, plain_fleet
 from scheduler.solvers import flow, flow_fair, flow_kernel
 from scheduler.solvers.flow_kernel.run import BLOCK_SESSIONS
@@ -59,7 +60,10 @@ def warm() -> float:
     )
     _, memory = flow.solve_again(problem, None, work_limit=10**6)
     flow.solve_again(_neighbour(problem), memory, work_limit=10**6)
-    flow_fair.solve(problem, work_limit=10**6)
+    shared = flow_fair.solve(problem, work_limit=10**6)
+    stepped = dataclasses.replace(problem, fleet=dataclasses.replace(fleet, min_kw=np.full(n, 1.4)))
+    placing = Placing(stepped, shared, shared.energy_kwh, np.arange(n), flow.place)
+    placing.place_all(list(range(n)), fleet.energy_kwh)
     tapering = dataclasses.replace(
         fleet, taper_per_h=np.full(n, 1.0), taper_room_kwh=np.full(n, 5.0)
     )
