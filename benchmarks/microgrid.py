@@ -40,6 +40,9 @@ from tariffs.bill import month_bill
 from tariffs.metered import Metered
 
 CONTROLLERS = ("uncontrolled", "rule-based", "ours", "ours, told the truth")
+LATE_S = 60.0
+"""Nearer to his word than this nobody has left before it."""
+
 BOUND = "perfect foresight"
 """The least that the days could have cost, see :mod:`benchmarks.bound`."""
 
@@ -131,6 +134,7 @@ def figures_of(case: Case, trace: Trace, depot: VirtualDepot) -> dict[str, Any]:
         "v2g_kwh": round(given, 1),
         "delivered_kwh": round(sum(s.delivered_kwh for s in trace.sessions), 1),
         "unmet_kwh": round(sum(s.short_kwh for s in trace.sessions), 2),
+        "unmet_by": unmet_by(case, trace),
         "exceeded_s": root.judged_s,
         "exceeded_base_alone_s": root.base_alone_s,
         "export_exceeded_s": root.export_s,
@@ -141,6 +145,23 @@ def figures_of(case: Case, trace: Trace, depot: VirtualDepot) -> dict[str, Any]:
         "alerts": trace.alerts,
         "rungs": trace.rungs,
     }
+
+
+def unmet_by(case: Case, trace: Trace) -> dict[str, float]:
+    """What became of the drivers' words where energy is unmet, kWh.
+
+    ``beyond_request``: more than was asked for; ``left_early``: the rest of who left before his
+    word; ``within_words``: all other.
+    """
+    told = {v.session: v.words[0][1] for v in case.told if v.words}
+    out = {"beyond_request": 0.0, "left_early": 0.0, "within_words": 0.0}
+    for session in trace.sessions:
+        word = told[session.session]
+        beyond = min(max(session.wants_kwh - word.energy_kwh, 0.0), session.short_kwh)
+        early = session.departure_s < word.departure_s - LATE_S
+        out["beyond_request"] += beyond
+        out["left_early" if early else "within_words"] += session.short_kwh - beyond
+    return {name: round(kwh, 1) for name, kwh in out.items()}
 
 
 def bound_row(case: Case) -> dict[str, Any]:

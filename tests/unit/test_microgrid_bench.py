@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from adapters.simulator.trace import Piece, SessionTrace, Trace
+from adapters.simulator.vehicle import Vehicle
 from benchmarks import year
-from benchmarks.microgrid import BOUND, summer
+from benchmarks.microgrid import BOUND, summer, unmet_by
+from benchmarks.microgrid_case import ZONE
+from models.battery import Battery
 from models.errors import InvalidValueError
+from models.session import Request
 from tests.unit.test_bill_real_data import DATA, SESSIONS
 
 recorded = [
@@ -51,6 +58,33 @@ def test_a_years_sessions_come_again_by_whole_weeks() -> None:
     assert len({v.session for v in case.told}) == len(case.told)
 
 
+def test_what_is_unmet_is_told_by_what_became_of_the_words() -> None:
+    at = datetime(2019, 5, 1, 8, tzinfo=ZONE)
+
+    def stay(name: str, asked: float, wants: float, got: float, left_h: float) -> Any:
+        word = Request(name, "p", at, at + timedelta(hours=2), asked)
+        begin = at.timestamp()
+        end = begin + left_h * 3600.0
+        trace = SessionTrace(name, "p", begin, end, wants, 7.0, [Piece(begin, end, 7.0, got)])
+        return Vehicle(name, "p", begin, end, Battery(50.0, 7.0), 0.0, ((begin, word),)), trace
+
+    pairs = [
+        stay("early", 10.0, 10.0, 4.0, 1.0),
+        stay("modest", 5.0, 9.0, 5.0, 2.0),
+        stay("both", 5.0, 9.0, 2.0, 1.0),
+        stay("waited", 10.0, 10.0, 8.5, 2.0),
+        stay("served", 10.0, 6.0, 6.0, 2.0),
+    ]
+    told, traces = zip(*pairs, strict=True)
+    trace = Trace(tuple(traces), (), {}, [])
+    case = SimpleNamespace(told=told)
+    assert unmet_by(case, trace) == {  # type: ignore[arg-type]
+        "beyond_request": 8.0,
+        "left_early": 9.0,
+        "within_words": 1.5,
+    }
+
+
 @real_data
 def test_days_of_the_year_are_steered_and_timed() -> None:
     found = year.run(DATA, 2)
@@ -73,4 +107,7 @@ def test_ours_is_below_the_rule_and_foresight_is_a_bound() -> None:
     # It is no bound for lack of energy: every car of these days got all of it.
     assert rows[BOUND]["unmet_kwh"] == 0.0
     assert rows["ours"]["exceeded_s"] == 0
+    assert sum(rows["ours"]["unmet_by"].values()) == pytest.approx(
+        rows["ours"]["unmet_kwh"], abs=0.2
+    )
     assert rows["ours"]["alerts"].get("limit_exceeded", 0) == 0
