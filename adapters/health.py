@@ -26,6 +26,7 @@ MODES: dict[str, str] = {
     "meter_lost": "meter",
     "tariff_missing": "tariff",
     "forecast_missing": "forecast",
+    "forecast_stale": "forecast",
     "calendar_missing": "calendar",
 }
 """The degraded modes: kind of the alert, and the word on ``status``."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from models.site import Site
-from scheduler.demand import peak_unforeseen
+from scheduler.demand import PEAK_SERIES, peak_unforeseen
 from scheduler.draft import Draft
 from scheduler.excess import KEPT_S
 from scheduler.report import clear_alert, raise_alert
@@ -34,6 +34,9 @@ SETTLING_S = 120.0
 
 FORECAST_MISSED = timedelta(days=7)
 """A forecast that ended longer ago is no longer waited for."""
+
+FORECAST_OLD = timedelta(hours=26)
+"""Who forecasts once a day has missed his time by then."""
 
 TEXTS: dict[str, tuple[str, str]] = {
     "heartbeat_lost": (
@@ -64,6 +67,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "forecast_missing": (
         "the forecast has run out; plans go on with what the meter shows now; send a new one",
         "预测已过期，暂按实测值编制计划；请重新发送预测",
+    ),
+    "forecast_stale": (
+        "nothing newer has come for more than a day; plans go on with it, corrected by what the "
+        "meter shows; ask the forecaster",
+        "预测超过一天未更新，暂沿用并按实测修正；请联系预测方",
     ),
     "peak_unforeseen": (
         "the tariff prices the month's peak, and nothing foresees it: no forecast/peak, no month "
@@ -166,13 +174,19 @@ def _piles(draft: Draft, site: Site, picture: Picture, wrong: dict[str, set[str]
 
 
 def _forecasts(draft: Draft, wrong: dict[str, set[str]]) -> None:
-    """Series that were sent and have run out; what was never sent is not missed."""
+    """Series that were sent and have run out, or are old; what was never sent is not missed.
+
+    A month's peak is told once.
+    """
     now: datetime = draft.get("now")
     for name, sent in draft.get("forecasts").items():
         minutes = sent.slot_minutes * len(sent.values)
         over_for = now - sent.start - timedelta(minutes=minutes)
         if timedelta() <= over_for <= FORECAST_MISSED:
             wrong["forecast_missing"].add(name)
+        told_once = name.startswith(f"{PEAK_SERIES}-")
+        if over_for < timedelta() and not told_once and now - sent.issued_at > FORECAST_OLD:
+            wrong["forecast_stale"].add(name)
 
 
 def _meters(draft: Draft, site: Site, wrong: dict[str, set[str]]) -> None:

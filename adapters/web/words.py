@@ -188,6 +188,7 @@ ALERTS: dict[str, tuple[str, str]] = {
     "tariff_missing": ("Price missing", "缺少电价"),
     "calendar_missing": ("Holidays missing", "缺少节假日历"),
     "forecast_missing": ("Forecast missing", "缺少预测"),
+    "forecast_stale": ("Forecast out of date", "预测过期未更新"),
     "peak_unforeseen": ("Month's peak unforeseen", "需量未预测"),
     "island": ("Island", "孤岛运行"),
     "broker_lost": ("Broker lost", "消息代理中断"),

@@ -79,6 +79,25 @@ def test_piles_that_do_not_come_down_leave_a_limit_exceeded() -> None:
     assert [e for e in w.effects if isinstance(e, Alert) and e.kind == "limit_exceeded"][-1].cleared
 
 
+def test_a_forecast_that_nobody_renews_is_named_while_it_still_holds_and_a_peak_is_not() -> None:
+    w = charging()
+
+    def forecast(series: str) -> ForecastPushed:
+        values = (1.0,) * 48
+        return ForecastPushed(
+            series=series, start=w.now, slot_minutes=60, values=values, **w._common()
+        )
+
+    w.say(forecast("pv-roof"), forecast("peak-transformer"))
+    w.wait(26 * 3600, step_s=3600)
+    assert degraded(w) == ()
+    w.wait(3600)
+    assert degraded(w) == ("forecast",)
+    assert raised(w, "forecast_stale").where == "pv-roof"
+    w.say(forecast("pv-roof"))
+    assert degraded(w) == ()
+
+
 class Gap(Flat):
     """A tariff that has lost its prices."""
 
