@@ -52,7 +52,7 @@ def look(state: SiteState | None, *, store: bool, broker: bool) -> Health:
         wrong.add("store_lost")
     if not broker:
         wrong.add("broker_lost")
-    return Health(tuple(word for kind, word in MODES.items() if kind in wrong))
+    return Health(tuple(dict.fromkeys(word for kind, word in MODES.items() if kind in wrong)))
 
 
 def online(health: Health, instance: str, epoch: int) -> outbound.Status:

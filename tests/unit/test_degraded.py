@@ -94,7 +94,15 @@ def test_a_forecast_that_nobody_renews_is_named_while_it_still_holds_and_a_peak_
     w.wait(3600)
     assert degraded(w) == ("forecast",)
     assert raised(w, "forecast_stale").where == "pv-roof"
-    w.say(forecast("pv-roof"))
+    w.say(
+        ForecastPushed(
+            series="base-x", start=w.now - timedelta(hours=1), slot_minutes=30, values=(1.0, 1.0),
+            **w._common(),
+        )
+    )  # fmt: skip
+    raised(w, "forecast_missing")
+    assert degraded(w) == ("forecast",)
+    w.say(forecast("pv-roof"), forecast("base-x"))
     assert degraded(w) == ()
 
 
