@@ -48,33 +48,35 @@ def of_storages(
     """
     stores = grid.stores
     assert answer.assets_kw is not None
-    less, more = np.zeros(hours.size), np.zeros(hours.size)
     plan = answer.assets_kw[: stores.n]
     after = stores.stored_kwh(plan * hours)
-    draw, feed = draw_kw.copy(), feed_kw.copy()
+    # Slot by slot in plain numbers: each begins where the one before it ends.
+    less, more = [0.0] * hours.size, [0.0] * hours.size
+    slot_h, draw, feed = hours.tolist(), draw_kw.tolist(), feed_kw.tolist()
     draw[0] = feed[0] = 0.0
     for k in range(stores.n):
-        power, into, out = plan[k], stores.charge_efficiency[k], stores.discharge_efficiency[k]
+        into, out = float(stores.charge_efficiency[k]), float(stores.discharge_efficiency[k])
+        most_in, most_out = float(stores.charge_kw[k]), float(stores.discharge_kw[k])
+        floor, top = float(stores.floor_kwh[k]), float(stores.top_kwh[k])
+        pv_only = bool(stores.pv_only[k])
         high = low = float(stores.energy_kwh[k])
-        for t in range(hours.size):
-            give = min(
-                stores.discharge_kw[k], max(high - stores.floor_kwh[k], 0.0) * out / hours[t]
-            )
-            take = min(stores.charge_kw[k], max(stores.top_kwh[k] - low, 0.0) / into / hours[t])
-            take = max(power[t], 0.0) if stores.pv_only[k] else take
-            less[t] += max(power[t] + give, 0.0)
-            more[t] += max(take - power[t], 0.0)
+        for t, (power, h, stored) in enumerate(
+            zip(plan[k].tolist(), slot_h, after[k].tolist(), strict=True)
+        ):
+            give = min(most_out, max(high - floor, 0.0) * out / h)
+            take = min(most_in, max(top - low, 0.0) / into / h)
+            take = max(power, 0.0) if pv_only else take
+            less[t] += max(power + give, 0.0)
+            more[t] += max(take - power, 0.0)
             # On the way to a later slot: as much more, or less, as the connection bears.
-            added = (
-                0.0 if stores.pv_only[k] else max(min(stores.charge_kw[k] - power[t], draw[t]), 0.0)
-            )
-            taken = max(min(stores.discharge_kw[k] + power[t], feed[t]), 0.0)
-            full, empty = max(stores.top_kwh[k], after[k, t]), min(stores.floor_kwh[k], after[k, t])
-            high = max(min(high + _gain(power[t] + added, into, out) * hours[t], full), after[k, t])
-            low = min(max(low + _gain(power[t] - taken, into, out) * hours[t], empty), after[k, t])
+            added = 0.0 if pv_only else max(min(most_in - power, draw[t]), 0.0)
+            taken = max(min(most_out + power, feed[t]), 0.0)
+            full, empty = max(top, stored), min(floor, stored)
+            high = max(min(high + _gain(power + added, into, out) * h, full), stored)
+            low = min(max(low + _gain(power - taken, into, out) * h, empty), stored)
             draw[t] -= added
             feed[t] -= taken
-    return Reach(less, more)
+    return Reach(np.array(less), np.array(more))
 
 
 def _gain(power_kw: float, into: float, out: float) -> float:

@@ -69,35 +69,21 @@ def demand_rows(
     get one row each.
     """
     begins = _begins(term, horizon)
-    rows, slots, weights = [], [], []
-    edges = horizon.edges_s
-    for r, begin in enumerate(begins.tolist()):
-        end = begin + term.interval_s
-        lo = max(int(np.searchsorted(edges, begin, side="right")) - 1, 0)
-        hi = min(int(np.searchsorted(edges, end, side="left")), horizon.n)
-        overlap = np.minimum(edges[lo + 1 : hi + 1], end) - np.maximum(edges[lo:hi], begin)
-        rows.append(np.full(hi - lo, r, dtype=np.int64))
-        slots.append(np.arange(lo, hi, dtype=np.int64))
-        weights.append(overlap / term.interval_s)
+    ends, edges = begins + term.interval_s, horizon.edges_s
+    lo = np.maximum(np.searchsorted(edges, begins, side="right") - 1, 0)
+    hi = np.minimum(np.searchsorted(edges, ends, side="left"), horizon.n)
+    many = np.maximum(hi - lo, 0)
+    row = np.repeat(np.arange(begins.size, dtype=np.int64), many)
+    slot = np.arange(row.size, dtype=np.int64) + np.repeat(lo - np.cumsum(many) + many, many)
+    overlap = np.minimum(edges[slot + 1], ends[row]) - np.maximum(edges[slot], begins[row])
     drawn = np.maximum(past_kw, 0.0)
-    offset = [
-        float(
-            drawn
-            @ np.maximum(
-                np.minimum(past_ends_s, horizon.start_s) - np.maximum(past_starts_s, begin), 0
-            )
-        )
-        / term.interval_s
-        for begin in begins.tolist()
-    ]
-    none = np.zeros(0, dtype=np.int64)
-    return DemandRows(
-        np.concatenate([none, *rows]),
-        np.concatenate([none, *slots]),
-        np.concatenate([np.zeros(0), *weights]),
-        np.array(offset, dtype=np.float64),
-        term.price_above(floor_kw),
-    )
+    until = np.minimum(past_ends_s, horizon.start_s)
+    offset = np.zeros(begins.size)
+    # What begins with the horizon or later holds nothing of before it.
+    for r in np.flatnonzero(begins < horizon.start_s).tolist():
+        inside_s = np.maximum(until - np.maximum(past_starts_s, begins[r]), 0)
+        offset[r] = float(drawn @ inside_s) / term.interval_s
+    return DemandRows(row, slot, overlap / term.interval_s, offset, term.price_above(floor_kw))
 
 
 def _begins(term: DemandTerm, horizon: Horizon) -> IntArray:
