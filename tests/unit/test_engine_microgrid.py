@@ -270,6 +270,23 @@ def test_the_margin_is_kept_towards_an_export_limit_too() -> None:
     assert _fed_while_load_falls(2.0, margin_kw=3.0) == 0.0
 
 
+def test_a_vehicle_gives_no_more_than_its_cycles_of_a_day_however_often_it_is_planned_anew() -> (
+    None
+):
+    tariff = two_prices(valley=0.2, peak=1.5, peak_from_h=1.0, peak_to_h=6.0)
+    car = _car(20.0, stay_h=9.0, consent=True)
+    given = []
+    for cycles in (1.0, 0.1):
+        site = site_of(limit_kw=60.0, v2g=GiveBackRule(0.1, 0.05, 0.9, 0.2, cycles))
+        trace, _ = played(site, tariff, hours=9.5, base=constant(30.0), vehicles=(car,))
+        given.append(trace.sessions[0].given_kwh)
+        assert trace.sessions[0].delivered_kwh == pytest.approx(20.0, abs=0.3)
+    free, kept = given
+    budget = 0.1 * car.battery.capacity_kwh
+    assert free > 2.0 * budget
+    assert kept == pytest.approx(budget, abs=0.2)
+
+
 def test_without_consent_nothing_is_drawn_from_a_vehicle() -> None:
     tariff = two_prices(valley=0.2, peak=1.5, peak_from_h=1.0, peak_to_h=3.0)
     site = site_of(limit_kw=60.0, v2g=GiveBackRule(0.1, 0.05, 0.9, 0.2, 1.0))
