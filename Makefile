@@ -63,7 +63,7 @@ QUICK ?=
 bench-table: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	mkdir -p artifacts/bench
-	for name in latency peers optimality churn; do \
+	for name in latency general peers optimality churn; do \
 		$(BIN)/valleyfill bench $$name --json $(QUICK) > artifacts/bench/$$name.json || exit 1; \
 	done
 	if [ -d $(DATA) ]; then $(BIN)/valleyfill bench closed-loop --data $(DATA) --json $(QUICK) \

@@ -22,7 +22,7 @@ from scheduler.microgrid import Giving, Microgrid, Sources, Stores
 from scheduler.peak import PeakPrice
 from scheduler.problem import Problem
 from scheduler.solution import SolverError
-from scheduler.solvers.general import pass_program, silent_highs
+from scheduler.solvers.general_path.quiet import pass_program, silent_highs
 from tariffs.demand_rows import demand_rows
 from tariffs.metered import Metered
 

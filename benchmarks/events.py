@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.problem import IntArray, Problem
+from scheduler.problem import FloatArray, IntArray, Problem
 
 Event = Callable[[Problem, np.random.Generator], Problem]
 
@@ -21,7 +21,21 @@ def with_sessions(problem: Problem, kept: IntArray) -> Problem:
     }
     ids = tuple(fleet.ids[int(i)] for i in kept)
     fewer = dataclasses.replace(fleet, ids=ids, **columns)
-    return dataclasses.replace(problem, fleet=fewer, running_kwh=None)
+    grid = problem.microgrid
+    if grid is not None and grid.giving is not None:
+        columns = {n: getattr(grid.giving, n)[kept] for n in grid.giving.__dataclass_fields__}
+        grid = dataclasses.replace(grid, giving=dataclasses.replace(grid.giving, **columns))
+    return dataclasses.replace(problem, fleet=fewer, microgrid=grid, running_kwh=None)
+
+
+def goes_on(before: Problem, energy_kwh: FloatArray, after: Problem) -> Problem:
+    """A problem with the plan of the one before it running; who came since has none."""
+    known = {name: i for i, name in enumerate(before.fleet.ids)}
+    held = np.zeros((before.fleet.n + 1, after.horizon.n))
+    held[before.entry_session, before.entry_slot] = energy_kwh
+    row = np.array([known.get(name, -1) for name in after.fleet.ids], dtype=np.int64)
+    running = held[row[after.entry_session], after.entry_slot]
+    return dataclasses.replace(after, running_kwh=running)
 
 
 def leaves(problem: Problem, rng: np.random.Generator) -> Problem:
@@ -44,7 +58,12 @@ def cut(problem: Problem, rng: np.random.Generator) -> Problem:
     begin = int(rng.integers(0, max(problem.horizon.n - 8, 1)))
     cap = problem.cap_kw.copy()
     cap[v, begin : begin + 8] = np.round(cap[v, begin : begin + 8] * 0.9, 3)
-    return dataclasses.replace(problem, cap_kw=cap)
+    grid = problem.microgrid
+    if grid is not None:
+        most = grid.import_kw.copy()
+        most[v, begin : begin + 8] = np.round(most[v, begin : begin + 8] * 0.9, 3)
+        grid = dataclasses.replace(grid, import_kw=most)
+    return dataclasses.replace(problem, cap_kw=cap, microgrid=grid)
 
 
 def anything(problem: Problem, rng: np.random.Generator) -> Problem:

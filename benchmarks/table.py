@@ -1,7 +1,7 @@
 """One Markdown table of the figures, written into README.md: ``make bench-table``.
 
-Reads the documents that ``valleyfill bench latency|peers|optimality|churn|closed-loop --json``
-wrote into a folder; what is missing there is left out of the table.
+Reads the documents that ``valleyfill bench --json`` wrote into a folder, one for each name of
+:data:`DOCUMENTS`; what is missing there is left out of the table.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-SIZES = (200, 1_000, 20_000)
-DOCUMENTS = ("latency", "peers", "optimality", "churn", "closed-loop")
+SIZES = (200, 1_000, 5_000, 20_000)
+DOCUMENTS = ("latency", "general", "peers", "optimality", "churn", "closed-loop")
 BEGIN, END = "<!-- bench-table -->", "<!-- /bench-table -->"
 Row = tuple[str, ...]
 
@@ -63,6 +63,11 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
 def _rows(folder: Path) -> Iterator[Row]:
     latency = _read(folder, "latency").get("rows", [])
     yield from _latency(latency)
+    yield from _by_size(
+        _read(folder, "general").get("rows", []),
+        lambda r: f"{r['feature']}; from the running plan after an event / cold, CPU",
+        lambda r: f"{_ms(r['warm_cpu_ms_p50'])} / {_ms(r['cold_cpu_ms'])}",
+    )
     peers = _read(folder, "peers").get("rows", [])
     yield from _by_size(peers, lambda r: f"{r['hand']}, CPU", _peer)
     churn = _read(folder, "churn").get("rows", [])
@@ -73,7 +78,11 @@ def _rows(folder: Path) -> Iterator[Row]:
     )
     for row in _read(folder, "optimality").get("rows", []):
         told = f"{row['different']} of {row['problems']:,} ({row['refused']} no flow)"
-        yield (f"random problems that differ from {row['against']} beyond 1e-9", told, "", "")
+        yield (
+            f"random problems that differ from {row['against']} beyond 1e-9",
+            told,
+            *[""] * (len(SIZES) - 1),
+        )
 
 
 def _days(folder: Path) -> Iterator[Row]:
@@ -93,6 +102,11 @@ def _latency(rows: list[dict[str, Any]]) -> Iterator[Row]:
         usual,
         lambda r: f"{r['solver']}, {r['feature']}, CPU",
         lambda r: _ms(r["solve_cpu_ms_p50"]),
+    )
+    yield from _by_size(
+        [r for r in usual if "full_cpu_ms_p99" in r],
+        lambda r: f"p99 / of the full solve, {r['solver']}, {r['feature']}, CPU",
+        lambda r: f"{_ms(r['solve_cpu_ms_p99'])} / {_ms(r['full_cpu_ms_p99'])}",
     )
     short = [r for r in rows if r["load"] == "short" and r["solver"].startswith("flow")]
     yield from _by_size(

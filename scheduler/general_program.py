@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scheduler.microgrid import NO_STORES, Giving, Microgrid, Sources
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.rows import phase_rows, subtree_sums, taper_share, tapered_entries
 from scheduler.weights import has_taper, is_network, priority_rank
+
+Triplets = tuple[IntArray, IntArray, FloatArray]
 
 OwnerOf = Callable[[str], int]
 """A number below 2**24 for a name, always the same one."""
@@ -64,6 +68,15 @@ class GeneralProgram:
         Bounds of the rows.
     col_key, row_key : ndarray of int64
         Keys, unique among the columns and among the rows.
+    col_session, row_session : ndarray of int64
+        The session whose own each column and row is, -1 where it is the site's.
+    x, y, w : ndarray of int64
+        Columns of what sessions take (one for each entry), give (``y_entry``), and of the energy
+        gained since now (``w_entry``: of who gives or tapers alone).
+    tapered : ndarray of int64
+        Entries with a row for their taper.
+    promise : ndarray, shape (n,)
+        What a promised kWh of each session is worth beyond any other, scaled; 0: none is promised.
     pairs : list of Pair
         What must not run both ways at once.
     """
@@ -74,7 +87,8 @@ class GeneralProgram:
         self._owner_of = owner_of
         self._cols = _Parts()
         self._rowp = _Parts()
-        self._trip: list[tuple[IntArray, IntArray, FloatArray]] = []
+        self._site: list[Triplets] = []
+        self._own: list[Triplets] = []
         self.pairs: list[Pair] = []
         self._slot_end = problem.horizon.edges_s[1:]
         self._hours = problem.horizon.slot_h
@@ -97,17 +111,27 @@ class GeneralProgram:
         return np.asarray((np.int64(kind) << 56) | (owner << 32) | place, dtype=np.int64)
 
     def _columns(
-        self, cost: FloatArray, low: FloatArray, up: FloatArray, key: IntArray
+        self,
+        cost: FloatArray,
+        low: FloatArray,
+        up: FloatArray,
+        key: IntArray,
+        session: IntArray | None = None,
     ) -> IntArray:
-        return self._cols.add(low, up, key, cost)
+        return self._cols.add(low, up, key, cost, session)
 
-    def _rows(self, low: FloatArray, up: FloatArray, key: IntArray) -> IntArray:
-        return self._rowp.add(low, up, key)
+    def _rows(
+        self, low: FloatArray, up: FloatArray, key: IntArray, session: IntArray | None = None
+    ) -> IntArray:
+        return self._rowp.add(low, up, key, None, session)
 
     def _put(self, row: IntArray, col: IntArray, value: FloatArray | float) -> None:
-        if row.size:
-            full = np.broadcast_to(np.asarray(value, dtype=np.float64), row.shape)
-            self._trip.append((row, col, full))
+        """Coefficients of the site's rows."""
+        _append(self._site, row, col, value)
+
+    def _put_own(self, row: IntArray, col: IntArray, value: FloatArray | float) -> None:
+        """Coefficients of rows of one session."""
+        _append(self._own, row, col, value)
 
     def _add_sessions(self) -> None:
         problem, fleet = self._problem, self._problem.fleet
@@ -115,6 +139,7 @@ class GeneralProgram:
         giving = self._grid.giving
         upper = problem.upper_kwh
         worth, promise = _worths(problem, self._top)
+        self.promise = promise
         cost = _TIE * slot / max(problem.horizon.n - 1, 1)
         early = fleet.earliest[session]
         cost = cost + np.where(early, (slot - problem.first[session]) * 2.0 * _COSTS, 0.0)
@@ -126,7 +151,7 @@ class GeneralProgram:
         plain = ~stated[session]
         cost = cost - np.where(plain, worth[session], 0.0)
         owner, end = self._session_owner[session], self._slot_end[slot]
-        self.x = self._columns(cost, np.zeros(slot.size), upper, self._key(1, owner, end))
+        self.x = self._columns(cost, np.zeros(slot.size), upper, self._key(1, owner, end), session)
         self.y = np.zeros(0, dtype=np.int64)
         self.y_entry = np.zeros(0, dtype=np.int64)
         if giving is not None:
@@ -137,11 +162,12 @@ class GeneralProgram:
             np.full(int(binds.sum()), -np.inf),
             fleet.energy_kwh[binds],
             self._key(1, self._session_owner[binds], 0),
+            np.flatnonzero(binds),
         )
         number = np.full(fleet.n, -1)
         number[binds] = rows
         entry = np.flatnonzero(number[session] >= 0)
-        self._put(number[session[entry]], self.x[entry], 1.0)
+        self._put_own(number[session[entry]], self.x[entry], 1.0)
         self._add_states(stated, tapered, worth, giving)
         self._add_promises(promise, stated)
         phases = phase_rows(problem)
@@ -160,7 +186,7 @@ class GeneralProgram:
         owner = self._session_owner[session[entry]]
         wear = (giving.wear_per_kwh[session[entry]]) * self.scale + _CURTAILED
         key = self._key(2, owner, self._slot_end[slot[entry]])
-        self.y = self._columns(wear, np.zeros(entry.size), most[entry], key)
+        self.y = self._columns(wear, np.zeros(entry.size), most[entry], key, session[entry])
         self.y_entry = entry
         self.pairs.append(Pair("session", self.x[entry], self.y))
         capped = giving.budget_kwh < np.bincount(session, weights=most, minlength=problem.fleet.n)
@@ -169,10 +195,11 @@ class GeneralProgram:
             np.full(int(capped.sum()), -np.inf),
             giving.budget_kwh[capped],
             self._key(3, self._session_owner[capped], 0),
+            np.flatnonzero(capped),
         )
         number[capped] = rows
         at = number[session[entry]]
-        self._put(at[at >= 0], self.y[at >= 0], 1.0)
+        self._put_own(at[at >= 0], self.y[at >= 0], 1.0)
 
     def _add_states(
         self,
@@ -186,6 +213,7 @@ class GeneralProgram:
         session, slot = problem.entry_session, problem.entry_slot
         entry = np.flatnonzero(stated[session])
         self.w_of_session = np.full(fleet.n, -1)
+        self.w, self.w_entry, self.tapered = entry, entry, tapered
         if not entry.size:
             return
         room = fleet.taper_room_kwh.copy()
@@ -199,28 +227,29 @@ class GeneralProgram:
         top = np.where(final, fleet.energy_kwh[session], room[session])[entry]
         cost = np.where(final, -worth[session], 0.0)[entry]
         key = self._key(3, self._session_owner[session[entry]], self._slot_end[slot[entry]])
-        w = self._columns(cost, low[session[entry]], top, key)
+        w = self._columns(cost, low[session[entry]], top, key, session[entry])
+        self.w = w
         self.w_of_session[session[entry]] = w
-        rows = self._rows(np.zeros(entry.size), np.zeros(entry.size), key)
+        rows = self._rows(np.zeros(entry.size), np.zeros(entry.size), key, session[entry])
         place = np.full(session.size, -1)
         place[entry] = np.arange(entry.size)
-        self._put(rows, w, 1.0)
+        self._put_own(rows, w, 1.0)
         begins = problem.offsets[:-1][session[entry]] == entry
         later = np.flatnonzero(~begins)
-        self._put(rows[later], w[later - 1], -1.0)
-        self._put(rows, self.x[entry], -1.0)
+        self._put_own(rows[later], w[later - 1], -1.0)
+        self._put_own(rows, self.x[entry], -1.0)
         if self.y.size and giving is not None:
             at = place[self.y_entry]
-            self._put(rows[at], self.y, 1.0 / giving.efficiency[session[self.y_entry]])
+            self._put_own(rows[at], self.y, 1.0 / giving.efficiency[session[self.y_entry]])
         if tapered.size:
             share = taper_share(problem)[tapered]
             full = fleet.taper_room_kwh[session[tapered]]
             key = self._key(4, self._session_owner[session[tapered]], self._slot_end[slot[tapered]])
-            r = self._rows(np.full(tapered.size, -np.inf), share * full, key)
-            self._put(r, self.x[tapered], 1.0)
+            r = self._rows(np.full(tapered.size, -np.inf), share * full, key, session[tapered])
+            self._put_own(r, self.x[tapered], 1.0)
             at = place[tapered]
             later = np.flatnonzero(problem.offsets[:-1][session[tapered]] != tapered)
-            self._put(r[later], w[at[later] - 1], share[later])
+            self._put_own(r[later], w[at[later] - 1], share[later])
 
     def _add_promises(self, promise: FloatArray, stated: np.ndarray) -> None:
         """A column for the promised part of what is given, which is worth more."""
@@ -230,17 +259,17 @@ class GeneralProgram:
             return
         key = self._key(4, self._session_owner[some], 0)
         most = problem.fleet.promised_kwh[some]
-        cols = self._columns(-promise[some], np.zeros(some.size), most, key)
-        rows = self._rows(np.full(some.size, -np.inf), np.zeros(some.size), key + (1 << 56))
+        cols = self._columns(-promise[some], np.zeros(some.size), most, key, some)
+        rows = self._rows(np.full(some.size, -np.inf), np.zeros(some.size), key + (1 << 56), some)
         number = np.full(problem.fleet.n, -1)
         number[some] = rows
-        self._put(rows, cols, 1.0)
+        self._put_own(rows, cols, 1.0)
         plain = np.flatnonzero(
             (number[problem.entry_session] >= 0) & ~stated[problem.entry_session]
         )
-        self._put(number[problem.entry_session[plain]], self.x[plain], -1.0)
+        self._put_own(number[problem.entry_session[plain]], self.x[plain], -1.0)
         owing = some[stated[some] & (self.w_of_session[some] >= 0)]
-        self._put(number[owing], self.w_of_session[owing], -1.0)
+        self._put_own(number[owing], self.w_of_session[owing], -1.0)
 
     def _add_stores(self) -> None:
         stores, hours = self._grid.stores, self._hours
@@ -403,13 +432,14 @@ class GeneralProgram:
         back = gives > fed * (1 + 1e-12)
         back[0] = False
         owners = [self._owner_of(f"node {name}") for name in problem.node_ids]
-        order = np.argsort(node, kind="stable")
-        begins = np.searchsorted(node[order], np.arange(len(problem.node_ids) + 1))
+        order, begins = _by_node(node, len(problem.node_ids))
+        self._y_by_node, self._y_begins = _by_node(node[self.y_entry], len(problem.node_ids))
+        store_node, source_node = grid.stores.node.tolist(), grid.sources.node.tolist()
         used: list[int] = np.flatnonzero(binds.any(axis=1) | back.any(axis=1)).tolist()
         for v in used:
             end = int(problem.subtree_end[v])
-            stores = [k for k, n in enumerate(grid.stores.node) if v <= n < end]
-            sources = [k for k, n in enumerate(grid.sources.node) if v <= n < end]
+            stores = [k for k, n in enumerate(store_node) if v <= n < end]
+            sources = [k for k, n in enumerate(source_node) if v <= n < end]
             inside = order[begins[v] : begins[end]]
             relief = np.flatnonzero((over[v] > 0) & (gives[v] > 0))
             for kind, needed, upper in ((12, binds[v], room[v]), (13, back[v], fed[v])):
@@ -424,7 +454,7 @@ class GeneralProgram:
                 entry = inside[needed[slot[inside]]]
                 weight = factor[entry] if kind == 12 else -1.0
                 self._put(number[slot[entry]], self.x[entry], weight)
-                given = self._giving_among(node, v, end, needed)
+                given = self._giving_among(v, end, needed)
                 self._put(number[slot[self.y_entry[given]]], self.y[given], -sign)
                 for k in stores:
                     self._put(rows, self.c[k, slots], sign)
@@ -434,13 +464,11 @@ class GeneralProgram:
             if relief.size:
                 self._add_relief(v, owners[v], relief, over[v], inside, stores, sources)
 
-    def _giving_among(self, node: IntArray, v: int, end: int, needed: np.ndarray) -> IntArray:
+    def _giving_among(self, v: int, end: int, needed: np.ndarray) -> IntArray:
         """Places of the discharge columns under a node in the slots needed."""
-        if not self.y_entry.size:
-            return self.y_entry
-        at = node[self.y_entry]
-        on = needed[self._problem.entry_slot[self.y_entry]]
-        return np.flatnonzero((at >= v) & (at < end) & on)
+        among = self._y_by_node[self._y_begins[v] : self._y_begins[end]]
+        on = needed[self._problem.entry_slot[self.y_entry[among]]]
+        return np.asarray(among[on], dtype=np.int64)
 
     def _add_relief(self, v: int, owner: int, slots: IntArray, over: FloatArray,
                     inside: IntArray, stores: list[int], sources: list[int]) -> None:  # fmt: skip
@@ -455,9 +483,8 @@ class GeneralProgram:
         slot = self._problem.entry_slot
         entry = inside[number[slot[inside]] >= 0]
         self._put(number[slot[entry]], self.x[entry], 1.0)
-        node = self._problem.fleet.node[self._problem.entry_session]
         end = int(self._problem.subtree_end[v])
-        given = self._giving_among(node, v, end, number >= 0)
+        given = self._giving_among(v, end, number >= 0)
         self._put(number[slot[self.y_entry[given]]], self.y[given], -1.0)
         for k in stores:
             self._put(rows, self.c[k, slots], 1.0)
@@ -505,17 +532,27 @@ class GeneralProgram:
                     self._put(rows, beyond, sign)
 
     def _finish(self) -> None:
-        self.low, self.up, self.col_key, self.cost = self._cols.joined()
-        self.row_low, self.row_up, self.row_key, _ = self._rowp.joined()
-        row = np.concatenate([r for r, _, _ in self._trip])
-        col = np.concatenate([c for _, c, _ in self._trip])
-        value = np.concatenate([v for _, _, v in self._trip])
+        self.low, self.up, self.col_key, self.cost, self.col_session = self._cols.joined()
+        self.row_low, self.row_up, self.row_key, _, self.row_session = self._rowp.joined()
+
+    @cached_property
+    def site_triplets(self) -> Triplets:
+        """Row, column and value of the coefficients in rows of the site."""
+        return _joined(self._site)
+
+    @cached_property
+    def own_triplets(self) -> Triplets:
+        """Row, column and value of the coefficients in rows of one session."""
+        return _joined(self._own)
+
+    @cached_property
+    def by_column(self) -> tuple[NDArray[np.int32], NDArray[np.int32], FloatArray]:
+        """All coefficients by column: where each column begins, rows and values."""
+        row, col, value = _joined([*self._own, *self._site])
         order = np.argsort(col, kind="stable")
         start = np.zeros(self.cost.size + 1, dtype=np.int32)
         np.cumsum(np.bincount(col, minlength=self.cost.size), out=start[1:])
-        self.start = start
-        self.index = row[order].astype(np.int32)
-        self.value = value[order]
+        return start, row[order].astype(np.int32), value[order]
 
     def energy_of(self, x: FloatArray) -> FloatArray:
         """Energy of each entry, kWh, negative where a vehicle gives back."""
@@ -529,6 +566,24 @@ class GeneralProgram:
         return np.asarray(np.concatenate([stores, -x[self.u] / self._hours]), dtype=np.float64)
 
 
+def _append(to: list[Triplets], row: IntArray, col: IntArray, value: FloatArray | float) -> None:
+    if row.size:
+        to.append((row, col, np.broadcast_to(np.asarray(value, dtype=np.float64), row.shape)))
+
+
+def _joined(parts: list[Triplets]) -> Triplets:
+    if not parts:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0)
+    row, col, value = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return row, col, value
+
+
+def _by_node(node: IntArray, nodes: int) -> tuple[IntArray, IntArray]:
+    """Places in the order of their nodes, and where each node's begin."""
+    order = np.argsort(node, kind="stable")
+    return order, np.searchsorted(node[order], np.arange(nodes + 1))
+
+
 class _Parts:
     """Columns or rows, group by group."""
 
@@ -537,10 +592,16 @@ class _Parts:
         self._up: list[FloatArray] = []
         self._key: list[IntArray] = []
         self._cost: list[FloatArray] = []
+        self._session: list[IntArray] = []
         self._n = 0
 
     def add(
-        self, low: FloatArray, up: FloatArray, key: IntArray, cost: FloatArray | None = None
+        self,
+        low: FloatArray,
+        up: FloatArray,
+        key: IntArray,
+        cost: FloatArray | None = None,
+        session: IntArray | None = None,
     ) -> IntArray:
         """Their numbers."""
         n = int(key.size)
@@ -548,13 +609,14 @@ class _Parts:
         self._up.append(np.asarray(up, dtype=np.float64))
         self._key.append(key)
         self._cost.append(np.zeros(n) if cost is None else np.asarray(cost, dtype=np.float64))
+        self._session.append(np.full(n, -1) if session is None else session)
         self._n += n
         return np.arange(self._n - n, self._n, dtype=np.int64)
 
-    def joined(self) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
-        """Lower and upper bounds, keys, costs."""
+    def joined(self) -> tuple[FloatArray, FloatArray, IntArray, FloatArray, IntArray]:
+        """Lower and upper bounds, keys, costs, sessions."""
         low, up, cost = (np.concatenate(p) for p in (self._low, self._up, self._cost))
-        return low, up, np.concatenate(self._key), cost
+        return low, up, np.concatenate(self._key), cost, np.concatenate(self._session)
 
 
 def grid_of(problem: Problem) -> Microgrid:

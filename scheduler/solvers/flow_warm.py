@@ -1,4 +1,5 @@
-"""Compile the flow kernel into its cache: ``python -m scheduler.solvers.flow_warm``.
+"""Compile the flow kernel and the general path's moves into their cache:
+``python -m scheduler.solvers.flow_warm``.
 
 Run once at installation; a later process then has its first answer after half a second.
 """
@@ -13,17 +14,20 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from models.horizon import Horizon
+from scheduler.general_program import GeneralProgram
 from scheduler.placing import Placing
 from scheduler.problem import Problem, plain_fleet
-from scheduler.solvers import flow, flow_fair, flow_kernel
+from scheduler.solvers import flow, flow_fair, flow_kernel, general_path
 from scheduler.solvers.flow_kernel.run import BLOCK_SESSIONS
+from scheduler.solvers.general_path.mend import mended
 
 
 def forget() -> None:
     """Drop what an older source compiled: numba looks at a function's own file, not at the files
     of what is inlined into it."""
-    for cached in Path(flow_kernel.__file__).parent.glob("__pycache__/*.nb[ci]"):
-        cached.unlink(missing_ok=True)
+    for package in (flow_kernel, general_path):
+        for cached in Path(str(package.__file__)).parent.glob("__pycache__/*.nb[ci]"):
+            cached.unlink(missing_ok=True)
 
 
 def warm() -> float:
@@ -69,6 +73,9 @@ def warm() -> float:
     )
     wide = np.full((3, 2), np.inf)
     flow.solve(dataclasses.replace(problem, fleet=tapering, cap_kw=wide), work_limit=10**6)
+    owners: dict[str, int] = {}
+    program = GeneralProgram(problem, lambda name: owners.setdefault(name, len(owners)))
+    mended(problem, program, np.tile([1.5, 2.5], n), 10**6)
     return time.perf_counter() - begin
 
 

@@ -22,6 +22,15 @@ import numpy as np
 from scheduler.general_program import GeneralProgram, grid_of
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.solution import Solution, SolverError, Status
+from scheduler.solvers.general_path.mend import mended
+from scheduler.solvers.general_path.quiet import (
+    DUAL,
+    PRIMAL,
+    pass_program,
+    run,
+    silent_highs,
+    simplex_highs,
+)
 
 _INF = highspy.kHighsInf
 _ROUNDS = 6
@@ -36,14 +45,6 @@ _OWNERS_MAX = 1 << 23
 _KNOWN_SHARE = 0.5
 """With fewer of the columns known the last basis is no start."""
 
-_OPTIONS: dict[str, str | int | float] = {
-    "threads": 1,
-    "solver": "simplex",
-    "presolve": "off",
-    "primal_feasibility_tolerance": 1e-8,
-    "dual_feasibility_tolerance": 1e-7,
-}
-_DUAL, _PRIMAL = 1, 4
 _LOWER, _BASIC, _UPPER, _ZERO = 0, 1, 2, 3
 _STATUS = np.array(
     [
@@ -107,7 +108,8 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
     """
     if len(_warm().owners) > _OWNERS_MAX:
         forget()
-    return _Run(problem, _warm(), work_limit).answer()
+    run_ = _Run(problem, _warm(), work_limit)
+    return run_.mended() or run_.answer()
 
 
 def forget() -> None:
@@ -137,6 +139,18 @@ class _Run:
         self._program = GeneralProgram(problem, warm.owner)
         self._highs = _highs()
 
+    def mended(self) -> Solution | None:
+        """The answer found from the running plan, where there is one and that is enough."""
+        problem, running = self._problem, self._problem.running_kwh
+        if running is None or problem.microgrid is None or self._warm.told:
+            return None
+        found = mended(problem, self._program, running, self._left)
+        if found is None or self._open_pairs(found[0]).size:
+            return None
+        self._warm.began, self._warm.digest, self._warm.told = b"", "", None
+        self._work = found[1]
+        return self._solution(found[0], 0.0)
+
     def answer(self) -> Solution:
         program, highs = self._program, self._highs
         before = self._warm.program
@@ -155,9 +169,9 @@ class _Run:
             highs.setOptionValue("presolve", "on")
         # Near the end already the primal simplex has few steps to go; the dual one takes many
         # among equal plans. Closing a pair leaves the basis dual feasible.
-        highs.setOptionValue("simplex_strategy", _PRIMAL if started else _DUAL)
+        highs.setOptionValue("simplex_strategy", PRIMAL if started else DUAL)
         value = self._run()
-        highs.setOptionValue("simplex_strategy", _DUAL)
+        highs.setOptionValue("simplex_strategy", DUAL)
         highs.setOptionValue("presolve", "off")
         bound = highs.getInfo().objective_function_value
         closed = first_closed = self._open_pairs(value)
@@ -185,11 +199,7 @@ class _Run:
     def _run(self) -> FloatArray:
         highs = self._highs
         highs.setOptionValue("simplex_iteration_limit", self._left)
-        if highs.run() == highspy.HighsStatus.kError:
-            # Another user of HiGHS in this process has set its one scheduler to more threads.
-            highspy.Highs.resetGlobalScheduler(True)
-            highs.run()
-        status = highs.getModelStatus()
+        status = run(highs)
         if status in (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kInfeasible):
             # From an alien basis the simplex may lose its way; afresh it does not.
             highs.clearSolver()
@@ -362,46 +372,7 @@ def _nearer(value: FloatArray, low: FloatArray, up: FloatArray) -> np.ndarray:
         return np.isfinite(up) & ((np.abs(value - up) < np.abs(value - low)) | ~np.isfinite(low))
 
 
-def pass_program(highs: highspy.Highs, program: GeneralProgram) -> None:
-    """Give a HiGHS a program in place of what it had."""
-    highs.clearModel()
-    columns, rows = int(program.cost.size), int(program.row_up.size)
-    highs.passModel(
-        columns,
-        rows,
-        int(program.index.size),
-        int(highspy.MatrixFormat.kColwise),
-        int(highspy.ObjSense.kMinimize),
-        0.0,
-        program.cost,
-        program.low,
-        program.up,
-        program.row_low,
-        program.row_up,
-        program.start[:-1],
-        program.index,
-        program.value,
-        np.zeros(columns, dtype=np.int32),
-    )
-
-
-class _Silent(highspy.Highs):
-    """HiGHS that also keeps its banner to itself: highspy prints it while it is being made."""
-
-    def enableCallbacks(self) -> None:
-        self.setOptionValue("output_flag", False)
-        super().enableCallbacks()  # type: ignore[no-untyped-call]
-
-
-def silent_highs() -> highspy.Highs:
-    """A HiGHS that prints nothing, for whoever has a program of this kind of his own."""
-    return _Silent()  # type: ignore[no-untyped-call]
-
-
 @cache
 def _highs() -> highspy.Highs:
-    """One silent, single-threaded HiGHS for the process."""
-    highs = silent_highs()
-    for option, value in _OPTIONS.items():
-        highs.setOptionValue(option, value)
-    return highs
+    """One for the process."""
+    return simplex_highs()

@@ -22,7 +22,7 @@ def test_the_table_stands_between_its_marks_and_replaces_the_last(tmp_path: Path
     rows = [row | {"sessions": n, "solve_cpu_ms_p50": ms} for n, ms in ((1_000, 3.1), (20_000, 70))]
     (tmp_path / "latency.json").write_text(json.dumps({"rows": rows}))
     made = table.table(tmp_path)
-    assert "| flow, plain, CPU |  | 3.10 ms | 70 ms |" in made
+    assert "| flow, plain, CPU |  | 3.10 ms |  | 70 ms |" in made
     text = f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n"
     once = table.insert(text, made)
     assert table.insert(once, made) == once
@@ -31,6 +31,20 @@ def test_the_table_stands_between_its_marks_and_replaces_the_last(tmp_path: Path
     assert once.endswith("\nafter\n")
     with pytest.raises(ValueError, match="bench-table"):
         table.insert("no marks", made)
+
+
+def test_an_event_stands_beside_the_solve_that_it_replaces(tmp_path: Path) -> None:
+    event = {"solver": "flow", "load": "congested", "shape": "five-level", "sessions": 1_000}
+    event |= {"feature": "mended: plug-in", "solve_cpu_ms_p50": 0.3}
+    event |= {"solve_cpu_ms_p99": 1.5, "full_cpu_ms_p99": 2.5}
+    (tmp_path / "latency.json").write_text(json.dumps({"rows": [event]}))
+    warm = {"sessions": 5_000, "feature": "storage", "warm_cpu_ms_p50": 99.0, "cold_cpu_ms": 2e4}
+    (tmp_path / "general.json").write_text(json.dumps({"rows": [warm]}))
+    made = table.table(tmp_path)
+    told = "p99 / of the full solve, flow, mended: plug-in, CPU"
+    assert f"| {told} |  | 1.50 ms / 2.50 ms |  |  |" in made
+    told = "storage; from the running plan after an event / cold, CPU"
+    assert f"| {told} |  |  | 99 ms / 20,000 ms |  |" in made
 
 
 def test_recorded_days_stand_in_a_table_of_their_own_and_a_quick_run_says_so(
