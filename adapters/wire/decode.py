@@ -64,26 +64,36 @@ def _check_instants(body: msgspec.Struct, path: str = "") -> None:
                 _check_instants(part, f"{path}{name}[{k}].")
 
 
-@lru_cache(maxsize=16_384)
-def _place_of(site: str, topic: str) -> tuple[InTopic, tuple[str, ...]] | tuple[str, str]:
-    """The kind of a topic and the ids in it, or code and reason of its refusal."""
+def _place_of(site: str, topic: str) -> tuple[InTopic, tuple[str, ...]]:
+    """The kind of a topic and the ids in it.
+
+    Raises
+    ------
+    RefusedError
+        If no such topic is read.
+    """
     root = root_of(site)
     found = match_in(topic[len(root) :]) if topic.startswith(root) else None
     if found is None:
-        return "unknown_topic", "no such topic is read"
+        raise RefusedError("unknown_topic", "", "no such topic is read")
     for text in found[1]:
         if not is_id(text):
-            return "bad_id", f"{text[:80]!r} is no id"
+            raise RefusedError("bad_id", "", f"{text[:80]!r} is no id")
     return found
 
 
+_found_again = lru_cache(maxsize=16_384)(_place_of)
+"""Of topics that speak again and again. Sessions come and go, and what is refused may be as long
+and as often another as its sender likes: what is remembered of those would only add up.
+"""
+
+
 def _body_of(site: str, topic: str, payload: bytes) -> tuple[msgspec.Struct, tuple[str, ...]]:
-    kind, ids = _place_of(site, topic)
-    if isinstance(kind, str):
-        raise RefusedError(kind, "", str(ids))
+    find = _found_again if topic.endswith(("/telemetry", "/ack")) else _place_of
+    kind, ids = find(site, topic)
     body = read_body(payload, _DECODERS[kind.body])
     _check_instants(body)
-    return body, tuple(ids)
+    return body, ids
 
 
 def decode(

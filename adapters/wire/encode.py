@@ -33,16 +33,25 @@ class Publish:
 def publish_of(site: str, body: msgspec.Struct, *ids: str) -> Publish:
     """A body on its topic; ``ids`` fill the topic's places in order."""
     kind = _OUT[type(body)]
-    topic = _topic(site, kind.pattern, ids)
+    find = _found_again if kind.pattern in _OF_EQUIPMENT else _topic
+    topic = find(site, kind.pattern, ids)
     return Publish(topic, _encoder.encode(body), kind.qos, kind.retained, kind.expiry_s)
 
 
-@lru_cache(maxsize=65_536)
 def _topic(site: str, pattern: str, ids: tuple[str, ...]) -> str:
-    """The whole topic; every setpoint of a pile goes to the same one."""
+    """The whole topic."""
     rest = iter(ids)
     parts = (next(rest) if part.startswith("{") else part for part in pattern.split("/"))
     return root_of(site) + "/".join(parts)
+
+
+_OF_EQUIPMENT = frozenset(
+    t.pattern for t in OUTBOUND if t.pattern.startswith(("pile/", "asset/", "node/"))
+)
+_found_again = lru_cache(maxsize=65_536)(_topic)
+"""Every setpoint of a pile goes to the same topic. Sessions, limits and calls come and go: what is
+remembered of them would only add up.
+"""
 
 
 def _finite(value: float) -> float | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -165,6 +168,35 @@ def test_a_session_that_is_over_says_so_and_leaves_no_retained_status() -> None:
     said, gone = encode(SITE, f.SessionStatus(session="s1", state="ended"))
     assert (said.retain, gone.retain, gone.payload) == (False, True, b"")
     assert said.topic == gone.topic
+
+
+def _kept_bytes(one: Callable[[int], object], times: int) -> int:
+    """What stays in memory of so many calls, after as many more before."""
+    for k in range(times):
+        one(k)
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for k in range(times):
+        one(times + k)
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return after - before
+
+
+def test_of_topics_that_come_and_go_nothing_is_kept() -> None:
+    """A thousand sessions, or as many topics of somebody who makes them up, leave no trace."""
+    end = GOOD["session/s1/end"]
+    assert isinstance(take("session/s-9/end", end), e.SessionEnded)
+    said: tuple[Callable[[int], object], ...] = (
+        lambda k: encode(SITE, f.SessionStatus(session=f"s-{k}", state="charging")),
+        lambda k: take(f"session/s-{k}/end", end),
+        lambda k: take(f"nothing/{k}/telemetry", {}),
+        lambda k: take(f"pile/{k}{'x' * 2000}/telemetry", {}),
+    )
+    for one in said:
+        assert _kept_bytes(one, 1000) < 20_000
 
 
 def test_a_counter_offer_travels_with_the_status() -> None:
