@@ -158,9 +158,9 @@ class Giving:
     budget_kwh: FloatArray
 
 
-PROMISED_TIMES = 1.5
-"""Bands hold nine of ten cases and a promise wants more: so many times their width is kept back
-for one, in what is offered and in how it is prepared."""
+PROMISED_TIMES = 1.8
+"""Bands hold nine of ten cases and a promise wants 99 of 100: so many times their width is kept
+back for one, in what is offered and in how it is prepared (docs/decisions/0032)."""
 
 
 @dataclass(frozen=True, eq=False)
