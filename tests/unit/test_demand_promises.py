@@ -152,6 +152,10 @@ def test_what_a_series_or_a_limit_takes_off_is_not_sold_again() -> None:
     must = event("must", "reduce_by", 8.0, heard_h=DAY + 15.0, mandatory=True)
     _, said = drilled(followed, must)
     assert said["must"][0].baseline_kw == pytest.approx(30.0, abs=0.1)
+    fills = event("line", "follow", 50.0, mandatory=True, incentive_per_kwh=None)
+    more = event("more", "raise_by", 5.0, heard_h=DAY + 15.0, mandatory=True)
+    _, said = drilled(fills, more)
+    assert said["more"][0].baseline_kw == pytest.approx(50.0, abs=0.1)
     cut = event("cut", "reduce_by", 8.0)
     limit = LimitPushed(
         now=cut.now, mono_s=0.0, stamp=(1, 0), issued_at=cut.now, node="transformer", limit="l",
