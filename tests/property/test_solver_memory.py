@@ -69,6 +69,20 @@ def test_no_news_changes_nothing() -> None:
     assert second.work == 0
 
 
+def test_many_who_plug_in_one_after_another_are_all_mended() -> None:
+    """Entries of who has left stay laid out until a solve begins anew."""
+    again, rng = load_again("flow"), np.random.default_rng(2)
+    assert again is not None
+    problem = fleet_problem(60, load="congested", seed=4)
+    _, memory = again(problem, None, work_limit=ALL)
+    problem = leaves(problem, rng)
+    for _ in range(50):
+        _, memory = again(problem, memory, work_limit=ALL)
+        assert memory is not None
+        assert memory.used > problem.offsets[-1]
+        problem = plugs_in(problem, rng)
+
+
 def _of(problem, answer, session: str) -> np.ndarray:
     i = problem.fleet.ids.index(session)
     return answer.energy_kwh[int(problem.offsets[i]) : int(problem.offsets[i + 1])]

@@ -13,7 +13,7 @@ from scheduler.problem import Fleet, Problem
 from scheduler.solution import Solution
 from scheduler.solvers.flow_kernel.compiling import compiled
 from scheduler.solvers.flow_kernel.fairness import make_fair
-from scheduler.solvers.flow_kernel.memory import NO_LIMIT_WS, Memory, with_row
+from scheduler.solvers.flow_kernel.memory import NO_LIMIT_WS, Memory, with_room, with_row
 from scheduler.solvers.flow_kernel.mend import change_capacities, set_owed, set_window
 from scheduler.solvers.flow_kernel.network import WS_PER_KWH, watt_seconds
 from scheduler.solvers.flow_kernel.prepare import blocks
@@ -222,8 +222,10 @@ def _session(memory: Memory | None, k: int, kind: int, limit: int) -> Memory | N
         end = min(max(int(fleet.end_s[k]), int(edges[0])), int(edges[-1]))
         first = min(int(np.searchsorted(edges, start, side="right")) - 1, problem.horizon.n)
         last = max(int(np.searchsorted(edges, end, side="left")), first)
-        if memory.used + last - first > memory.net.most.size:
+        roomier = with_room(memory, last - first)
+        if roomier is None:
             return None
+        memory = roomier
         set_window(
             memory.net, memory.flow, row, memory.used, first, last, int(fleet.start_s[k]),
             int(fleet.end_s[k]), float(fleet.max_kw[k]) * 1000.0, edges,

@@ -22,6 +22,7 @@ NO_LIMIT_WS = 1 << 50
 """More than any site draws in a slot."""
 
 _EVENTS_PER_NODE = 8
+_MOST_TIMES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +179,25 @@ def _with_gaps(memory: Memory) -> Memory:
         labels=memory.labels._replace(session=_moved(memory.labels.session, place, n)),
         row=np.where(memory.row >= 0, place[memory.row], -1),
         vacant=vacant,
+    )
+
+
+def with_room(memory: Memory, entries: int) -> Memory | None:
+    """The memory with room for so many more entries; None where half of it is of no use."""
+    needed = memory.used + entries
+    here = memory.row[memory.row >= 0]
+    in_use = int((memory.net.last[here] - memory.net.first[here]).sum()) + entries
+    if needed > _MOST_TIMES * in_use:
+        return None
+    if needed <= memory.net.most.size:
+        return memory
+    longer = np.zeros((2, needed + needed // 4), dtype=np.int64)
+    longer[0, : memory.used] = memory.net.most[: memory.used]
+    longer[1, : memory.used] = memory.flow.energy[: memory.used]
+    return dataclasses.replace(
+        memory,
+        net=memory.net._replace(most=longer[0]),
+        flow=memory.flow._replace(energy=longer[1]),
     )
 
 
