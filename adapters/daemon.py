@@ -29,6 +29,7 @@ from adapters.solving import RUNGS
 from adapters.standing import Standing
 from adapters.store.recovery import recover
 from adapters.store.schema import begin_epoch, names_of, open_store
+from adapters.undisturbed import undisturbed
 from adapters.watching import view_of
 from adapters.wire import Publish, outbound
 from adapters.wire.encode import publish_of
@@ -221,7 +222,8 @@ class Daemon:
         elif self._host is not None:
             wanted = own if peak_wanted(self._host.state) else []
             facts = [*self._deafness(), *wanted, *answers]
-            self._do(self._host, self._host.take(messages, facts))
+            with undisturbed():
+                self._do(self._host, self._host.take(messages, facts))
             self._stands.heed(self._host)
             if taken.messages:
                 self._figures.drain_seconds.observe(time.perf_counter() - began_s)

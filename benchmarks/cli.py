@@ -53,7 +53,8 @@ def figures(
     out: dict[str, Any] = {}
     rounds = 5 if quick else 15
     for name, rungs in (("", ("flow", "highs")), ("general_lp_", ("highs", "greedy"))):
-        for piles in (54, 1_000):
+        large = () if quick or name else (20_000,)
+        for piles in (54, 1_000, *large):
             _MESSAGES.print(f"a step at {piles} piles, {rungs[0]}", style="dim")
             found = step_bench.step_figures(piles, rounds=rounds, rungs=rungs)
             out |= {f"{name}{key}_{piles}": value for key, value in found.items()}

@@ -26,7 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from adapters.config_mqtt import MqttSettings
 from adapters.inbox import Inbox, LinkDown, LinkUp, Message, OtherAlive
 from adapters.mqtt.acks import AckOrder
-from adapters.mqtt.buffered import BufferedClient
+from adapters.mqtt.buffered import BufferedClient, Heard, Packed
 from adapters.mqtt.echo import Echo
 from adapters.wire import Publish
 from adapters.wire.topics import Lane
@@ -37,7 +37,7 @@ RECEIVE_MAXIMUM = 65_535
 SESSION_EXPIRY_S = 3_600
 TAKEN_OVER = 142
 _USUAL_WINDOW = 20
-_WIDEST_WINDOW = 400
+_WIDEST_WINDOW = 5_000
 _LOOK_S = 0.001
 _FAST_RETRY_S = (0.1, 1.0)
 _REFUSED_RETRY_S = (2.0, 60.0)
@@ -60,10 +60,10 @@ def _expiring(expiry_s: int) -> Any:
     """Properties of a message that expires; the same for every setpoint, and slow to build."""
     properties = _properties(PacketTypes.PUBLISH)
     properties.MessageExpiryInterval = expiry_s
-    return properties
+    return Packed(properties)
 
 
-def _user_properties(message: MQTTMessage) -> tuple[tuple[str, str], ...]:
+def _user_properties(message: MQTTMessage | Heard) -> tuple[tuple[str, str], ...]:
     """The user properties, of which signatures need two."""
     found = getattr(message.properties, "UserProperty", None)
     return tuple(found)[:8] if found else ()
@@ -333,7 +333,7 @@ class Link:
         except Exception:
             log.exception("%s: on disconnect", self.lane)
 
-    def _on_message(self, message: MQTTMessage, generation: int) -> None:
+    def _on_message(self, message: MQTTMessage | Heard, generation: int) -> None:
         try:
             if message.qos:
                 self._acks.came(message.mid)

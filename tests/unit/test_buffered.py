@@ -6,9 +6,18 @@ import random
 import socket
 
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt import _packet
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
-from adapters.mqtt.buffered import PIECE_BYTES, BufferedClient, BufferedSocket
+from adapters.mqtt.buffered import (
+    PIECE_BYTES,
+    BufferedClient,
+    BufferedSocket,
+    Packed,
+    heard_of,
+)
 
 
 class _Wire:
@@ -103,3 +112,50 @@ def test_paho_makes_its_connections_through_it() -> None:
         client.connect("127.0.0.1", server.getsockname()[1])
         assert isinstance(client.socket(), BufferedSocket)
         client.disconnect()
+
+
+def _publish(topic: bytes, payload: bytes, qos: int, **said: object) -> bytes:
+    """A PUBLISH of MQTT 5 after its length, as a broker writes it."""
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    for name, value in said.items():
+        setattr(properties, name, value)
+    mid = (4711).to_bytes(2, "big") if qos else b""
+    packed: bytes = properties.pack()  # type: ignore[no-untyped-call]
+    return len(topic).to_bytes(2, "big") + topic + mid + packed + payload
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("said", [{}, {"MessageExpiryInterval": 7}])
+@pytest.mark.parametrize("payload", [b"", b'{"seq":1}', b"\x05\x02"])
+def test_a_plain_message_is_read_as_paho_reads_it(
+    qos: int, said: dict[str, object], payload: bytes
+) -> None:
+    packet = _publish("站/pile/P-1/telemetry".encode(), payload, qos, **said)
+    command = 0x30 | qos << 1 | 1
+    theirs = _packet.decode_publish(command, packet, MQTTProtocolVersion.MQTTv5)
+    mine = heard_of(command, packet)
+    assert mine is not None
+    assert (mine.mid, mine.topic.encode(), mine.payload) == (
+        theirs.mid,
+        theirs.topic,
+        theirs.payload,
+    )
+    assert (mine.qos, mine.retain) == (theirs.qos, theirs.retain)
+
+
+def test_what_is_not_plain_is_left_to_paho() -> None:
+    topic = b"a/b"
+    assert heard_of(0x32, _publish(topic, b"x", 1, UserProperty=("key", "1"))) is None
+    assert heard_of(0x32, _publish(topic, b"x", 1, ContentType="abc")) is None
+    assert heard_of(0x34, _publish(topic, b"x", 1)) is None
+    assert heard_of(0x32, _publish(b"\xff\xfe", b"x", 1)) is None
+    assert heard_of(0x32, _publish(b"", b"x", 1)) is None
+    whole = _publish(topic, b"", 1, MessageExpiryInterval=7)
+    for size in range(len(whole)):
+        assert heard_of(0x32, whole[:size]) is None
+
+
+def test_properties_are_packed_once_as_paho_packs_them() -> None:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = 5
+    assert Packed(properties).pack() == properties.pack()  # type: ignore[no-untyped-call]
