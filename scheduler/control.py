@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from models.site import Site
+from models.switching import FREE
 from models.units import ENERGY_EPSILON_KWH
 from scheduler.asset_control import settle_assets, show_assets
 from scheduler.asset_planning import has_assets
@@ -122,7 +123,9 @@ def _order(draft: Draft, site: Site, names: list[str], now: datetime) -> list[in
             continue
         left_h = (request.departure_s - at) / 3600.0
         laxity_h = left_h - owed_kwh / TYPICAL_KW
-        laxity_h -= on_for_h(piles[name], plates[name].switching, mono_s)
+        rule = plates[name].switching
+        if rule is not FREE:
+            laxity_h -= on_for_h(piles[name], rule, mono_s)
         keys.append((-request.priority, turn_h(laxity_h, given_share=given_kw / TYPICAL_KW), k))
     keys.sort()
     return [key[2] for key in keys]

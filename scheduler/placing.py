@@ -65,7 +65,7 @@ class Placing:
                 problem.entry_slot, weights=relaxed.energy_kwh, minlength=problem.horizon.n
             )
             cap[0] = np.minimum(cap[0], float(np.max(drawn / slot_h)) * slot_h)
-        load = subtree_sums(problem, self.energy * fleet.count_factor[session])
+        load = subtree_sums(problem, self.energy * problem.entry_factor)
         with np.errstate(invalid="ignore"):
             self._left = np.where(np.isfinite(cap), cap - load, np.inf)
         limited = np.atleast_1d(np.isfinite(cap).any(axis=1))

@@ -129,6 +129,11 @@ class Problem:
         if m == 0 or int(self.parent[0]) != -1:
             raise InvalidValueError("node 0 must be the root", where="parent")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: arrays that follow from the others it makes for itself."""
+        kept = {*self.__dataclass_fields__, "digest"}
+        return {name: value for name, value in self.__dict__.items() if name in kept}
+
     @cached_property
     def first(self) -> IntArray:
         """First slot that each session's window touches, shape (n,)."""
@@ -177,6 +182,16 @@ class Problem:
         slot_end = self.horizon.edges_s[self.entry_slot + 1]
         hi = np.minimum(slot_end, self.fleet.end_s[self.entry_session])
         return np.asarray(np.maximum(hi - self.entry_start_s, 0), dtype=np.int64)
+
+    @cached_property
+    def entry_cell(self) -> IntArray:
+        """Node and slot of each entry as one number, ``node * T + slot``."""
+        return self.fleet.node[self.entry_session] * self.horizon.n + self.entry_slot
+
+    @cached_property
+    def entry_factor(self) -> FloatArray:
+        """What 1 kW of each entry counts at a node."""
+        return self.fleet.count_factor[self.entry_session]
 
     @cached_property
     def upper_kwh(self) -> FloatArray:

@@ -190,8 +190,7 @@ def tapered_entries(problem: Problem) -> IntArray:
 def subtree_sums(problem: Problem, weight: FloatArray) -> FloatArray:
     """Sum of an entry weight over each node's subtree in each slot, shape (m, T)."""
     t, m = problem.horizon.n, len(problem.node_ids)
-    at = problem.fleet.node[problem.entry_session] * t + problem.entry_slot
-    sums = np.bincount(at, weights=weight, minlength=m * t).reshape(m, t)
+    sums = np.bincount(problem.entry_cell, weights=weight, minlength=m * t).reshape(m, t)
     for v in range(m - 1, 0, -1):
         sums[problem.parent[v]] += sums[v]
     return np.asarray(sums, dtype=np.float64)
