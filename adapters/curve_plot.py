@@ -1,4 +1,4 @@
-"""Lines over a number, as SVG text: a study's curve."""
+"""Lines over a number, as SVG text: the curves of studies and benchmarks."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from adapters.plot_scale import BOTTOM, LEFT, RIGHT, TOP, Scale, nice_ticks
+from adapters.plot_scale import BOTTOM, LEFT, RIGHT, TOP, LogScale, Scale, decades, nice_ticks
 from adapters.plots import Line
+
+NAME_ROOM = 170
+"""Kept on the right for the names of lines."""
 
 
 @dataclass(frozen=True)
 class CurvePlot:
-    """Lines over a number: a study's curve.
+    """Lines over a number.
 
     Parameters
     ----------
@@ -27,6 +30,10 @@ class CurvePlot:
         One level line with a word.
     top : float or None
         Where the axis ends, where that is known.
+    log : bool
+        Both axes by powers of ten; all numbers are positive then.
+    named : bool
+        Each line bears its label beside its last point.
     """
 
     title: str
@@ -37,16 +44,28 @@ class CurvePlot:
     marks: Sequence[tuple[float, str]] = ()
     level: tuple[float, str] | None = None
     top: float | None = None
+    log: bool = False
+    named: bool = False
     width: int = 760
     height: int = 320
 
+    def _ticks(self) -> tuple[list[float], list[float]]:
+        """Of the upright axis and of the other."""
+        shown = [v for line in self.lines for v in line.values if v is not None]
+        shown += [self.level[0]] if self.level else []
+        if self.log:
+            low, high = min(shown, default=1.0), max(shown, default=1.0)
+            return decades(low, high), decades(self.x[0], self.x[-1])
+        high = max(shown, default=1.0)
+        return nice_ticks(0.0, self.top or high * 1.05), nice_ticks(self.x[0], self.x[-1])
+
     def svg(self) -> str:
         """The plot as one ``<svg>`` element."""
-        shown = [v for line in self.lines for v in line.values if v is not None]
-        high = max([*shown, *([self.level[0]] if self.level else [])], default=1.0)
-        ticks = nice_ticks(0.0, self.top or high * 1.05)
-        x = Scale(self.x[0], self.x[-1], LEFT, self.width - RIGHT)
-        y = Scale(0.0, self.top or ticks[-1], self.height - BOTTOM - 14, TOP + 4)
+        ticks, x_ticks = self._ticks()
+        scale = LogScale if self.log else Scale
+        right = self.width - (NAME_ROOM if self.named else RIGHT)
+        x = scale(self.x[0], self.x[-1], LEFT, right)
+        y = scale(ticks[0], self.top or ticks[-1], self.height - BOTTOM - 14, TOP + 4)
         out = [
             f'<svg class="plot" viewBox="0 0 {self.width} {self.height}" role="img" '
             f'aria-label="{escape(self.title, quote=True)}">'
@@ -56,7 +75,7 @@ class CurvePlot:
             out.append(f'<text class="tick" x="{LEFT - 6}" y="{y(value) + 4:.1f}">{value:g}</text>')
         out += [
             f'<text class="hour" x="{x(value):.1f}" y="{self.height - 22}">{value:g}</text>'
-            for value in nice_ticks(self.x[0], self.x[-1])
+            for value in x_ticks
             if self.x[0] <= value <= self.x[-1]
         ]
         out.append(f'<text class="unit" x="{LEFT - 6}" y="{TOP - 8}">{escape(self.y_label)}</text>')
@@ -84,5 +103,9 @@ class CurvePlot:
                     f'<circle class="dot {line.css}" cx="{x(a):.1f}" cy="{y(v):.1f}" r="3">'
                     f"<title>{escape(line.label)}: {a:g}, {v:g}</title></circle>"
                 )
+            if self.named and dots:
+                a, v = dots[-1]
+                place = f'x="{x(a) + 7:.1f}" y="{y(v) + 4:.1f}"'
+                out.append(f'<text class="mark" {place}>{escape(line.label)}</text>')
         out.append("</svg>")
         return "".join(out)

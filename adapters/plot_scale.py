@@ -34,6 +34,21 @@ class Scale:
         return self.at_low + share * (self.at_high - self.at_low)
 
 
+class LogScale(Scale):
+    """Where a positive value lies among powers of ten."""
+
+    def __call__(self, value: float) -> float:
+        span = max(math.log10(self.high / self.low), 1e-9)
+        share = math.log10(value / self.low) / span
+        return self.at_low + share * (self.at_high - self.at_low)
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Powers of ten from at most ``low`` > 0 to at least ``high``."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return [10.0**k for k in range(first, max(last, first + 1) + 1)]
+
+
 def ribbon(
     edges: Sequence[int], top: Sequence[float], bottom: Sequence[float], x: Scale, y: Scale
 ) -> str:

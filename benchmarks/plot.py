@@ -1,20 +1,22 @@
-"""The figures as pictures: ``python -m benchmarks.plot FOLDER``, from the documents of bench-table.
+"""The figures as a page: ``python -m benchmarks.plot FOLDER``, from the documents of bench-table.
 
-``peers.png``: CPU time against sessions, each hand a line. ``closed-loop.png``: money a kWh
-against the share of the energy delivered, each policy a point.
+``plots.html``, drawn by what draws page and reports: CPU time against sessions, each hand a line;
+money a kWh against the share of the energy delivered, each policy a point.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from html import escape
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from adapters.curve_plot import CurvePlot
+from adapters.plot_style import COLOURS, STYLE
+from adapters.plots import Line
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+COLOUR_COUNT = 8
 
 
 def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -24,60 +26,85 @@ def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def peers(folder: Path) -> Path | None:
-    """Time by size and hand; None where nothing was measured."""
-    lines: dict[str, list[tuple[int, float]]] = {}
+def peers(folder: Path) -> list[CurvePlot]:
+    """Time by size and hand; none where nothing was measured."""
+    found: dict[str, dict[int, float]] = {}
     for row in _rows(folder, "peers"):
         if row.get("cpu_ms", float("nan")) > 0:
-            lines.setdefault(row["hand"], []).append((row["sessions"], row["cpu_ms"]))
-    if not lines:
-        return None
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for hand, points in lines.items():
-        sizes, times = zip(*sorted(points), strict=True)
-        axes.loglog(sizes, times, marker="o", label=hand, lw=2.5 if hand == "flow" else 1.2)
-    axes.set_xlabel("sessions (96 slots, congested)")
-    axes.set_ylabel("build and solve, CPU ms, one thread")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    return _saved(figure, folder / "peers.png")
+            found.setdefault(row["hand"], {})[row["sessions"]] = row["cpu_ms"]
+    sizes = sorted({size for times in found.values() for size in times})
+    if len(sizes) < 2:
+        return []
+    return [
+        CurvePlot(
+            title="build and solve, CPU ms, one thread; 96 slots, congested",
+            x_label="sessions",
+            y_label="ms",
+            x=[float(s) for s in sizes],
+            lines=[
+                Line(hand, _colour(k), [times.get(s) for s in sizes])
+                for k, (hand, times) in enumerate(found.items())
+            ],
+            log=True,
+            named=True,
+            height=420,
+        )
+    ]
 
 
-def money(folder: Path) -> Path | None:
-    """Cost a kWh beside the share delivered; None where nothing was measured."""
-    rows = _rows(folder, "closed-loop")
-    if not rows:
-        return None
-    cases = sorted({(r["site"], r["limit_kw"]) for r in rows})
-    figure, all_axes = plt.subplots(
-        1, len(cases), figsize=(6 * len(cases), 5), squeeze=False, layout="constrained"
+def money(folder: Path) -> list[CurvePlot]:
+    """Cost a kWh beside the share delivered, a plot for each site and limit."""
+    rows, plots = _rows(folder, "closed-loop"), []
+    for site, limit_kw in sorted({(r["site"], r["limit_kw"]) for r in rows}):
+        own = [r for r in rows if (r["site"], r["limit_kw"]) == (site, limit_kw)]
+        shares = sorted({0.0, 100.0, *(100.0 * r["of_feasible"] for r in own)})
+        plots.append(
+            CurvePlot(
+                title=f"{site}, {limit_kw:g} kW: money a kWh",
+                x_label="delivered, % of feasible",
+                y_label="",
+                x=shares,
+                lines=[
+                    Line(
+                        r["policy"],
+                        _colour(k),
+                        [
+                            r["cost_per_kwh"] if s == 100.0 * r["of_feasible"] else None
+                            for s in shares
+                        ],
+                    )
+                    for k, r in enumerate(own)
+                ],
+                named=True,
+                height=420,
+            )
+        )
+    return plots
+
+
+def _colour(k: int) -> str:
+    return f"c{k % COLOUR_COUNT}"
+
+
+def page(plots: list[CurvePlot]) -> str:
+    """The plots as one self-contained page."""
+    body = "".join(f"<h2>{escape(p.title)}</h2>{p.svg()}" for p in plots)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Benchmarks</title>'
+        f"<style>{COLOURS}{STYLE}body{{font:15px system-ui,sans-serif;max-width:860px;"
+        "margin:1.5rem auto;background:var(--bg);color:var(--text)}h2{font-size:1rem}</style>"
+        f"</head><body>{body}</body></html>"
     )
-    for axes, (site, limit_kw) in zip(all_axes[0], cases, strict=True):
-        for row in rows:
-            if (row["site"], row["limit_kw"]) != (site, limit_kw):
-                continue
-            at = (100.0 * row["of_feasible"], row["cost_per_kwh"])
-            axes.plot(*at, "o")
-            axes.annotate(row["policy"], at, fontsize="small")
-        axes.set_title(f"{site}, {limit_kw:g} kW")
-        axes.set_xlabel("delivered, % of feasible")
-        axes.set_ylabel("money a kWh")
-        axes.grid(alpha=0.3)
-    return _saved(figure, folder / "closed-loop.png")
-
-
-def _saved(figure: Any, file: Path) -> Path:
-    figure.savefig(file, dpi=120)
-    plt.close(figure)
-    return file
 
 
 def main() -> int:
-    """Write the pictures beside the documents, and say where."""
+    """Write the page beside the documents, and say where; nothing where nothing was measured."""
     folder = Path(sys.argv[1])
-    for file in (peers(folder), money(folder)):
-        if file is not None:
-            print(file)
+    plots = [*peers(folder), *money(folder)]
+    if plots:
+        file = folder / "plots.html"
+        file.write_text(page(plots), encoding="utf-8")
+        print(file)
     return 0
 
 
