@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli_output import print_document, tables
+from adapters.cli_output import language, print_document, say, tables
 from models.errors import DataError
 
 SiteOption = Annotated[
@@ -29,8 +29,7 @@ def explain(
     from adapters.store.steps import STEPS_KEPT, read_steps, reading_store
     from adapters.web.snapshot import Reader
 
-    if lang not in ("en", "zh", "both"):
-        raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
+    language(lang, both=True)
     file = load_site(site)
     path = file.store_path
     with closing(Reader(path)) as reader:
@@ -46,6 +45,13 @@ def explain(
     elif step is not None:
         short = None if record is None else record.short_kwh
         found = explained(step, session, short_kwh=short)
+        if record is None:
+            last = f"{step.at.astimezone(file.site.zone):%Y-%m-%d %H:%M}"
+            say(
+                f"{session} is gone; its last plan is step {step.number} of {last}; "
+                f"会话已结束，末次计划为 {last} 的第 {step.number} 步",
+                style="dim",
+            )
     else:
         raise DataError(
             f"neither the state nor a plan that is kept knows a session '{session}'; "

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 
 messages = Console(stderr=True, highlight=False)
@@ -25,6 +26,29 @@ def tables() -> Console:
     """For people: the answer itself, on standard output."""
     # Into a file or a pipe there is no screen to fit: 80 columns would only cut words.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def language(lang: str, *, both: bool = False) -> str:
+    """The language asked for with ``--lang``.
+
+    Parameters
+    ----------
+    lang : str
+    both : bool
+        ``both`` is one more.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none of them.
+    """
+    known = ("en", "zh", "both") if both else ("en", "zh")
+    if lang not in known:
+        raise typer.BadParameter(
+            f"'{lang}' is not to be had: say {', '.join(known[:-1])} or {known[-1]}",
+            param_hint="--lang",
+        )
+    return lang
 
 
 def print_document(document: Mapping[str, Any]) -> None:

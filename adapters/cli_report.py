@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli_output import print_document, say
+from adapters.cli_output import language, print_document, say
 
 
 def report(
@@ -32,8 +32,7 @@ def report(
     from adapters.report.tables import write_tables
     from models.errors import TariffError
 
-    if lang not in ("en", "zh"):
-        raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
+    language(lang)
     if tables not in ("csv", "parquet"):
         raise typer.BadParameter(f"'{tables}' is neither", param_hint="--tables")
     if end <= start:

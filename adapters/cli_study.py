@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from adapters.cli_output import print_document, say, tables
+from adapters.cli_output import language, print_document, say, tables
 
 app = typer.Typer(help="Planning studies.", no_args_is_help=True)
 
@@ -39,8 +39,7 @@ def hosting(
     from adapters.study.hosting import hosting as answer
     from adapters.study.page import crossing_note, hosting_page
 
-    if lang not in ("en", "zh"):
-        raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
+    language(lang)
     question = Question(
         transformer_kva=transformer,
         power_factor=power_factor,

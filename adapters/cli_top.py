@@ -17,20 +17,19 @@ def top(
     """Watch a site from a shell: power, limit, what is short and why. Ends with Ctrl-C."""
     from rich.live import Live
 
-    from adapters.cli_output import tables
+    from adapters.cli_output import language, tables
     from adapters.config import load_site
     from adapters.terminal import screen
     from adapters.web.feed import Feed
     from adapters.web.words import Lang
 
-    if lang not in ("en", "zh"):
-        raise typer.BadParameter(f"'{lang}' is none", param_hint="--lang")
-    spoken: Lang = "zh" if lang == "zh" else "en"
+    spoken: Lang = "zh" if language(lang) == "zh" else "en"
     feed = Feed(load_site(site))
     feed.start()
     console = tables()
     try:
-        if once:
+        # Into a pipe there is no screen to renew.
+        if once or not console.is_terminal:
             console.print(screen(feed, spoken, 24))
             return
         with Live(console=console, screen=True, refresh_per_second=2) as live:

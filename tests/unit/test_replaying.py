@@ -152,7 +152,9 @@ def test_explain_and_replay_as_commands(
     bus = short_step.problem.fleet.ids[i]
 
     assert main(["explain", bus, "--site", str(file), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    out = capsys.readouterr()
+    told = json.loads(out.out)
+    assert f"{bus} is gone; its last plan is step {told['step']} of " in out.err
     assert told["why"].startswith(f"{told['short_kwh']:.1f} kWh short: ")
     assert told["why_zh"].startswith("缺 ")
     assert {c["node"] for c in told["cut"]} <= {"transformer", "feeder-1", "feeder-2"}

@@ -187,6 +187,20 @@ def test_top_shows_what_is_short_first_and_why(
     assert "桩故障" in capsys.readouterr().out
 
 
+def test_top_into_a_pipe_ends_and_a_language_that_is_none_is_refused(
+    site_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["top", str(site_file)]) == 0
+    assert "P-0027" in capsys.readouterr().out
+    days = ["--from", "2026-09-01", "--to", "2026-09-02", "--out", str(tmp_path)]
+    for command in (
+        *(["top", str(site_file)], ["report", str(site_file), *days]),
+        *(["explain", "ev-0001"], ["study", "hosting", "--transformer", "60"]),
+    ):
+        assert main([*command, "--lang", "de"]) == 2, command
+        assert "'de' is not to be had: say en" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_ordered_charging_hosts_more_piles_and_never_exceeds_the_limit() -> None:
     found = hosting(Question(transformer_kva=100, nights=3))
     assert 0 < found.uncontrolled < found.first_come <= found.ordered
