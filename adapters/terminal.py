@@ -10,7 +10,7 @@ from rich.text import Text
 
 from adapters.web.feed import Feed
 from adapters.web.models import Overview, PileRow
-from adapters.web.words import Lang, alert_word, say
+from adapters.web.words import Lang, alert_word, energy_of, say
 
 _COLOURS = {
     "charging": "cyan",
@@ -83,7 +83,7 @@ def _head(o: Overview, lang: Lang) -> RenderableType:
 def _cells(row: PileRow, lang: Lang, o: Overview) -> list[str | Text]:
     energy = ""
     if row.asked_kwh is not None and row.delivered_kwh is not None:
-        energy = say(lang, "kwh_of", row.delivered_kwh, row.asked_kwh)
+        energy = energy_of(lang, row.delivered_kwh, row.asked_kwh)
     leaves = "" if row.departure is None else f"{row.departure.astimezone(o.at.tzinfo):%H:%M}"
     power = f" {row.power_kw:.1f} kW" if row.power_kw > 0.05 else ""
     return [

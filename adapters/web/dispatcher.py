@@ -11,7 +11,7 @@ from adapters.web.models import PileLook, PileRow
 from adapters.web.parts import Frame, card, event_list, power_chart
 from adapters.web.picture import Picture
 from adapters.web.piles import Glance
-from adapters.web.words import alert_word
+from adapters.web.words import alert_word, energy_of
 from models.horizon import epoch_s, instant_of, midnight_of
 
 Show = Literal["all"] | PileLook
@@ -55,7 +55,9 @@ def cards(f: Frame) -> str:
     share = None if not o.limit_kw else o.power_kw / o.limit_kw
     tone = "bad" if share is not None and share > 1.0 else ""
     limit = "" if o.limit_kw is None else f.say("of_limit", o.limit_kw)
-    in_time = o.vehicles - o.short_sessions - o.unheard_sessions
+    # Who is announced is short or in time as well.
+    sessions = o.vehicles + o.announced
+    in_time = sessions - o.short_sessions - o.unheard_sessions
     spare = f.say("ready_sub", o.tight_sessions)
     if o.unheard_sessions:
         spare += f.say("ready_unheard", o.unheard_sessions)
@@ -71,7 +73,7 @@ def cards(f: Frame) -> str:
             card(
                 f.say("ready"),
                 f"{max(in_time, 0)}",
-                f"/ {o.vehicles}",
+                f"/ {sessions}",
                 spare,
             ),
             card(
@@ -144,7 +146,7 @@ def _row(f: Frame, lane: Lane, r: PileRow, index: int) -> str:
     why = r.why_zh if f.lang == "zh" else r.why
     energy = ""
     if r.asked_kwh is not None and r.delivered_kwh is not None:
-        energy = f.say("kwh_of", r.delivered_kwh, r.asked_kwh)
+        energy = escape(energy_of(f.lang, r.delivered_kwh, r.asked_kwh))
     session = f'<span class="where">{escape(r.session)}</span>' if r.session else ""
     power = f"{r.power_kw:.1f} kW" if r.power_kw > 0.05 else ""
     outlook = "" if r.outlook in ("none", "done") else f.say(r.outlook)

@@ -50,6 +50,7 @@ class Overview:
     vehicles: int
     charging: int
     waiting: int
+    announced: int
     short_sessions: int
     short_kwh: float
     tight_sessions: int

@@ -159,6 +159,7 @@ class Picture:
             vehicles=len([r for r in rows if r.session and r.look != "announced"]),
             charging=len([kw for kw in powers if kw > POWER_EPSILON_KW]),
             waiting=looks["waiting"],
+            announced=looks["announced"],
             short_sessions=len(shorts),
             short_kwh=sum(shorts),
             tight_sessions=outlooks["tight"],

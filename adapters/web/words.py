@@ -85,7 +85,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "done": ("ready", "已完成"),
     "unheard": ("not heard", "失联"),
     "ready_at": ("ready {0}", "{0} 完成"),
-    "kwh_of": ("{0:.1f} of {1:.1f} kWh", "{0:.1f}/{1:.1f} kWh"),
+    "kwh_of": ("{0} of {1} kWh", "{0}/{1} kWh"),
     "limit_now": ("Limit now", "当前限值"),
     "limit_from": ("by {0}", "来源：{0}"),
     "failsafe": ("failsafe", "失效安全"),
@@ -201,6 +201,12 @@ def say(lang: Lang, key: str, *values: object) -> str:
     """A word or sentence, with its values filled in."""
     text = WORDS[key][lang == "zh"]
     return text.format(*values) if values else text
+
+
+def energy_of(lang: Lang, got_kwh: float, asked_kwh: float) -> str:
+    """Delivered of asked, to the tenth below 100 kWh: more has no room in a list."""
+    got, asked = (f"{x:.1f}" if abs(x) < 99.95 else f"{x:.0f}" for x in (got_kwh, asked_kwh))
+    return say(lang, "kwh_of", got, asked)
 
 
 def alert_word(lang: Lang, kind: str) -> str:

@@ -28,6 +28,7 @@ from adapters.web.today import TodayMaker
 from adapters.web.told import event_rows
 from benchmarks.stage_microgrid import microgrid_site
 from models.errors import ConfigurationError
+from models.events import SessionRequested
 from models.network import Network
 from scheduler.state import AssetState, PileState, SiteState
 from tests.web.browser import Served, serving, until
@@ -131,6 +132,31 @@ def test_a_vehicle_whose_pile_is_not_heard_is_not_called_ready(
     assert main(["explain", silent["session"], "--site", str(site), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["why"], told["why_zh"]) == (silent["why"], silent["why_zh"])
+
+
+def test_ready_in_time_counts_who_is_announced_on_both_sides(own_depot: Served) -> None:
+    """Short ones that are still to come were taken from the vehicles that are there."""
+    stage, api = own_depot.stage, client(own_depot)
+    free = api.get("/api/v1/piles", params={"show": "free"}).json()["rows"][0]["pile"]
+    coming = stage.request(free, 999)
+    assert isinstance(coming, SessionRequested)
+    now = stage.clock.now()
+    late = replace(
+        coming.request,
+        arrival=now + timedelta(hours=1),
+        departure=now + timedelta(hours=2),
+        energy_kwh=40.0,
+    )
+    stage.play([replace(coming, request=late)])
+    until(lambda: api.get("/api/v1/site").json()["announced"] == 1, "it is announced")
+    site = api.get("/api/v1/site").json()
+    rows = api.get("/api/v1/piles", params={"limit": 500}).json()["rows"]
+    known = [r for r in rows if r["session"]]
+    assert next(r for r in known if r["pile"] == free)["short_kwh"] > 30
+    good = len(known) - sum(r["short_kwh"] > 0 for r in known)
+    page = api.get("/dispatcher?lang=en").text
+    assert f'{good} <span class="unit">/ {len(known)}</span>' in page
+    assert site["vehicles"] + site["announced"] == len(known)
 
 
 def test_every_pile_says_why_in_both_languages(depot: Served) -> None:
