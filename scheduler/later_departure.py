@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,7 +14,7 @@ _ROUND_S = 60
 
 
 def later_departure_s(
-    problem: Problem, i: int, short_kwh: float, room_kwh: FloatArray
+    problem: Problem, i: int, short_kwh: float, room: FloatArray, above: Sequence[int]
 ) -> int | None:
     """A later departure at which what is short would fit, everybody else left as planned.
 
@@ -24,8 +25,10 @@ def later_departure_s(
         Index of the session in the problem's fleet.
     short_kwh : float
         What it lacks at its departure, kWh.
-    room_kwh : ndarray, shape (m, T)
-        What each node has left in each slot, kWh; inf where nothing limits.
+    room : ndarray, shape (m + P, T)
+        What each limit has left in each slot, as :func:`scheduler.limits_above.limit_rooms` says.
+    above : sequence of int
+        The limits that the session counts at.
 
     Returns
     -------
@@ -35,23 +38,16 @@ def later_departure_s(
     fleet = problem.fleet
     edges, end = problem.horizon.edges_s, int(fleet.end_s[i])
     factor, most = float(fleet.count_factor[i]), float(fleet.max_kw[i])
-    path, missing = path_of(problem, i), short_kwh
+    m, amps = len(problem.node_ids), float(fleet.amps_per_kw[i])
+    counted = [(v, factor if v < m else amps) for v in above]
+    missing = short_kwh
     for t in range(int(np.searchsorted(edges, end, side="right")) - 1, problem.horizon.n):
         begin, stop = max(end, int(edges[t])), int(edges[t + 1])
         own = most * (stop - begin) / SECONDS_PER_HOUR
-        room = min(float(room_kwh[v, t]) for v in path) / factor
-        gain = max(min(own, room), 0.0)
+        left = min(float(room[v, t]) / counts for v, counts in counted)
+        gain = max(min(own, left), 0.0)
         if gain >= missing:
             at = begin + missing / gain * (stop - begin)
             return math.ceil((at - 1e-6) / _ROUND_S) * _ROUND_S
         missing -= gain
     return None
-
-
-def path_of(problem: Problem, i: int) -> list[int]:
-    """The nodes above a session, its own first."""
-    out, v = [], int(problem.fleet.node[i])
-    while v >= 0:
-        out.append(v)
-        v = int(problem.parent[v])
-    return out

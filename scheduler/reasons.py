@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
-from scheduler.later_departure import later_departure_s, path_of
-from scheduler.node_loads import full_nodes, node_loads
+from scheduler.later_departure import later_departure_s
+from scheduler.limits_above import LimitsAbove, limit_names, limit_rooms
 from scheduler.problem import FloatArray, Problem
 from scheduler.shortage import Cut, Cuts
 
@@ -138,6 +138,7 @@ class Reasons:
         self._periods = periods
         self._assets_kw = assets_kw
         self._relaxed_kwh = relaxed_kwh
+        self._above = LimitsAbove(problem)
 
     @cached_property
     def cuts(self) -> Cuts:
@@ -145,19 +146,17 @@ class Reasons:
         return Cuts(self._problem, self._energy, self._assets_kw, self._relaxed_kwh)
 
     @cached_property
-    def _loads(self) -> tuple[FloatArray, FloatArray]:
-        return node_loads(self._problem, self._energy, self._assets_kw)
+    def _rooms(self) -> tuple[FloatArray, Bools]:
+        return limit_rooms(self._problem, self._energy, self._assets_kw)
 
     @cached_property
-    def _room_kwh(self) -> FloatArray:
-        """What each node has left in each slot, kWh, shape (m, T); inf where nothing limits."""
-        load, most = self._loads
-        return np.asarray(most - load, dtype=np.float64)
+    def _names(self) -> tuple[str, ...]:
+        return limit_names(self._problem)
 
-    @cached_property
+    @property
     def full(self) -> Bools:
         """Slots in which each node is full, shape (m, T)."""
-        return full_nodes(*self._loads)
+        return self._rooms[1][: len(self._problem.node_ids)]
 
     def of(self, i: int, cut: Cut | None = None, *, short_kwh: float | None = None) -> Reason:
         """What session i rests on.
@@ -214,7 +213,7 @@ class Reasons:
             free=self._free(i, full),
             others=0 if cut is None else max(len(cut.sessions) - 1, 0),
             least_kw=self._least_kw(i) if cut is not None and cut.relaxed else 0.0,
-            later_s=later_departure_s(problem, i, short, self._room_kwh)
+            later_s=later_departure_s(problem, i, short, self._rooms[0], self._above.of(i))
             if kind == "short"
             else None,
         )
@@ -239,7 +238,7 @@ class Reasons:
             return "served"
         if bool(fleet.earliest[i]):
             return "at_once"
-        full_now = any(self.full[v, 0] for v in path_of(self._problem, i))
+        full_now = any(self._rooms[1][v, 0] for v in self._above.of(i))
         if power > POWER_EPSILON_KW:
             throttled = full_now and power < 0.95 * float(fleet.max_kw[i])
             return "throttled" if throttled else "charging"
@@ -257,14 +256,14 @@ class Reasons:
         self, i: int, kind: Kind, slots: NDArray[np.int64], begins: int, cut: Cut | None
     ) -> tuple[Span, ...]:
         """What is full and holds session i, whose charging begins in slot ``begins``."""
-        problem = self._problem
+        above, full = self._above.of(i), self._rooms[1]
         if kind == "short" and cut is not None:
-            index = {n: v for v, n in enumerate(problem.node_ids)}
+            index = {n: v for v, n in enumerate(self._names)}
             found = [(index[n], np.array(held, dtype=np.int64)) for n, held in cut.nodes]
         elif kind == "short":
-            found = [(v, slots[self.full[v, slots]]) for v in path_of(self._problem, i)]
+            found = [(v, slots[full[v, slots]]) for v in above]
         elif kind in ("throttled", "room"):
-            found = [(v, _run_from(self.full[v])) for v in path_of(self._problem, i)]
+            found = [(v, _run_from(full[v])) for v in above]
             if kind == "room":
                 # From its turn on the node may well be full of itself.
                 found = [(v, held[held < begins]) for v, held in found]
@@ -276,17 +275,20 @@ class Reasons:
         """Slots in which a node is full, neighbours joined."""
         if not slots.size:
             return []
-        edges, name = self._problem.horizon.edges_s, self._problem.node_ids[v]
+        edges, name = self._problem.horizon.edges_s, self._names[v]
         runs = np.split(slots, np.flatnonzero(np.diff(slots) > 1) + 1)
         return [Span(name, int(edges[r[0]]), int(edges[r[-1] + 1])) for r in runs]
 
     def _free(self, i: int, full: tuple[Span, ...]) -> str:
         """The lowest node on the path with a limit of its own that has room now."""
-        taken = {s.node for s in full}
-        for v in path_of(self._problem, i):
-            name = self._problem.node_ids[v]
-            if name not in taken and np.isfinite(self._problem.cap_kw[v, 0]):
-                return "" if self.full[v, 0] else name
+        problem, taken = self._problem, {s.node for s in full}
+        for v in self._above.of(i):
+            if self._names[v] in taken:
+                continue
+            if self._rooms[1][v, 0]:
+                return ""
+            if v < len(problem.node_ids) and np.isfinite(problem.cap_kw[v, 0]):
+                return self._names[v]
         return ""
 
     def _period(

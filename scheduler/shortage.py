@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.node_loads import full_nodes, node_loads
+from scheduler.limits_above import limit_names, limit_rooms
+from scheduler.phase_reach import PhaseReach
 from scheduler.problem import FloatArray, Problem
 from scheduler.rows import subtree_sums
 from scheduler.solution import given_kwh
@@ -37,8 +38,9 @@ class Cut:
     short_kwh : float
         Energy owed that the plan does not deliver, kWh.
     nodes : tuple of (str, tuple of int)
-        Nodes that bind, root first, each with the slots in which it does; one behind another
-        where both are full. Empty: only the session's own power and stay bind.
+        Nodes that bind, root first, then phases of nodes (``garage/L1``), each with the slots in
+        which it does; one behind another where both are full. Empty: only the session's own power
+        and stay bind.
     sessions : tuple of str
         Sessions behind the same cut, itself among them; energy more for one of them is energy
         less for another.
@@ -65,7 +67,8 @@ def explain(problem: Problem, energy_kwh: FloatArray) -> tuple[Cut, ...]:
     Parameters
     ----------
     problem : Problem
-        The problem; phase limits are not looked at.
+        The problem. Limits of imbalance are not looked at; where full phases and nodes cross, so
+        that no tree holds them, what many sessions could do together is looked into in part.
     energy_kwh : ndarray, shape (offsets[-1],)
         A plan in which no session can be given more without another losing.
 
@@ -108,8 +111,10 @@ class Cuts:
         if relaxed_kwh is not None:
             energy_kwh, given = relaxed_kwh, given_kwh(problem, relaxed_kwh)
             self._missing_kwh = np.maximum(fleet.energy_kwh - given, 0.0)
-        load, cap = node_loads(problem, energy_kwh, assets_kw)
-        self._full: Bools = full_nodes(load, cap)
+        _, full = limit_rooms(problem, energy_kwh, assets_kw)
+        m = len(problem.node_ids)
+        phased = bool(full[m:].any())
+        self._full: Bools = full if phased else full[:m]
         can_add = np.zeros((n, t), dtype=np.bool_)
         can_cut = np.zeros((n, t), dtype=np.bool_)
         at = (problem.entry_session, problem.entry_slot)
@@ -123,6 +128,7 @@ class Cuts:
         self._at_node: list[list[int]] = [[] for _ in problem.node_ids]
         for j, v in enumerate(self._node):
             self._at_node[v].append(j)
+        self._phases = PhaseReach(problem) if phased else None
         self._found: dict[int, _Found] = {}
 
     @property
@@ -171,8 +177,9 @@ class Cuts:
                 break
             fresh = further & left
             binding = binding | fresh
+        names = limit_names(problem)
         nodes = tuple(
-            (problem.node_ids[v], tuple(int(t) for t in np.flatnonzero(binding[v])))
+            (names[v], tuple(int(t) for t in np.flatnonzero(binding[v])))
             for v in np.flatnonzero(binding.any(axis=1))
         )
         hours = float(problem.horizon.slot_h[binding.any(axis=0)].sum())
@@ -186,6 +193,11 @@ class Cuts:
         ``back``: those from which it could be moved to session i instead.
         """
         leave, enter = self._can_add, self._can_cut
+        if self._phases is not None:
+            rows, met = self._phases.reach(i, _bits(full), leave, enter, back=back)
+            sessions = np.zeros(self._problem.fleet.n, dtype=np.bool_)
+            sessions[list(met)] = True
+            return _bools(rows, self._problem.horizon.n), sessions
         up, down = [~f for f in _bits(full)], self._carries
         if back:
             leave, enter, up, down = enter, leave, down, up
