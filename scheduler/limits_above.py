@@ -85,3 +85,44 @@ def _left_ah(problem: Problem, limit: PhaseLimit, energy_kwh: FloatArray) -> Flo
     drawn = np.maximum(energy_kwh, 0.0) * amps[problem.entry_session]
     load = np.bincount(problem.entry_slot, weights=drawn, minlength=problem.horizon.n)
     return np.asarray(limit.cap_a * problem.horizon.slot_h - load, dtype=np.float64)
+
+
+def uneven_node(problem: Problem, i: int, energy_kwh: FloatArray, least_kw: float) -> str:
+    """The node whose phases lie so far apart that session i may not take even its least power.
+
+    Parameters
+    ----------
+    problem : Problem
+    i : int
+        A session that draws on one phase, or nothing is said.
+    energy_kwh : ndarray, shape (offsets[-1],)
+        The plan.
+    least_kw : float
+        More than 0.
+
+    Returns
+    -------
+    str
+        The lowest one that holds it so in every slot in which it could take more; else empty.
+    """
+    fleet, t = problem.fleet, problem.horizon.n
+    mask, amps = int(fleet.phases[i]), float(fleet.amps_per_kw[i])
+    if mask not in (1, 2, 4) or amps <= 0:
+        return ""
+    own = slice(int(problem.offsets[i]), int(problem.offsets[i + 1]))
+    more = problem.entry_slot[own][energy_kwh[own] < problem.upper_kwh[own] - 1e-6]
+    phase, place = mask.bit_length() - 1, int(fleet.node[i])
+    for limit in sorted(problem.imbalances, key=lambda one: -one.node):
+        if not limit.node <= place < problem.subtree_end[limit.node]:
+            continue
+        below = (fleet.node >= limit.node) & (fleet.node < problem.subtree_end[limit.node])
+        load = np.empty((3, t))
+        for k in range(3):
+            on = np.where(below & (fleet.phases == 1 << k), fleet.amps_per_kw, 0.0)
+            drawn = energy_kwh * on[problem.entry_session]
+            load[k] = np.bincount(problem.entry_slot, weights=drawn, minlength=t)
+        load = load / problem.horizon.slot_h + limit.base_a[:, None]
+        apart = load[phase] - np.delete(load, phase, axis=0).min(axis=0) + least_kw * amps
+        if more.size and bool(np.all(apart[more] > limit.most_a)):
+            return problem.node_ids[limit.node]
+    return ""

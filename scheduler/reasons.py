@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
 from scheduler.later_departure import later_departure_s
-from scheduler.limits_above import LimitsAbove, limit_names, limit_rooms
+from scheduler.limits_above import LimitsAbove, limit_names, limit_rooms, uneven_node
 from scheduler.problem import FloatArray, Problem
 from scheduler.shortage import Cut, Cuts
 
@@ -79,6 +79,8 @@ class Reason:
     least_kw : float
         Least power of its pile, or its step where that is all it has, kW, where the session is
         short for it and for nothing else; else 0.
+    uneven : str
+        The node whose phases may not be loaded further apart, where the session is short for that.
     later_s : int or None
         A departure at which the rest would fit beside everybody else's plan, epoch seconds;
         None where none inside the window would do.
@@ -104,6 +106,7 @@ class Reason:
     free: str
     others: int
     least_kw: float
+    uneven: str
     later_s: int | None
 
 
@@ -190,6 +193,10 @@ class Reasons:
         period, later = self._period(slots, energy, stretch), None
         if kind == "price" and stretch is not None:
             period, later = self._first_and_most(slots, energy)
+        least_kw = self._least_kw(i) if cut is not None and cut.relaxed else 0.0
+        uneven = ""
+        if least_kw and problem.imbalances:
+            uneven = uneven_node(problem, i, self._energy, least_kw)
         edges = np.clip(problem.horizon.edges_s, fleet.start_s[i], fleet.end_s[i])
         last = np.flatnonzero(energy > _LEAST_KWH)
         return Reason(
@@ -212,9 +219,10 @@ class Reasons:
             full=full,
             free=self._free(i, full),
             others=0 if cut is None else max(len(cut.sessions) - 1, 0),
-            least_kw=self._least_kw(i) if cut is not None and cut.relaxed else 0.0,
+            least_kw=least_kw,
+            uneven=uneven,
             later_s=later_departure_s(problem, i, short, self._rooms[0], self._above.of(i))
-            if kind == "short"
+            if kind == "short" and not uneven
             else None,
         )
 

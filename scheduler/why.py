@@ -156,6 +156,9 @@ class _Words:
         r = self._r
         if r.full:
             cause, cause_zh = self._full()
+        elif r.uneven:
+            cause = f"the phases of {r.uneven} may not be loaded further apart"
+            cause_zh = f"{r.uneven} 三相不平衡已达限值"
         elif r.least_kw > 0:
             cause = f"the room left is less than the {r.least_kw:.1f} kW that its pile can hold"
             cause_zh = f"剩余容量不足桩的最小可调功率 {r.least_kw:.1f} kW"

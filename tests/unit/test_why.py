@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
-from scheduler.problem import Problem
+from scheduler.problem import ImbalanceLimit, Problem
 from scheduler.reasons import Reasons
 from scheduler.shortage import explain
 from scheduler.solvers import flow
@@ -130,3 +132,26 @@ def test_who_is_short_for_the_least_power_of_its_pile_alone_is_told_so():
         "8.0 kWh short: the room left is less than the 6.0 kW that its pile can hold"
     )
     assert answer.text_zh.startswith("缺 8.0 kWh：剩余容量不足桩的最小可调功率 6.0 kW")
+
+
+def test_who_is_short_because_phases_may_not_lie_further_apart_is_told_so():
+    """Nothing is full, and any power would fit, were it not on the phase that is loaded alone."""
+    alone = {"phases": 1, "amps_per_kw": 5.0, "min_kw": 1.0}
+    problem = problem_of(
+        [session(0, 2, 10, 8, **alone), session(0, 2, 10, 8, **alone)],
+        price=[1.0] * 3,
+        cap_kw=100.0,
+    )
+    uneven = ImbalanceLimit(0, 20.0, np.zeros(3))
+    problem = dataclasses.replace(problem, imbalances=(uneven,))
+    relaxed = np.array([8.0, 0.0, 8.0, 0.0])
+    plan = np.array([4.0, 4.0, 0.0, 0.0])
+    reasons = Reasons(problem, plan, relaxed_kwh=relaxed)
+    reason = reasons.of(1, reasons.cuts.of(1))
+    answer = why(reason, zone=problem.horizon.zone, currency="CNY")
+    assert answer.text == "8.0 kWh short: the phases of n0 may not be loaded further apart"
+    assert answer.text_zh == "缺 8.0 kWh：n0 三相不平衡已达限值"
+    # With room between the phases it is its least power that holds it.
+    wide = dataclasses.replace(problem, imbalances=(ImbalanceLimit(0, 30.0, np.zeros(3)),))
+    reasons = Reasons(wide, plan, relaxed_kwh=relaxed)
+    assert reasons.of(1, reasons.cuts.of(1)).uneven == ""
