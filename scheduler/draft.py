@@ -36,6 +36,7 @@ class Draft:
         self.near_peak = False
         self.born: set[str] = set()
         self.moved = 0
+        self.planned = False
         self.withdrawn: list[LimitPushed] = []
         self.echoes: dict[str, tuple[PileState, PileState]] = {}
         self.announced: dict[str, list[tuple[str, SessionRecord]]] | None = None

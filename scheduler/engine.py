@@ -163,18 +163,20 @@ class Engine:
             return
         told = step.take_plan(draft, self._problem, event, self.site, self._pricing)
         if told is not None:
+            draft.planned = True
             told.after(self._telling)
             self._telling = told
 
     def _tell(self, draft: Draft) -> bool:
         """Tell some sessions what the plan means for them; whether others still wait for that.
 
-        Where many setpoints have just moved they leave first, and the next drain tells.
+        The setpoints of a plan leave first, and the next drain tells; so it does where many have
+        just moved.
         """
         telling = self._telling
         if telling is None:
             return False
-        if self._told_at_once is None or draft.moved < step.MANY:
+        if self._told_at_once is None or not (draft.planned or draft.moved >= step.MANY):
             telling.some(draft, self._told_at_once)
         return telling.goes_on(draft)
 

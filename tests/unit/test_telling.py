@@ -36,13 +36,12 @@ def test_all_are_told_in_the_drain_of_their_plan_unless_asked_otherwise() -> Non
 
 def test_some_are_told_in_each_drain_each_once_after_the_setpoints() -> None:
     w, effects = planned_world(2)
-    assert len(told(effects)) == 2
     assert any(isinstance(e, PlanSummary) for e in effects)
-    kinds = [type(e) for e in effects]
-    assert kinds.index(SetpointSent) < kinds.index(SessionStatus)
+    assert any(isinstance(e, SetpointSent) for e in effects)
+    assert told(effects) == []
     # It wants to be asked again at once, and not in a second.
     assert w.due - w.mono_s < 0.1
-    everybody = told(effects)
+    everybody = []
     while w.due - w.mono_s < 0.1:
         now = told(tick(w))
         assert len(now) <= 2
@@ -51,11 +50,12 @@ def test_some_are_told_in_each_drain_each_once_after_the_setpoints() -> None:
 
 
 def test_a_limit_that_comes_meanwhile_is_obeyed_before_the_others_are_told() -> None:
-    w, effects = planned_world(1)
+    w, _ = planned_world(1)
+    first = told(tick(w))
     said = w.say(w.limit(2.0), solve=False)
     assert sum(w.setpoints.values()) <= 2.0
     assert any(isinstance(e, LimitAnswer) for e in said)
-    assert len(told(effects) + told(said)) < 6
+    assert len(first + told(said)) < 6
 
 
 def test_who_waits_for_a_first_answer_is_told_before_others() -> None:
@@ -72,12 +72,12 @@ def test_who_waits_for_a_first_answer_is_told_before_others() -> None:
         e for e in tick(w) if type(e).__name__ == "Solve"
     ]
     effects = w.say(w._solve(solves[0]), solve=False)  # type: ignore[arg-type]
-    assert told(effects)[0] == "s-P6"
+    assert (told(effects) + told(tick(w)))[0] == "s-P6"
 
 
 def test_who_asks_for_something_else_meanwhile_is_answered_by_the_next_plan() -> None:
-    w, effects = planned_world(1)
-    (first,) = told(effects)
+    w, _ = planned_world(1)
+    (first,) = told(tick(w))
     last = next(f"s-P{k}" for k in reversed(range(6)) if f"s-P{k}" != first)
     heard = told(w.say(w.request(last, last[2:], 5.0), solve=False))
     for _ in range(8):
