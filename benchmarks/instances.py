@@ -41,6 +41,7 @@ def fleet_problem(
     seed: int = 0,
     slot_minutes: int = 15,
     late_minutes: int = 0,
+    hours: int = 24,
 ) -> Problem:
     """A day from 6:00 of n sessions under feeders, transformers and one point of connection.
 
@@ -58,10 +59,12 @@ def fleet_problem(
         Length of a slot, a divisor of 60.
     late_minutes : int
         The horizon starts so many minutes after 6:00: a partial first slot.
+    hours : int
+        Length of the horizon; 23 and 25 on the days on which clocks change.
     """
     rng = np.random.default_rng(seed)
     start_s = _MIDNIGHT_S + 6 * 3600
-    edges = start_s + np.arange(0, 24 * 3600 + 1, slot_minutes * 60, dtype=np.int64)
+    edges = start_s + np.arange(0, hours * 3600 + 1, slot_minutes * 60, dtype=np.int64)
     begin = start_s + late_minutes * 60
     edges = np.concatenate([[begin], edges[edges > begin]])
     horizon = Horizon(edges, _ZONE)

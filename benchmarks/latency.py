@@ -35,8 +35,8 @@ class Case:
     load, shape : str
         As in :func:`benchmarks.instances.fleet_problem`.
     feature : str
-        ``plain``, ``partial first slot``, ``flat tree``, ``surplus``, ``one event`` or one of
-        :data:`EVENTS`.
+        ``plain``, ``partial first slot``, ``flat tree``, ``surplus``, ``one event``, one of
+        :data:`DAYS` or one of :data:`EVENTS`.
     repeats : int
         Times measured after one that is not.
     """
@@ -59,7 +59,7 @@ def cases(quick: bool) -> Iterator[Case]:
     for shape in SHAPES:
         for n in sizes[-2:]:
             yield Case("flow", n, shape=shape, repeats=_repeats(n, quick))
-    for feature in ("partial first slot", "flat tree", "surplus", "one event"):
+    for feature in ("partial first slot", "flat tree", "surplus", "one event", *DAYS):
         for n in sizes[-2:]:
             yield Case("flow", n, feature=feature, repeats=_repeats(n, quick))
     for feature in EVENTS:
@@ -72,6 +72,9 @@ def cases(quick: bool) -> Iterator[Case]:
         yield Case("highs", n, repeats=1 if large else 3)
         yield Case("mincost", n, repeats=1 if large else 3)
 
+
+DAYS = {"day of 23 hours": 23, "day of 25 hours": 25, "three days": 72}
+"""Horizons of another length, hours: clocks change, or the plan looks further."""
 
 EVENTS: dict[str, Event] = {
     "mended: energy halved": halves,
@@ -94,7 +97,12 @@ def problem_for(case: Case) -> Problem:
     """The instance of a row."""
     late = 7 if case.feature == "partial first slot" else 0
     problem = fleet_problem(
-        case.sessions, load=case.load, shape=case.shape, seed=1, late_minutes=late
+        case.sessions,
+        load=case.load,
+        shape=case.shape,
+        seed=1,
+        late_minutes=late,
+        hours=DAYS.get(case.feature, 24),
     )
     if case.feature == "flat tree":
         fleet = dataclasses.replace(problem.fleet, node=np.zeros(problem.fleet.n, dtype=np.int64))
