@@ -1,9 +1,11 @@
 """The general path: storage, PV, export, demand charges and vehicles that give back.
 
-One linear program in HiGHS, started from the basis of the last one: columns and rows are known
-by what they stand for, so a program of the next minute finds most of its basis ready. That basis
-is all that is carried over: with it (:func:`started_from`) a solve is made again to the last bit,
-in another process too (:func:`start_from`).
+A problem that names its running plan is planned from there by moves of single sessions
+(:mod:`scheduler.solvers.general_path`). Any other, and where that does not suffice, is one linear
+program in HiGHS, started from the basis of the last one: columns and rows are known by what they
+stand for, so a program of the next minute finds most of its basis ready. That basis is all that is
+carried over: with it (:func:`started_from`) a solve is made again to the last bit, in another
+process too (:func:`start_from`).
 
 A linear program may charge and discharge, or buy and sell, in the same slot where prices are
 negative or cross; each such pair is closed on its smaller side and solved again, and where that
@@ -108,8 +110,8 @@ def solve(problem: Problem, *, work_limit: int) -> Solution:
     """
     if len(_warm().owners) > _OWNERS_MAX:
         forget()
-    run_ = _Run(problem, _warm(), work_limit)
-    return run_.mended() or run_.answer()
+    solving = _Run(problem, _warm(), work_limit)
+    return solving.mended() or solving.answer()
 
 
 def forget() -> None:
