@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
+from adapters.store.codec import pack_state, unpack_state
 from models.events import (
     Emergency,
     Event,
@@ -338,14 +337,14 @@ class Plant:
 
     def restart(self, *, away_s: float) -> None:
         """kill -9, and a new daemon from the store, with a monotonic clock of its own."""
-        blob = msgspec.msgpack.encode(self.state)
+        blob = pack_state(self.state)
         for _ in range(int(away_s)):
             self.mono_s += 1.0
             for name, box in self.boxes.items():
                 box.register_kwh += box.power_kw(self.mono_s) / 3600
                 self._box(name, box)
         self.epoch += 1
-        state = msgspec.msgpack.decode(blob, type=SiteState)
+        state = unpack_state(blob)
         self.engine = Engine(self.site, self.engine.tariff)
         self.state = self.engine.start(
             now=self.now,
