@@ -6,6 +6,9 @@ taken for base load that came or went:
 * a rise within what piles are allowed and have not yet reported is theirs, until they report
   or the meter shows the limit reached;
 * a fall counts only after it has lasted, since a vehicle that stops is seen by the meter first.
+
+What is given back is held against the load as it is; there a third guard keeps a gift that ended
+from being taken for load.
 """
 
 from __future__ import annotations
@@ -47,7 +50,9 @@ def _measured(draft: Draft, site: Site, picture: Picture, name: str) -> NodeStat
     room = limit_now_kw(draft, site, v, draft.get("now")) - power
     # What may be given back is held against the load as it is, not against its recent highest.
     gives = bool(site.pv or site.storages) or site.v2g is not None
-    load = rest + sun_kw(draft, site, v) if gives else None
+    load = None
+    if gives:
+        load = rest + sun_kw(draft, site, v) - _less_given_kw(draft, site, v, picture)
     switched = switched_kw(draft, site, v)
     node = replace(
         node,
@@ -123,6 +128,26 @@ def _not_yet_reported(
         if name not in picture.silent and pile.measured_mono_s < max(since_mono_s, followed):
             out.append(name)
     return tuple(out)
+
+
+def _less_given_kw(draft: Draft, site: Site, v: int, picture: Picture) -> float:
+    """What vehicles may give less by now than they last reported, kW.
+
+    The meter sees a gift end before its pile says so. What is missing then looks like load, and
+    given to that load it would flow back.
+    """
+    piles, parts = draft.piles, fixed(site)
+    less = 0.0
+    for name in parts.under[v]:
+        pile, one = piles[name], parts.piles[name]
+        if pile.power_kw >= 0.0 or not pile.sent or name in picture.silent:
+            continue
+        followed = pile.changed_mono_s + one.pile.response_s + SETTLED_S
+        told = pile.wanted_kw
+        if pile.measured_mono_s >= followed or told <= pile.power_kw + SAME_KW:
+            continue
+        less += (told * one.factor if told > 0.0 else told) - pile.power_kw
+    return less
 
 
 def _allowed_kw(draft: Draft, site: Site, names: tuple[str, ...]) -> float:

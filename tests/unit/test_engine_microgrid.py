@@ -15,7 +15,7 @@ from adapters.simulator.grid import GridScript
 from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.series import StepSeries, constant
 from adapters.simulator.trace import Trace
-from adapters.simulator.vehicle import Vehicle
+from adapters.simulator.vehicle import Quirk, Vehicle
 from adapters.simulator.virtual_assets import VirtualPv, VirtualStorage
 from models.battery import Battery
 from models.events import ForecastPushed, LimitPushed
@@ -89,6 +89,7 @@ def played(
     vehicles: tuple[Vehicle, ...] = (),
     soc: float = 0.5,
     said_too: tuple[tuple[float, Any], ...] = (),
+    lag_s: float = 0.0,
 ) -> tuple[Trace, VirtualDepot]:
     """The site by its engine, with forecasts that are right."""
     said = list(said_too)
@@ -117,6 +118,7 @@ def played(
         vehicles or (_late(),),
         start_s=START_S,
         base_kw={"transformer": base},
+        quirks={p.id: Quirk(meter_lag_s=lag_s) for p in site.piles},
         grid=GridScript(said),
         assets=(
             *assets,
@@ -239,7 +241,9 @@ def test_a_vehicle_gives_in_the_peak_and_leaves_with_what_was_promised() -> None
 PERIOD_S = 10.0
 
 
-def _fed_while_load_falls(by_kw: float, *, margin_kw: float = 0.0) -> float:
+def _fed_while_load_falls(
+    by_kw: float, *, margin_kw: float = 0.0, period_s: float = PERIOD_S, lag_s: float = 0.0
+) -> float:
     """What flows back, kWh: a vehicle gives to a load of 10 kW, of which so much goes away within
     a slot, unforeseen and between two words of the meter.
     """
@@ -248,13 +252,13 @@ def _fed_while_load_falls(by_kw: float, *, margin_kw: float = 0.0) -> float:
         limit_kw=60.0,
         v2g=GiveBackRule(0.1, 0.05, 0.9, 0.2, 1.0),
         margin_kw=margin_kw,
-        telemetry_period_s=PERIOD_S,
+        telemetry_period_s=period_s,
         lease_s=60.0,
     )
     car = _car(5.0, stay_h=8.0, consent=True)
-    falls_h = 2.3 + 0.4 * PERIOD_S / HOUR
+    falls_h = 2.3 + 0.4 * period_s / HOUR
     base = by_hour(10.0, 10.0 - by_kw, falls_h, 3.0)
-    trace, _ = played(site, tariff, hours=2.4, base=base, vehicles=(car,))
+    trace, _ = played(site, tariff, hours=2.4, base=base, vehicles=(car,), lag_s=lag_s)
     given = trace.sessions[0].given_kwh
     assert given is not None
     assert given > 3.0
@@ -264,6 +268,11 @@ def _fed_while_load_falls(by_kw: float, *, margin_kw: float = 0.0) -> float:
 def test_load_that_falls_while_a_vehicle_gives_is_met_at_the_meters_next_word() -> None:
     """What is given is held against the load as it is, not against its recent highest."""
     assert 0.0 < _fed_while_load_falls(4.0) < 4.0 * PERIOD_S / HOUR
+
+
+def test_a_gift_that_the_meter_saw_end_before_its_pile_said_so_is_not_taken_for_load() -> None:
+    fed_kwh = _fed_while_load_falls(4.0, period_s=2.0, lag_s=5.0)
+    assert 0.0 < fed_kwh < 4.0 * 2.0 / HOUR
 
 
 def test_the_margin_is_kept_towards_an_export_limit_too() -> None:
