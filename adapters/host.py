@@ -16,6 +16,7 @@ from adapters.inbox import Message
 from adapters.journal import Journal
 from adapters.pile_words import PileWords
 from adapters.refusals import Refusals, fault
+from adapters.retained import Retained
 from adapters.signatures import Keyring
 from adapters.store.flows import FlowSampler
 from adapters.store.readings import Sampler
@@ -103,7 +104,7 @@ class Host:
         self._token = 0
         self._waiting = Waiting()
         self._refusals = Refusals(self._site, clock, count)
-        self._retained: dict[str, Publish] = {}
+        self._retained = Retained(self._site)
         self._sampler = Sampler()
         self._flows = FlowSampler()
         self._words = PileWords(engine.site.name)
@@ -203,7 +204,7 @@ class Host:
             else:
                 if isinstance(effect, SessionStatus):
                     self._words.hear(effect)
-                publish.extend(self._remember(p) for p in encode(self._site, effect))
+                publish.extend(self._retained.remember(encode(self._site, effect)))
         batch = None
         told = found.readings or found.steps or found.told or found.flows
         if kept or sent or told or self._worth_keeping(mono_s):
@@ -252,17 +253,9 @@ class Host:
         ready = self._waiting.released(token, self._clock.mono_s())
         return tuple(self._setpoint(effect) for effect in ready)
 
-    def _remember(self, publish: Publish) -> Publish:
-        if publish.retain:
-            if publish.payload:
-                self._retained[publish.topic] = publish
-            else:
-                self._retained.pop(publish.topic, None)
-        return publish
-
     def retained(self) -> tuple[Publish, ...]:
         """What a broker that has forgotten everything must be told again."""
-        return tuple(self._retained.values())
+        return self._retained.all()
 
     def pile_words(self) -> tuple[Publish, ...]:
         """What piles are to show now: called now and then, never before setpoints have left."""
@@ -277,7 +270,7 @@ class Host:
 
     def say(self, effect: Outbound) -> tuple[Publish, ...]:
         """What to publish for something that the host itself has to say."""
-        return tuple(self._remember(p) for p in encode(self._site, effect))
+        return self._retained.remember(encode(self._site, effect))
 
     def hand_over(self) -> tuple[Publish, ...]:
         """Every pile to its fallback, or less where it draws less: nothing rises by our going."""

@@ -9,6 +9,7 @@ from models.site import Site
 from scheduler.demand import PEAK_SERIES, peak_unforeseen
 from scheduler.draft import Draft
 from scheduler.excess import KEPT_S
+from scheduler.pushed_limits import BEYOND
 from scheduler.report import clear_alert, raise_alert
 from scheduler.state import NodeState
 from scheduler.view import (
@@ -16,8 +17,10 @@ from scheduler.view import (
     Picture,
     export_now_kw,
     margin_of,
+    meter_awaited,
     meter_talks,
     stated_base_kw,
+    unmetered,
 )
 
 REFUSED_TIMES = 3
@@ -91,6 +94,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the meter shows more than the limit; piles have been lowered",
         "实测功率超过限值，已降低充电功率",
     ),
+    "limits_full": (
+        "more limits stand here than are kept by name; those beyond count together, by the lowest; "
+        "the grid company should revoke old ones, and then the limit named beyond",
+        "限值条数超出保存上限，其余按最低值合并执行；请电网侧撤销旧限值，再撤销名为 beyond 的限值",
+    ),
     "giving_blocked": (
         "vehicles could give back here, but its export_kw is 0: set it in the site file, or drop "
         "discharge_kw of its piles",
@@ -101,6 +109,19 @@ TEXTS: dict[str, tuple[str, str]] = {
         "反送功率超过限值；请限制发电",
     ),
 }
+
+
+UNHEARD_METER = (
+    "the meter has not spoken since the first start; base load is not known, so piles hold their "
+    "fallbacks, which fit under the failsafe limit; check the meter",
+    "电表自首次启动以来尚无数据，基础负荷未知，充电桩保持后备功率（不超过安全限值）；请检查电表",
+)
+STATED_BASE = (
+    "the meter has not spoken since the first start; the stated base load counts; check the meter",
+    "电表自首次启动以来尚无数据，按申报的基础负荷计入；请检查电表",
+)
+"""What ``meter_lost`` says of a meter that has never been heard, without and with a stated base
+load to stand for it."""
 
 
 def watch(draft: Draft, site: Site, picture: Picture) -> None:
@@ -115,6 +136,7 @@ def watch(draft: Draft, site: Site, picture: Picture) -> None:
     if draft.get("mono_s") - started > SETTLING_S and peak_unforeseen(draft, site):
         wrong["peak_unforeseen"].add(site.network.ids[0])
     wrong["giving_blocked"].update(giving_blocked(site))
+    wrong["limits_full"].update(n for n, of in draft.get("limits").items() if BEYOND in of)
     alerts = draft.get("alerts")
     for key in [k for k in alerts if k.startswith("starvation/")]:
         session = key.partition("/")[2]
@@ -194,11 +216,11 @@ def _meters(draft: Draft, site: Site, wrong: dict[str, set[str]]) -> None:
     nodes: dict[str, NodeState] = draft.get("nodes")
     patience = MISSED_PERIODS * site.telemetry_period_s
     root = site.network.ids[0]
-    if (
-        site.base_load == "meter"
-        and root not in nodes
-        and mono_s - draft.get("started_mono_s") > patience
-    ):
+    # A limit that waits cannot be told reached before the meter speaks: the reason is told with it.
+    late = draft.get("limits") or mono_s - draft.get("started_mono_s") > patience
+    if late and meter_awaited(draft, site):
+        text, text_zh = UNHEARD_METER if unmetered(draft, site) else STATED_BASE
+        raise_alert(draft, "meter_lost", root, text, text_zh)
         wrong["meter_lost"].add(root)
     for name, node in nodes.items():
         v = site.network.index[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from scheduler.effects import LimitAnswer
 from scheduler.fixed import fixed
 from scheduler.report import clear_alert, raise_alert
 from scheduler.state import LimitRecord, NodeState
-from scheduler.view import Picture, base_now_kw, meter_talks
+from scheduler.view import MISSED_PERIODS, Picture, base_now_kw, meter_talks, unmetered
 
 REACHED_TOLERANCE_KW = 0.05
 """A limit counts as reached when the metered power is at most so much above it."""
@@ -85,14 +86,15 @@ def _answer(
     if not record.answered.startswith(word):
         record = replace(record, applied_at=None, reached_at=None)
     v = site.network.index[node]
-    drawn, sent, fixed_kw = _powers(draft, site, picture, v, record.received_mono_s)
+    drawn, unheard, sent, fixed_kw = _powers(draft, site, picture, v, record.received_mono_s)
     before = record.before_kw if record.applied_at is not None else drawn
     top = float("inf") if limit is None else max(limit, 0.0)
     bottom = float("-inf") if export is None else -max(export, 0.0)
     applied = record.applied_at
     if applied is None and sent <= top + REACHED_TOLERANCE_KW:
         applied = now
-    within = bottom - REACHED_TOLERANCE_KW <= drawn <= top + REACHED_TOLERANCE_KW
+    within = bottom - REACHED_TOLERANCE_KW <= drawn
+    within = within and drawn + unheard <= top + REACHED_TOLERANCE_KW
     fresh = _metered_since(draft, site, node, record.received_mono_s)
     reached = now if applied is not None and within and fresh else None
     unreachable = None
@@ -113,27 +115,38 @@ def _answer(
 
 def _powers(
     draft: Draft, site: Site, picture: Picture, v: int, since_mono_s: float
-) -> tuple[float, float, float]:
-    """Power drawn, power after the setpoints sent, and what cannot be steered, kW."""
+) -> tuple[float, float, float, float]:
+    """Power drawn, what silent piles may draw beside it, power after the setpoints sent, and what
+    cannot be steered, kW.
+    """
     now, mono_s = draft.get("now"), draft.get("mono_s")
     base = base_now_kw(draft, site, v, now, mono_s)
+    if math.isinf(base):
+        # Its meter has never spoken: what piles hold is all that is known.
+        base = 0.0
     parts, piles = fixed(site), draft.piles
-    measured, sent, floors = 0.0, 0.0, 0.0
+    measured, unheard, sent, floors = 0.0, 0.0, 0.0, 0.0
     for name in parts.under[v]:
         pile = piles[name]
         measured += pile.power_kw
+        unheard += max(picture.silent.get(name, 0.0) - pile.power_kw, 0.0)
         sent += pile.wanted_kw if pile.sent else 0.0
         floors += picture.floors.get(name, 0.0) * parts.piles[name].factor
     node: NodeState | None = draft.get("nodes").get(site.network.ids[v])
     drawn = base + measured
     if node is not None and meter_talks(node, site, mono_s) and node.heard_mono_s >= since_mono_s:
-        drawn = node.power_kw
-    return drawn, base + sent, base + picture.silent_kw[v] + floors
+        drawn, unheard = node.power_kw, 0.0
+    # Just started, it has not heard the piles that will speak in a moment.
+    patience = MISSED_PERIODS * site.telemetry_period_s
+    silent = picture.silent_kw[v] if mono_s - draft.get("started_mono_s") > patience else 0.0
+    return drawn, unheard, base + sent, base + silent + floors
 
 
 def _metered_since(draft: Draft, site: Site, node: str, since_mono_s: float) -> bool:
     """False while a meter lives here and has not spoken since; without one the piles count."""
     heard: NodeState | None = draft.get("nodes").get(node)
+    if heard is None and node == site.network.ids[0] and unmetered(draft, site):
+        return False
     if heard is None or not meter_talks(heard, site, draft.get("mono_s")):
         return True
     return heard.heard_mono_s >= since_mono_s

@@ -40,6 +40,7 @@ from scheduler.draft import Draft
 from scheduler.echoes import note_echo
 from scheduler.effects import Persist
 from scheduler.pricing import Pricing, lay_in, repeats
+from scheduler.pushed_limits import BEYOND, laid_in
 from scheduler.state import UNKNOWN_PILE, AssetState, LimitRecord, NodeState, PileState, changed
 from scheduler.transformer import note_load
 from scheduler.view import HEARTBEAT_LOST_S, MISSED_PERIODS
@@ -95,12 +96,12 @@ def _limit(draft: Draft, event: LimitPushed, site: Site) -> None:
     limits = draft.own("limits")
     of_node = dict(limits.get(event.node, {}))
     if event.revoked:
-        of_node.pop(event.limit, None)
-        draft.withdrawn.append(event)
+        known = of_node.pop(event.limit, None)
+        if known is not None or BEYOND not in of_node:
+            draft.withdrawn.append(event)
     else:
-        of_node[event.limit] = LimitRecord(
-            pushed=event, received_at=event.now, received_mono_s=event.mono_s
-        )
+        record = LimitRecord(pushed=event, received_at=event.now, received_mono_s=event.mono_s)
+        laid_in(of_node, record)
     if of_node:
         limits[event.node] = of_node
     else:

@@ -22,6 +22,7 @@ from scheduler.planning import build_problem
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution, given_kwh
+from scheduler.solver_words import reason_zh
 from scheduler.state import SessionRecord, SiteState, changed
 from scheduler.telling import Telling
 from scheduler.timers import SOLVER_RETRY_S, planning_ails, solver_deadline_s
@@ -94,7 +95,7 @@ def plan_failed(draft: Draft, site: Site, reason: str) -> None:
         "solver_lost",
         site.name,
         f"the solving process gave no answer ({reason}); the last plan goes on",
-        f"求解进程无结果（{reason}），继续执行上一计划",
+        f"求解进程无结果（{reason_zh(reason)}），继续执行上一计划",
     )
 
 
@@ -168,7 +169,7 @@ def _by_rule(draft: Draft, site: Site, reason: str) -> None:
         "solver_lost",
         site.name,
         f"{reason}; the last plan shifted, or least laxity, serves until a solver answers",
-        f"求解进程暂不可用（{reason}）；在求解恢复前按上一计划顺延或最小松弛度充电",
+        f"求解进程暂不可用（{reason_zh(reason)}）；在求解恢复前按上一计划顺延或最小松弛度充电",
     )
 
 

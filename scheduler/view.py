@@ -200,6 +200,16 @@ def meter_talks(node: NodeState | None, site: Site, mono_s: float) -> bool:
     return mono_s - node.heard_mono_s <= MISSED_PERIODS * site.telemetry_period_s
 
 
+def meter_awaited(draft: Draft, site: Site) -> bool:
+    """True where base load is metered and the connection's meter has never spoken."""
+    return site.base_load == "meter" and site.network.ids[0] not in draft.get("nodes")
+
+
+def unmetered(draft: Draft, site: Site) -> bool:
+    """True where besides nothing is stated that could stand for it: piles get nothing then."""
+    return meter_awaited(draft, site) and not site.envelope
+
+
 def stated_base_kw(site: Site, v: int, now: datetime) -> float:
     """Base load that the site states for a node, kW; 0 where it states none."""
     return envelope_kw(site.envelope, now, site.zone) if v == 0 and site.envelope else 0.0

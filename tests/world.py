@@ -74,7 +74,9 @@ def site(
 
 @dataclass
 class World:
-    """Engine, obedient piles and both clocks. ``draws`` caps what a pile's vehicle takes."""
+    """Engine, obedient piles and both clocks. ``draws`` caps what a pile's vehicle takes;
+    ``hears``: every pile has spoken once.
+    """
 
     site: Site
     tariff: Any = None
@@ -84,6 +86,7 @@ class World:
     mono_s: float = 1000.0
     draws: dict[str, float] = field(default_factory=dict)
     deaf: set[str] = field(default_factory=set)
+    hears: bool = True
     sent: list[SetpointSent] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     solves: int = 0
@@ -97,7 +100,8 @@ class World:
         self.registers = {p.id: 100.0 for p in self.site.piles}
         self.setpoints = {p.id: 0.0 for p in self.site.piles}
         self.vehicles = {p.id: False for p in self.site.piles}
-        self.say(*[self.telemetry(p.id) for p in self.site.piles])
+        if self.hears:
+            self.say(*[self.telemetry(p.id) for p in self.site.piles])
 
     def _common(self) -> dict[str, Any]:
         self._seq += 1

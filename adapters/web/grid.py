@@ -18,6 +18,7 @@ GRID_KINDS = (
     "answer/event",
     "limit_exceeded",
     "limit_unreachable",
+    "limits_full",
     "heartbeat_lost",
     "export_exceeded",
     "meter_lost",

@@ -182,6 +182,7 @@ ALERTS: dict[str, tuple[str, str]] = {
     "giving_blocked": ("No way back", "禁止反送"),
     "export_exceeded": ("Export exceeded", "反送超限"),
     "limit_unreachable": ("Limit out of reach", "限值无法达到"),
+    "limits_full": ("Too many limits", "限值过多"),
     "heartbeat_lost": ("Grid heartbeat lost", "电网心跳中断"),
     "solver_lost": ("Planning lost", "求解中断"),
     "store_lost": ("Store lost", "数据库故障"),

@@ -409,3 +409,29 @@ def test_a_sender_that_begins_below_its_forerunner_is_told_and_one_that_is_late_
     assert (told.topic, told.code) == ("grid/limit/transformer/l1", "outdated")
     (record,) = world.state.limits["transformer"].values()
     assert record.pushed.import_kw == 40.0
+
+
+def test_a_limit_that_waits_at_the_very_first_start_is_no_false_alarm() -> None:
+    """The meter has not spoken yet: it is missing, and nothing is known to be out of reach."""
+    w = World(site((pile("A", offline_kw=7.0),), base_load="meter"), hears=False)
+    said = w.say(w.limit(5.0), solve=False)
+    assert "limit_unreachable" not in alerts(said)
+    (lost,) = [e for e in said if isinstance(e, Alert)]
+    assert lost.kind == "meter_lost"
+    assert "has not spoken" in lost.text
+    (told,) = answers(said)
+    assert (told.reached_at, told.unreachable_for_s) == (None, None)
+    assert told.shed_kw == 0
+    w.now += timedelta(seconds=1)
+    w.mono_s += 1
+    said = w.say(w.telemetry("A"), w.meter(2.0))
+    assert alerts(said) == {"meter_lost": False}
+    assert answers(said)[-1].reached_at == w.now
+
+
+def test_piles_that_nobody_has_heard_long_after_the_start_do_put_a_limit_out_of_reach() -> None:
+    w = World(site((pile("A", offline_kw=7.0),)), hears=False)
+    assert "limit_unreachable" not in alerts(w.say(w.limit(5.0), solve=False))
+    w.now += timedelta(seconds=40)
+    w.mono_s += 40
+    assert alerts(w.say(solve=False))["limit_unreachable"]
