@@ -97,6 +97,7 @@ def _site(file: SiteFile) -> dict[str, Any]:
             "telemetry_period_s": site.telemetry_period_s,
             "beyond_request": site.beyond_request,
             "departures": site.departures,
+            "smooth_steps": site.smooth_steps or None,
             "clock": file.clock,
         }
     )

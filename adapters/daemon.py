@@ -25,7 +25,7 @@ from adapters.own_peak import peak_wanted
 from adapters.parts import Parts, build_parts
 from adapters.presence import Presence, SiteTakenError, Verdict
 from adapters.site_lock import lock_site
-from adapters.solving import RUNGS
+from adapters.solving import rungs_of
 from adapters.standing import Standing
 from adapters.store.recovery import recover
 from adapters.store.schema import begin_epoch, names_of, open_store
@@ -71,8 +71,8 @@ class Daemon:
     ----------
     file : SiteFile
         What its operator wrote.
-    rungs : tuple of str
-        Solvers, in order.
+    rungs : tuple of str, optional
+        Solvers, in order; by default what the site needs.
 
     Raises
     ------
@@ -80,13 +80,13 @@ class Daemon:
         If there is no such tariff.
     """
 
-    def __init__(self, file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> None:
+    def __init__(self, file: SiteFile, *, rungs: tuple[str, ...] | None = None) -> None:
         self._file = file
         self._engine = reload.engine_of(file)
         self._inbox = box.Inbox()
         self._lockstep = Lockstep() if file.clock == "lockstep" else None
         self._wall: Clock = WallClock()
-        self._rungs = rungs
+        self._rungs = rungs_of(file.site) if rungs is None else rungs
         self._host: Host | None = None
         self._exit: int | None = None
         self._figures = Figures(look=self._view, ready=self._lacks)
@@ -431,15 +431,15 @@ class Daemon:
             self._writer.put(self._host.last_batch())
 
 
-def run_daemon(file: SiteFile, *, rungs: tuple[str, ...] = RUNGS) -> int:
+def run_daemon(file: SiteFile, *, rungs: tuple[str, ...] | None = None) -> int:
     """Run a site until it is told to end.
 
     Parameters
     ----------
     file : SiteFile
         What its operator wrote.
-    rungs : tuple of str
-        Solvers, in the order in which they are tried.
+    rungs : tuple of str, optional
+        Solvers, in the order in which they are tried; by default what the site needs.
 
     Returns
     -------

@@ -26,7 +26,7 @@ from typing import Any
 from adapters.books import load_book
 from adapters.config import SiteFile, load_site
 from adapters.config_table import nearest
-from adapters.solving import RUNGS
+from adapters.solving import rungs_of
 from adapters.wire.decode import decode
 from models.errors import ConfigurationError, DataError
 from models.events import Event, NodeMeasured, PileMeasured, SessionRequested, Solved
@@ -80,7 +80,7 @@ def plan_once(text: str, *, source: str, beside: Path, site_path: Path | None) -
     refused = [e for e in effects if isinstance(e, Rejected)]
     solve = next((e for e in effects if isinstance(e, Solve)), None)
     if solve is not None:
-        after, effects, _ = engine.receive(after, [_answer(solve, now)])
+        after, effects, _ = engine.receive(after, [_answer(file.site, solve, now)])
     return _told(file.site, now, after, effects, refused)
 
 
@@ -193,8 +193,8 @@ def _decoded(
     return event
 
 
-def _answer(solve: Solve, now: datetime) -> Solved:
-    rungs = [(name, load_solver(name)) for name in RUNGS]
+def _answer(site: Site, solve: Solve, now: datetime) -> Solved:
+    rungs = [(name, load_solver(name)) for name in rungs_of(site)]
     problem = solve.problem
     began = time.perf_counter()
     found = run_cascade(problem, rungs, work_limit=WORK_LIMIT, running=problem.running_kwh)

@@ -19,6 +19,7 @@ from adapters.child import end_with_parent
 from adapters.clock import Clock
 from adapters.solving_process import Lost, SolvingProcess
 from models.events import Solved, SolveFailed
+from models.site import Site
 from scheduler.problem import Problem
 
 log = logging.getLogger("valleyfill.solving")
@@ -35,6 +36,9 @@ STAND_IN_BYTES = 2 * 1024**3
 RUNGS = ("flow", "general", "highs")
 """The exact flow first; with storage, PV or giving vehicles the general path; whatever the flow
 refuses, the linear program of the fleet."""
+EVEN_RUNGS = ("flow", "general", "cvx", "highs")
+"""Where power is evened out, what leaves the flow goes to the quadratic program first."""
+
 RESTART_S = 1.0
 
 RESERVE_S = 3.0
@@ -44,6 +48,11 @@ SIT_OUT_S = 60.0
 """A rung in which the process was lost sits out so long; twice as long each time after."""
 
 SIT_OUT_MOST_S = 3600.0
+
+
+def rungs_of(site: Site) -> tuple[str, ...]:
+    """The solvers that a site's problems are given to, in this order."""
+    return EVEN_RUNGS if site.smooth_steps else RUNGS
 
 
 class Solving:

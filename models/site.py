@@ -179,6 +179,9 @@ class Site:
     departures : {"stated", "learned"}
         Until when a vehicle is planned for: its driver's word, or longer where similar vehicles
         stayed longer and a cheaper hour is worth the risk.
+    smooth_steps : int
+        Within hours of one price the plan evens out what the connection draws, in this many steps
+        up to its limit: 4 to 64; 0: energy as early as it fits.
     v2g : GiveBackRule or None
         None: no vehicle is asked to give back, whatever its driver consents to.
     response : ResponseRule or None
@@ -210,6 +213,7 @@ class Site:
     horizon: HorizonRule = field(default_factory=HorizonRule)
     beyond_request: BeyondRequest = "stop"
     departures: Departures = "stated"
+    smooth_steps: int = 0
     deadline_s: float = 10.0
     v2g: GiveBackRule | None = None
     response: ResponseRule | None = None
@@ -253,6 +257,27 @@ class Site:
                 )
         self._check_fallbacks()
         self._check_island()
+        self._check_smooth()
+
+    def _check_smooth(self) -> None:
+        if self.smooth_steps == 0:
+            return
+        where = "site.smooth_steps"
+        if not 4 <= self.smooth_steps <= 64:
+            raise ConfigurationError(f"{self.smooth_steps} is not 0 or in 4 to 64", where=where)
+        if not math.isfinite(self.network.nodes[0].own_limit_kw):
+            raise ConfigurationError(
+                "the connection has no limit to make steps of",
+                where=where,
+                fix=f"limit_kw at nodes.{self.network.nodes[0].id}",
+            )
+        gives = self.v2g is not None and any(p.discharge_kw > 0 for p in self.piles)
+        if self.storages or self.pv or self.feeders or gives:
+            raise ConfigurationError(
+                "only a site of piles alone is evened out",
+                where=where,
+                fix="leave it out: storage, PV and V2G are planned by prices and peaks",
+            )
 
     def _check_island(self) -> None:
         if self.island is None:

@@ -24,6 +24,7 @@ from scheduler.holdable import unholdable
 from scheduler.placing import Kernel
 from scheduler.problem import Fleet, FloatArray, Problem
 from scheduler.repair import repaired
+from scheduler.smooth import Smooth
 from scheduler.solution import Solution, Solver
 from scheduler.verify import verify
 
@@ -214,12 +215,22 @@ def _keep_running(problem: Problem, answer: Solution, running: FloatArray | None
     kept = dataclasses.replace(answer, energy_kwh=running)
     slack = 0.5 * answer.gap if answer.status == "gap" and answer.gap > 0 else 0.0
     as_good = _as_good(problem, running, answer.energy_kwh, slack)
+    as_good = as_good and not _rougher(problem, running, answer.energy_kwh)
     as_good = as_good and not unholdable(problem, running).any()
     as_good = as_good and not restless(problem, running).size
     as_good = as_good and not (
         uneven(problem, running).any() and not uneven(problem, answer.energy_kwh).any()
     )
     return kept if as_good and verify(problem, kept).ok else answer
+
+
+def _rougher(problem: Problem, plan: FloatArray, best: FloatArray) -> bool:
+    """Whether a plan is less even than another by more than steps can tell apart."""
+    smooth: Smooth | None = problem.smooth
+    if smooth is None:
+        return False
+    square = [smooth.square(problem.entry_slot, problem.horizon.slot_h, e) for e in (plan, best)]
+    return square[0] > square[1] + smooth.resolution(problem.horizon.slot_h)
 
 
 def _as_good(problem: Problem, plan: FloatArray, best: FloatArray, slack: float) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from scheduler.problem import FloatArray, IntArray, PhaseLimit, Problem
 from scheduler.rows import reach_kwh, subtree_sums
+from scheduler.smooth import in_steps
 from scheduler.solution import SolverError
 from scheduler.weights import slot_price
 
@@ -83,7 +84,7 @@ def price_levels(problem: Problem) -> tuple[FloatArray, FloatArray]:
     Returns
     -------
     price : ndarray, shape (L,)
-        Price per kWh.
+        Price per kWh; the same for several where the power is evened out in steps.
     open_w : ndarray, shape (L, T)
         Power that may be drawn at that price, W; inf for the grid.
     """
@@ -95,6 +96,8 @@ def price_levels(problem: Problem) -> tuple[FloatArray, FloatArray]:
     slots = np.arange(buy.size)
     open_w[np.searchsorted(price, problem.sell_per_kwh[some]), slots[some]] = free[some] * 1000.0
     open_w[np.searchsorted(price, buy), slots] = np.inf
+    if problem.smooth is not None:
+        return in_steps(price, open_w, problem.smooth)
     return price, open_w
 
 

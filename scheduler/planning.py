@@ -22,6 +22,7 @@ from scheduler.plan_arrays import running_kwh
 from scheduler.planned_phases import as_wired, switchable
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, ImbalanceLimit, PhaseLimit, Problem
+from scheduler.smooth import smooth_of
 from scheduler.state import UNKNOWN_PILE
 from scheduler.stays import waited_for
 from scheduler.switching import clock_of, switching_terms
@@ -62,6 +63,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
         phase_limits=_phase_limits(draft, site, horizon),
         switching=_switching(draft, site, owed, horizon),
         imbalances=_imbalances(draft, site),
+        smooth=smooth_of(site, ahead[0]),
     )
     plan = draft.plan
     terms = pricing.window_terms(draft, window_end)

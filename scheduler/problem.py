@@ -25,6 +25,7 @@ from scheduler.fleet import IntArray as IntArray
 from scheduler.fleet import plain_fleet as plain_fleet
 from scheduler.microgrid import Microgrid
 from scheduler.peak import PeakPrice
+from scheduler.smooth import Smooth
 from scheduler.switching_terms import SwitchingTerms
 
 
@@ -99,6 +100,8 @@ class Problem:
         How often piles may be switched on and off; None where none has such a rule.
     imbalances : tuple of ImbalanceLimit
         Limits of imbalance. Solvers may relax them.
+    smooth : Smooth or None
+        Steps by which the root's power is evened out within slots of one price; None: it is not.
     """
 
     horizon: Horizon
@@ -115,6 +118,7 @@ class Problem:
     microgrid: Microgrid | None = None
     switching: SwitchingTerms | None = None
     imbalances: tuple[ImbalanceLimit, ...] = ()
+    smooth: Smooth | None = None
 
     def __post_init__(self) -> None:
         t, m = self.horizon.n, len(self.node_ids)
@@ -239,6 +243,8 @@ class Problem:
             arrays += [np.array([uneven.node, uneven.most_a]), uneven.base_a]
         if self.switching is not None:
             arrays.extend(self.switching.arrays())
+        if self.smooth is not None:
+            arrays += [np.array([self.smooth.step_kw, self.smooth.steps]), self.smooth.filled]
         for a in arrays:
             h.update(np.ascontiguousarray(a).tobytes())
             h.update(b"\x00")

@@ -18,12 +18,14 @@ import dataclasses
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scheduler.carried import carried, worth_it
 from scheduler.evenness import uneven
 from scheduler.holdable import ROUNDING_KWH, steppy, unholdable
 from scheduler.placing import Kernel, Placing
 from scheduler.problem import FloatArray, IntArray, Problem
+from scheduler.smooth import Smooth
 from scheduler.solution import Solution, Status
 
 ROUNDS = 4
@@ -59,6 +61,27 @@ def repaired(problem: Problem, relaxed: Solution, kernel: Kernel | None = None) 
     wrong = unholdable(problem, relaxed.energy_kwh) | uneven(problem, relaxed.energy_kwh)
     if not wrong.any():
         return relaxed
+    if problem.smooth is not None:
+        even = _held(_below_stairs(problem, problem.smooth, relaxed), relaxed, wrong, kernel)
+        if float(even.short_kwh(problem).sum()) <= float(relaxed.short_kwh(problem).sum()) + 1e-3:
+            return even
+    return _held(problem, relaxed, wrong, kernel)
+
+
+def _below_stairs(problem: Problem, smooth: Smooth, relaxed: Solution) -> Problem:
+    """The same problem, whose root may rise one step above an even plan within hours of a price."""
+    slots = problem.horizon.n
+    drawn = np.bincount(problem.entry_slot, weights=relaxed.energy_kwh, minlength=slots)
+    top_kw = smooth.room_kw(problem.buy_per_kwh, drawn / problem.horizon.slot_h)
+    cap_kw = problem.cap_kw.copy()
+    cap_kw[0] = np.minimum(cap_kw[0], top_kw * problem.fleet.count_factor.max(initial=1.0))
+    return dataclasses.replace(problem, cap_kw=cap_kw)
+
+
+def _held(
+    problem: Problem, relaxed: Solution, wrong: NDArray[np.bool_], kernel: Kernel | None
+) -> Solution:
+    """A plan whose wrong entries are mended, by going on as it runs or by placing them anew."""
     kept = _carried_on(problem, relaxed, kernel)
     if kept is not None and worth_it(
         problem, relaxed.energy_kwh, kept, _above(problem, kept, relaxed)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.journal import Journal
 from adapters.simulator.inprocess import EngineLike
-from adapters.solving import RUNGS
+from adapters.solving import rungs_of
 from adapters.store.flows import FlowSampler
 from adapters.store.readings import Sampler
 from adapters.store.schema import open_store
@@ -107,7 +107,8 @@ class Recording:
         """An answer made inline, with what a solving process would have told beside it."""
         if not isinstance(event, Solved) or self._asked is None:
             return event
-        return replace(event, rungs=RUNGS, start=started_from(self._asked, RUNGS))
+        rungs = rungs_of(self._site)
+        return replace(event, rungs=rungs, start=started_from(self._asked, rungs))
 
     def close(self) -> None:
         """Write what waits, with what is known of the quarter hour that runs."""

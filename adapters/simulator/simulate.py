@@ -25,6 +25,7 @@ from adapters.simulator.trace import Piece, Trace
 from adapters.simulator.vehicle import Quirk
 from adapters.simulator.waiting import SHORT_KWH, limit_share_used_while_waiting
 from adapters.solving import RUNGS as RUNGS
+from adapters.solving import rungs_of
 from models.errors import DataError
 from models.site import Site
 from scheduler.engine import Engine
@@ -72,7 +73,7 @@ def simulate(
     *,
     requests: Words = "truth",
     losses: bool = False,
-    rungs: Sequence[str] = RUNGS,
+    rungs: Sequence[str] | None = None,
     progress: Progress | None = None,
     store: Path | None = None,
 ) -> dict[str, Any]:
@@ -93,8 +94,8 @@ def simulate(
     losses : bool
         Also run with all truth and with each word alone, for ``loss_departure`` and
         ``loss_energy``.
-    rungs : sequence of str
-        Solvers by file name, in the order of the ladder.
+    rungs : sequence of str, optional
+        Solvers by file name, in the order of the ladder; by default the site's.
     progress : callable, optional
         See :data:`Progress`.
     store : Path, optional
@@ -143,7 +144,7 @@ def closed_loop(
     end: datetime,
     *,
     requests: Words,
-    rungs: Sequence[str] = RUNGS,
+    rungs: Sequence[str] | None = None,
     progress: Progress | None = None,
     store: Path | None = None,
 ) -> Outcome:
@@ -171,7 +172,7 @@ def closed_loop(
             engine,
             VirtualDepot(site, replay.vehicles, start_s=begin),
             until_s=until,
-            solve=cascade_of(*rungs),
+            solve=cascade_of(*(rungs_of(site) if rungs is None else rungs)),
             progress=lambda at: tell(f"run, {requests}", (at - begin) / (until - begin)),
         )
     return outcome_of(replay, trace, prices_of(site, tariff, replay))

@@ -129,7 +129,12 @@ class _Graph:
 
 
 def _steps(price: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Prices as whole numbers from 0, equal only where the prices are."""
+    """Prices as whole numbers from 0; their order alone where several levels share a price.
+
+    In a flow any costs in the same order have the same optimum.
+    """
+    if bool(np.any(np.diff(price) == 0)):
+        return np.arange(price.size)
     span = float(price[-1] - price[0])
     if span <= 0:
         return np.zeros(price.size, dtype=np.int64)

@@ -137,6 +137,12 @@ def test_a_window_of_two_slot_lengths_is_read_and_survives_writing() -> None:
     assert "horizon.coarse_minutes" in refused(SMALL + window.replace("= 60", "= 7"))
 
 
+def test_steps_of_power_are_read_and_survive_writing() -> None:
+    file = parse_site(SMALL.replace("[site]", "[site]\nsmooth_steps = 20", 1))
+    assert file.site.smooth_steps == 20
+    assert parse_site(site_to_toml(file)).site.smooth_steps == 20
+
+
 def test_fallbacks_above_the_failsafe_are_refused() -> None:
     text = SMALL.replace('heartbeat = "none"', 'heartbeat = "required"\nfailsafe_kw = 1')
     message = refused(text.replace("offline_kw = 0", "offline_kw = 0\nfallback_kw = 1.4"))
