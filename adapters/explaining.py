@@ -10,6 +10,7 @@ from adapters.store.steps import Step
 from models.horizon import instant_of
 from models.site import Site
 from scheduler.at_rest import behind_silence, session_at_rest
+from scheduler.dearer import Dearer
 from scheduler.draft import Draft
 from scheduler.reasons import SHORT_KWH, Reasons
 from scheduler.state import PileState, SessionRecord, SiteState
@@ -61,6 +62,7 @@ def explained(step: Step, session: str, *, short_kwh: float | None = None) -> di
         "cost": reason.cost,
         "saved": reason.saved,
         "leaving_at_would_do": _instant(reason.later_s, problem.horizon.zone),
+        "at_a_higher_price": _offer(reason.dearer, problem.horizon.zone),
         "cut": [
             {
                 "node": s.node,
@@ -105,6 +107,7 @@ def explained_at_rest(
         "cost": 0.0,
         "saved": 0.0,
         "leaving_at_would_do": None,
+        "at_a_higher_price": None,
         "cut": [],
         "behind_the_same_cut": [],
         "more_kw": None,
@@ -139,6 +142,18 @@ def behind_its_pile(
         silent_kw=silent_kw,
     )
     return {**found, "why": said.text, "why_zh": said.text_zh}
+
+
+def _offer(dearer: Dearer | None, zone: Any) -> dict[str, Any] | None:
+    if dearer is None:
+        return None
+    return {
+        "mode": dearer.mode or None,
+        "priority": dearer.priority,
+        "energy_kwh": dearer.energy_kwh,
+        "ready_at": _instant(dearer.ready_s, zone),
+        "cost": dearer.cost,
+    }
 
 
 def _instant(seconds: int | None, zone: Any) -> str | None:

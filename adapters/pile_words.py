@@ -42,14 +42,18 @@ class PileWords:
     def __init__(self, site: str) -> None:
         self._site = site
         self._whys: dict[str, tuple[str, str]] = {}
+        self._unheard: dict[str, tuple[str, str]] = {}
         self._said: dict[str, PileStatus] = {}
         self._waiting: dict[str, None] = {}
         self._mono_s: float | None = None
 
     def hear(self, effect: SessionStatus) -> None:
         """A session's status has been told: its pile says the same."""
+        self._unheard.pop(effect.session, None)
         if effect.state in ("ended", "rejected"):
             self._whys.pop(effect.session, None)
+        elif effect.unheard:
+            self._unheard[effect.session] = effect.why, effect.why_zh
         else:
             self._whys[effect.session] = effect.why, effect.why_zh
 
@@ -101,6 +105,8 @@ class PileWords:
                     silent_kw=silent_kw,
                 )
                 why = rest.text, rest.text_zh
+            elif silent_kw is not None and session in self._unheard:
+                why = self._unheard[session]
             elif session in self._whys:
                 why = self._whys[session]
                 if silent_kw is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
@@ -37,6 +38,7 @@ class Draft:
         self.born: set[str] = set()
         self.moved = 0
         self.planned = False
+        self.silent: Container[str] = ()
         self.withdrawn: list[LimitPushed] = []
         self.echoes: dict[str, tuple[PileState, PileState]] = {}
         self.announced: dict[str, list[tuple[str, SessionRecord]]] | None = None

@@ -43,8 +43,24 @@ class AssetSetpointSent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HigherPrice:
+    """What a session could have at a higher price, if its request came again with ``mode`` "now"
+    or with ``priority``; ``energy_kwh`` since plug-in, ``cost`` of what is still to come.
+    """
+
+    energy_kwh: float
+    ready_at: datetime
+    cost: float
+    mode: str | None = None
+    priority: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionStatus:
-    """``session/{session}/status``, retained while the session lasts."""
+    """``session/{session}/status``, retained while the session lasts.
+
+    ``unheard``: its pile is silent, and the sentence begins with that.
+    """
 
     session: str
     state: str
@@ -56,6 +72,8 @@ class SessionStatus:
     why_zh: str = ""
     counter_departure: datetime | None = None
     counter_energy_kwh: float | None = None
+    counter_price: HigherPrice | None = None
+    unheard: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

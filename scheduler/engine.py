@@ -27,6 +27,8 @@ from scheduler.state import PileState, Recovered, SiteState
 from scheduler.takeover import adopt
 from scheduler.telling import Telling
 from scheduler.timers import SOONEST_S, age, next_due_s
+from scheduler.unheard import Unheard
+from scheduler.view import Picture
 from tariffs.tariff import Tariff
 
 
@@ -59,6 +61,7 @@ class Engine:
         self._problem: Problem | None = None
         self._telling: Telling | None = None
         self._told_at_once = told_at_once
+        self._unheard = Unheard()
         self._sights = Sights(site)
         self._requests = Requests(site)
         self._piles = frozenset(pile.id for pile in site.piles)
@@ -146,7 +149,8 @@ class Engine:
         answer_limits(draft, self.site, picture)
         watch(draft, self.site, picture)
         due_s = next_due_s(draft, self.site, self._sights.due_s(draft))
-        if self._tell(draft):
+        draft.silent = picture.silent
+        if self._tell(draft, picture):
             due_s = min(due_s, draft.get("mono_s") + SOONEST_S)
         return draft.freeze(), tuple(draft.effects), due_s
 
@@ -167,18 +171,21 @@ class Engine:
             told.after(self._telling)
             self._telling = told
 
-    def _tell(self, draft: Draft) -> bool:
-        """Tell some sessions what the plan means for them; whether others still wait for that.
+    def _tell(self, draft: Draft, picture: Picture) -> bool:
+        """Tell some sessions what the plan means for them, or their pile's silence; whether others
+        still wait for that.
 
         The setpoints of a plan leave first, and the next drain tells; so it does where many have
         just moved.
         """
-        telling = self._telling
+        telling, at_most = self._telling, self._told_at_once
+        if at_most is not None and (draft.planned or draft.moved >= step.MANY):
+            return True
+        waits = self._unheard.tell(draft, self.site, picture.silent, telling, at_most)
         if telling is None:
-            return False
-        if self._told_at_once is None or not (draft.planned or draft.moved >= step.MANY):
-            telling.some(draft, self._told_at_once)
-        return telling.goes_on(draft)
+            return waits
+        telling.some(draft, at_most)
+        return telling.goes_on(draft) or waits
 
     def _failed(self, draft: Draft, event: SolveFailed) -> None:
         if event.digest != draft.get("solving"):

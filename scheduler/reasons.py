@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
+from scheduler.dearer import Dearer, Offers
 from scheduler.later_departure import later_departure_s
 from scheduler.limits_above import LimitsAbove, limit_names, limit_rooms, uneven_node
 from scheduler.problem import FloatArray, Problem
@@ -25,6 +26,9 @@ from scheduler.shortage import Cut, Cuts
 Kind = Literal["served", "at_once", "charging", "throttled", "price", "room", "time", "short"]
 """What holds a session: nothing more to do; it was asked for at once; it charges, or less than
 it could; it waits for a price, for room, or because there is time; it ends short."""
+
+OFFERS_AT_MOST = 16
+"""So many short sessions of one plan are looked into for more at a higher price: some ms each."""
 
 SHORT_KWH = 0.1
 """A session is called short from here on."""
@@ -84,6 +88,9 @@ class Reason:
     later_s : int or None
         A departure at which the rest would fit beside everybody else's plan, epoch seconds;
         None where none inside the window would do.
+    dearer : Dearer or None
+        What it could have at a higher price: more where it ends short, the same sooner where it
+        waits for a price.
     """
 
     session: str
@@ -108,6 +115,7 @@ class Reason:
     least_kw: float
     uneven: str
     later_s: int | None
+    dearer: Dearer | None = None
 
 
 class Reasons:
@@ -142,6 +150,7 @@ class Reasons:
         self._assets_kw = assets_kw
         self._relaxed_kwh = relaxed_kwh
         self._above = LimitsAbove(problem)
+        self._looked_for = 0
 
     @cached_property
     def cuts(self) -> Cuts:
@@ -155,6 +164,10 @@ class Reasons:
     @cached_property
     def _names(self) -> tuple[str, ...]:
         return limit_names(self._problem)
+
+    @cached_property
+    def _offers(self) -> Offers:
+        return Offers(self._problem, self._energy, self._rooms[0], self._above)
 
     @property
     def full(self) -> Bools:
@@ -224,7 +237,14 @@ class Reasons:
             later_s=later_departure_s(problem, i, short, self._rooms[0], self._above.of(i))
             if kind == "short" and not uneven
             else None,
+            dearer=self._dearer(i, kind),
         )
+
+    def _dearer(self, i: int, kind: Kind) -> Dearer | None:
+        if kind == "short":
+            self._looked_for += 1
+            return self._offers.more(i) if self._looked_for <= OFFERS_AT_MOST else None
+        return self._offers.sooner(i) if kind == "price" else None
 
     def _short(self, i: int, planned: float) -> float:
         """Owed and not planned, kWh; 0 where the stay goes on beyond the window."""

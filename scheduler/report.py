@@ -14,6 +14,9 @@ from scheduler.reasons import SHORT_KWH
 from scheduler.state import SessionRecord, changed
 from scheduler.view import in_emergency
 
+UNHEARD = "unheard|"
+"""How the digest begins of what a session was told whose pile is silent."""
+
 
 def reason_code(draft: Draft, site: Site, pile: str, power_kw: float) -> str:
     """Why a pile holds its power: one word of a fixed list (wire types carry the list)."""
@@ -62,22 +65,30 @@ def unplanned(draft: Draft, site: Site, planned_ids: set[str]) -> None:
     for session, record in list(draft.sessions.items()):
         if session in planned_ids or record.state == "announced":
             continue
-        served = record.request.energy_kwh - record.delivered_kwh <= SHORT_KWH
-        full = record.state == "full"
-        short = 0.0 if full or served else record.request.energy_kwh - record.delivered_kwh
-        said = session_at_rest(record, draft.piles.get(record.request.pile), site.zone)
-        status = SessionStatus(
-            session=session,
-            state=record.state,
-            promised_kwh=record.delivered_kwh if full else record.promised_kwh,
-            short_kwh=short if short > SHORT_KWH else 0.0,
-            why=said.text,
-            why_zh=said.text_zh,
-        )
-        digest = status_digest(status.state, status.promised_kwh, None, status.short_kwh)
-        if digest != record.status_digest:
-            draft.own("sessions")[session] = changed(record, status_digest=digest)
-            draft.emit(status)
+        # Whose pile is silent is told of that, until it is heard again.
+        if not record.status_digest.startswith(UNHEARD):
+            rest(draft, site, record)
+
+
+def rest(draft: Draft, site: Site, record: SessionRecord) -> None:
+    """Tell where a session stands that no plan serves, if a reader would see a difference."""
+    session = record.request.session
+    served = record.request.energy_kwh - record.delivered_kwh <= SHORT_KWH
+    full = record.state == "full"
+    short = 0.0 if full or served else record.request.energy_kwh - record.delivered_kwh
+    said = session_at_rest(record, draft.piles.get(record.request.pile), site.zone)
+    status = SessionStatus(
+        session=session,
+        state=record.state,
+        promised_kwh=record.delivered_kwh if full else record.promised_kwh,
+        short_kwh=short if short > SHORT_KWH else 0.0,
+        why=said.text,
+        why_zh=said.text_zh,
+    )
+    digest = status_digest(status.state, status.promised_kwh, None, status.short_kwh)
+    if digest != record.status_digest:
+        draft.own("sessions")[session] = changed(record, status_digest=digest)
+        draft.emit(status)
 
 
 def status_digest(

@@ -19,13 +19,13 @@ from models.plan import Plan, SessionPlan
 from models.site import Site
 from models.units import POWER_EPSILON_KW, SECONDS_PER_HOUR
 from scheduler.draft import Draft
-from scheduler.effects import PlanSummary, SessionStatus
+from scheduler.effects import HigherPrice, PlanSummary, SessionStatus
 from scheduler.problem import FloatArray, Problem
 from scheduler.reasons import SHORT_KWH, Reason, Reasons
 from scheduler.report import clear_alert, raise_alert, status_digest, unplanned
 from scheduler.shortage import Cut
 from scheduler.state import SessionRecord, changed
-from scheduler.why import why
+from scheduler.why import Why, why
 
 OFFER_AT_MOST_H = 168.0
 """A later departure is offered up to so many hours."""
@@ -82,6 +82,7 @@ class Telling:
         new = [one for one in there if not sessions[one[1]].status_digest]
         known = [one for one in there if sessions[one[1]].status_digest]
         self._order = [*new, *known]
+        self._index = {session: i for i, session in there}
         self._asked = {session: sessions[session].request for _, session in there}
         self._same: dict[str, tuple[_Shown, str]] = {}
 
@@ -132,11 +133,29 @@ class Telling:
         """Whether somebody is still to be told."""
         return bool(draft.get("told") < len(self._order))
 
+    def again(self, draft: Draft, session: str) -> bool:
+        """Tell one session what the plan means for it, as soon as its pile is heard again; False
+        where the plan says nothing of it.
+        """
+        i = self._index.get(session)
+        return i is not None and self._tell(draft, i, session)
+
+    def why_of(self, draft: Draft, session: str) -> Why | None:
+        """The plan's sentence of a session, None where it says nothing of it."""
+        i, record = self._index.get(session), draft.sessions.get(session)
+        if i is None or record is None or record.request is not self._asked[session]:
+            return None
+        cut = self._cut(i) if record.short_kwh > SHORT_KWH else None
+        return self._said(self._reasons.of(i, cut, short_kwh=record.short_kwh))
+
     def _tell(self, draft: Draft, i: int, session: str) -> bool:
         """Tell one session if a reader would see a difference; whether it was told."""
         record = draft.sessions.get(session)
         if record is None or record.request is not self._asked[session]:
             # Gone, or it asks for something else by now: the next plan answers that.
+            return False
+        if record.request.pile in draft.silent and record.state != "announced":
+            # What the plan gives it holds only once its pile is heard again.
             return False
         short = record.short_kwh > SHORT_KWH
         alerts = draft.get("alerts")
@@ -157,7 +176,7 @@ class Telling:
         cut = self._cut(i) if short else None
         reason = self._reasons.of(i, cut, short_kwh=record.short_kwh)
         draft.own("sessions")[session] = changed(record, status_digest=digest)
-        draft.emit(self._with_why(status, reason))
+        draft.emit(self._with_why(status, reason, record.delivered_kwh))
         return True
 
     def _cut(self, i: int) -> Cut | None:
@@ -165,13 +184,33 @@ class Telling:
         cuts = self._reasons.cuts
         return cuts.of(i) if cuts.known(i) or cuts.looked_for < CUTS_AT_MOST else None
 
-    def _with_why(self, status: SessionStatus, reason: Reason) -> SessionStatus:
-        """The status with its sentence, and the later departure that the sentence names."""
-        said = why(reason, zone=self._problem.horizon.zone, currency=self._currency)
+    def _said(self, reason: Reason) -> Why:
+        return why(reason, zone=self._problem.horizon.zone, currency=self._currency)
+
+    def _with_why(
+        self, status: SessionStatus, reason: Reason, delivered_kwh: float
+    ) -> SessionStatus:
+        """The status with its sentence, the later departure and the price that it names."""
+        said = self._said(reason)
         later = status.counter_departure
         if reason.later_s is not None:
             later = instant_of(reason.later_s)
-        return replace(status, why=said.text, why_zh=said.text_zh, counter_departure=later)
+        offer, price = reason.dearer, None
+        if offer is not None:
+            price = HigherPrice(
+                energy_kwh=delivered_kwh + offer.energy_kwh,
+                ready_at=instant_of(offer.ready_s),
+                cost=offer.cost,
+                mode=offer.mode or None,
+                priority=offer.priority,
+            )
+        return replace(
+            status,
+            why=said.text,
+            why_zh=said.text_zh,
+            counter_departure=later,
+            counter_price=price,
+        )
 
 
 def _starving(draft: Draft, record: SessionRecord) -> None:

@@ -241,6 +241,8 @@ def _after_a_change_s(pile: PileState, mono_s: float, since: float) -> float:
     due = math.inf
     if since < RISE_GAP_S and pile.before_kw > pile.wanted_kw:
         due = pile.changed_mono_s + RISE_GAP_S
-    if pile.unacked:
-        due = min(due, pile.renewed_mono_s + MESSAGE_EXPIRY_S)
+    again_s = pile.renewed_mono_s + MESSAGE_EXPIRY_S
+    # Once that has passed the pile is silent, and is not told again: nothing is due for it.
+    if pile.unacked and again_s > mono_s:
+        due = min(due, again_s)
     return due

@@ -133,6 +133,7 @@ class _Words:
                 f"等待 {begin} 起的{what_zh}{then_zh}（{prices_zh}）",
             ),
             self._saves(),
+            self._at_a_higher_price(),
             self._has_room(),
         ]
 
@@ -174,7 +175,24 @@ class _Words:
         if r.later_s is not None:
             at = self._clock(r.later_s)
             parts.append((f"leaving at {at} would do", f"{at} 离开即可充足"))
-        return parts
+        return [*parts, self._at_a_higher_price()]
+
+    def _at_a_higher_price(self) -> Pair:
+        offer = self._r.dearer
+        if offer is None:
+            return "", ""
+        cost, money, money_zh = f"{offer.cost:.2f}", self._money, self._money_zh
+        if offer.priority is not None:
+            kwh, rank = f"{offer.energy_kwh:.1f} kWh", offer.priority
+            return (
+                f"asked with priority {rank} it would get {kwh} for {cost} {money}",
+                f"以优先级 {rank} 申请可充 {kwh}，费用 {cost} {money_zh}",
+            )
+        at = self._clock(offer.ready_s)
+        return (
+            f"at once it would be ready at {at} for {cost} {money}",
+            f"立即充电可于 {at} 完成，费用 {cost} {money_zh}",
+        )
 
     def _ready(self) -> Pair:
         if self._r.ready_s is None:

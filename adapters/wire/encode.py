@@ -58,12 +58,24 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+_NO_OFFER = o.CounterOffer()
+
+
 def _session(site: str, effect: f.SessionStatus) -> tuple[Publish, ...]:
-    offer = None
-    if effect.counter_departure is not None or effect.counter_energy_kwh is not None:
-        offer = o.CounterOffer(
-            departure=effect.counter_departure, energy_kwh=effect.counter_energy_kwh
-        )
+    price = effect.counter_price
+    offer = o.CounterOffer(
+        departure=effect.counter_departure,
+        energy_kwh=effect.counter_energy_kwh,
+        higher_price=None
+        if price is None
+        else o.HigherPrice(
+            energy_kwh=price.energy_kwh,
+            ready_at=price.ready_at,
+            cost=price.cost,
+            mode=cast(Any, price.mode),
+            priority=price.priority,
+        ),
+    )
     body = o.SessionStatus(
         state=cast(o.SessionStateName, effect.state),
         promised_kwh=effect.promised_kwh,
@@ -72,7 +84,7 @@ def _session(site: str, effect: f.SessionStatus) -> tuple[Publish, ...]:
         short_kwh=effect.short_kwh,
         why=effect.why,
         why_zh=effect.why_zh,
-        counter_offer=offer,
+        counter_offer=None if offer == _NO_OFFER else offer,
     )
     said = publish_of(site, body, effect.session)
     if effect.state in _RETAINED_WHILE:

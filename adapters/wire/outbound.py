@@ -45,11 +45,28 @@ class AssetSetpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reason: Reason
 
 
+class HigherPrice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What could be had if the request came again with this ``mode`` or ``priority``.
+
+    ``energy_kwh`` is the total since plug-in; ``cost`` that of what is still to come, to be held
+    against the status's own.
+    """
+
+    energy_kwh: float
+    ready_at: Instant
+    cost: float
+    mode: Literal["now"] | None = None
+    priority: int | None = None
+
+
 class CounterOffer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What would be possible where the request is not: later, or less."""
+    """What would be possible instead: later or less, where the request is not; at a higher price
+    more of it where it is not, and sooner where it is.
+    """
 
     departure: Instant | None = None
     energy_kwh: float | None = None
+    higher_price: HigherPrice | None = None
 
 
 SessionStateName = Literal["announced", "waiting", "charging", "full", "ended", "rejected"]
@@ -243,6 +260,7 @@ __all__ = [
     "EventAnswer",
     "Flexibility",
     "FlexibleSlot",
+    "HigherPrice",
     "Id",
     "LimitAnswer",
     "PileStateName",

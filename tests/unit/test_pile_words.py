@@ -97,6 +97,19 @@ def test_a_session_on_a_pile_that_is_not_heard_is_told_so_before_its_plan() -> N
     assert told["why_zh"].endswith("；原计划：等待")
 
 
+def test_the_silence_that_a_sessions_status_told_is_not_told_twice() -> None:
+    words = PileWords(SITE.name)
+    words.hear(SessionStatus(session="ev-1", state="waiting", why="waits", why_zh="等待"))
+    told = "not heard since 09-01 08:00: counted with 7.0 kW; planned: waits"
+    words.hear(SessionStatus(session="ev-1", state="waiting", why=told, unheard=True))
+    at = all_said(words, 20_000.0)
+    gone = seen(at + 60.0, P_0003=PileState(heard_mono_s=at - 10_000.0, vehicle=True))
+    there = replace(gone, pile_session={"P-0003": "ev-1"})
+    assert bodies(words.say(there, SITE))["P-0003"]["why"] == told
+    back = replace(seen(at + 61.0), pile_session={"P-0003": "ev-1"})
+    assert bodies(words.say(back, SITE))["P-0003"]["why"] == "waits"
+
+
 def test_the_newest_is_said_and_what_took_itself_back_is_not() -> None:
     words = PileWords(SITE.name)
     at = all_said(words, 20_000.0)

@@ -29,13 +29,17 @@ def test_who_waits_for_the_valley_is_told_its_hour_and_what_it_saves():
         cap_kw=[[50.0] * 4, [20.0] * 4],
     )
     answer = said(problem, 0, periods=("peak", "peak", "valley", "valley"))
-    begin = problem.horizon.edges_s[2]
-    at = f"{np.datetime64(int(begin), 's').astype(object):%H:%M}"
+    ready, at = (
+        f"{np.datetime64(int(problem.horizon.edges_s[k]), 's').astype(object):%H:%M}"
+        for k in (1, 2)
+    )
     assert answer.text == (
-        f"waits for the valley at {at} (0.30 instead of 1.00 yuan/kWh); saves 7.00 yuan; n1 free"
+        f"waits for the valley at {at} (0.30 instead of 1.00 yuan/kWh); saves 7.00 yuan; "
+        f"at once it would be ready at {ready} for 10.00 yuan; n1 free"
     )
     assert answer.text_zh == (
-        f"等待 {at} 起的谷段（每千瓦时 0.30 而非 1.00 元）；节省 7.00 元；n1 有余量"
+        f"等待 {at} 起的谷段（每千瓦时 0.30 而非 1.00 元）；节省 7.00 元；"
+        f"立即充电可于 {ready} 完成，费用 10.00 元；n1 有余量"
     )
 
 

@@ -209,6 +209,22 @@ def test_a_counter_offer_travels_with_the_status() -> None:
     assert body.counter_offer == o.CounterOffer(energy_kwh=16)
 
 
+def test_a_higher_price_travels_with_the_counter_offer_and_nothing_where_nothing_is_offered() -> (
+    None
+):
+    price = f.HigherPrice(energy_kwh=20.0, ready_at=NOW, cost=14.2, priority=9)
+    (publish,) = encode(SITE, f.SessionStatus(session="s1", state="waiting", counter_price=price))
+    body, _ = decode_out(SITE, publish.topic, publish.payload)
+    assert isinstance(body, o.SessionStatus)
+    assert body.counter_offer is not None
+    told = body.counter_offer.higher_price
+    assert told == o.HigherPrice(energy_kwh=20.0, ready_at=NOW, cost=14.2, priority=9)
+    (publish,) = encode(SITE, f.SessionStatus(session="s1", state="waiting"))
+    body, _ = decode_out(SITE, publish.topic, publish.payload)
+    assert isinstance(body, o.SessionStatus)
+    assert body.counter_offer is None
+
+
 def test_an_unknown_gap_is_null_since_json_has_no_nan() -> None:
     plan = f.PlanSummary(
         digest="d",
