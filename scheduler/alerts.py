@@ -19,6 +19,7 @@ from scheduler.view import (
     margin_of,
     meter_awaited,
     meter_talks,
+    ordered,
     stated_base_kw,
     unmetered,
 )
@@ -185,7 +186,7 @@ def _piles(draft: Draft, site: Site, picture: Picture, wrong: dict[str, set[str]
     patience = MISSED_PERIODS * site.telemetry_period_s
     piles = draft.piles
     if mono_s - began > patience:
-        wrong["pile_silent"].update(picture.silent)
+        wrong["pile_silent"].update(picture.silent.keys() - ordered(draft, site, "out_of_service"))
     for name, pile in piles.items():
         if pile.exceeded is not None and mono_s - pile.exceeded[0] < KEPT_S:
             wrong[pile.exceeded[1]].add(name)

@@ -17,6 +17,7 @@ from scheduler.state import PileState, SessionRecord
 from scheduler.switching import Clock, clock_of, steady_kw
 from scheduler.taper import offered_kw, stored_kwh
 from scheduler.unused import probe_kw
+from scheduler.view import ordered
 
 FLOOR_KWH = 0.05
 """So close to its floor a vehicle gives nothing more."""
@@ -66,6 +67,7 @@ class Wishes:
         self._now: datetime = draft.get("now")
         self._at = epoch_s(self._now)
         self._overrides = draft.get("overrides")
+        self._at_once = ordered(draft, site, "charge_now")
         self._lost: bool = draft.get("solver_lost")
         plan = draft.plan
         self._over = plan is not None and self._at >= plan.end_s
@@ -80,9 +82,7 @@ class Wishes:
         override = self._overrides.get(name)
         if override is not None and override.until is not None and override.until <= self._now:
             override = None
-        at_once = record.request.mode == "now" or (
-            override is not None and override.kind == "charge_now"
-        )
+        at_once = record.request.mode == "now" or name in self._at_once
         want = 0.0
         owes = _owes(record)
         gives, ahead = may_give(self._site, record), 0.0

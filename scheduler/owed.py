@@ -20,6 +20,7 @@ from scheduler.learned import likely_energy
 from scheduler.problem import Fleet
 from scheduler.state import UNKNOWN_PILE, SessionRecord
 from scheduler.taper import TAPER_SOC, stored_kwh
+from scheduler.view import ordered
 
 OVERSTAY = timedelta(minutes=30)
 """A vehicle still there after its stated departure is planned to leave in so long. It is planned
@@ -198,7 +199,8 @@ def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
     ]
     most = np.array([o.max_kw for o in owed], dtype=np.float64)
     least = np.array([o.record.request.min_kw or 0.0 for o in owed], dtype=np.float64)
-    now_mode = [_wants_now(draft, o) for o in owed]
+    at_once = ordered(draft, site, "charge_now")
+    now_mode = [o.record.request.mode == "now" or o.record.request.pile in at_once for o in owed]
     return Fleet(
         ids=tuple(o.session for o in owed),
         node=plates.node[at],
@@ -220,15 +222,6 @@ def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
         amps_per_kw=plates.amps_per_kw[at],
         earliest=np.array(now_mode, dtype=bool),
     )
-
-
-def _wants_now(draft: Draft, o: Owed) -> bool:
-    if o.record.request.mode == "now":
-        return True
-    override = draft.get("overrides").get(o.record.request.pile)
-    if override is None or override.kind != "charge_now":
-        return False
-    return override.until is None or draft.get("now") < override.until
 
 
 def _taper(record: SessionRecord, energy_kwh: float, rated_kw: float) -> tuple[float, float]:

@@ -87,9 +87,10 @@ def silent_of_kw(
     heard = np.array([pile.heard_mono_s for pile in piles], dtype=np.float64)
     silent = (heard < 0) | (heard < mono_s - MISSED_PERIODS * site.telemetry_period_s)
     out = np.full(len(piles), np.nan)
+    gone = ordered(draft, site, "out_of_service")
     for i in np.flatnonzero(silent).tolist():
-        one = known[names[i]]
-        out[i] = counted_silent_kw(piles[i], one.pile, mono_s, site) * one.factor
+        one, there = known[names[i]], names[i] in gone
+        out[i] = counted_silent_kw(piles[i], one.pile, mono_s, declared_out=there) * one.factor
     return out
 
 
@@ -127,13 +128,13 @@ def picture_of(
 def silent_kw_now(draft: Draft, site: Site) -> Callable[[str, PileState], float | None]:
     """What judges a pile now: kW that a silent one counts, None for one that talks."""
     mono_s: float = draft.get("mono_s")
-    known = fixed(site).piles
+    known, gone = fixed(site).piles, ordered(draft, site, "out_of_service")
 
     def judge(name: str, pile: PileState) -> float | None:
         if not is_silent(pile, site, mono_s):
             return None
         one = known[name]
-        return counted_silent_kw(pile, one.pile, mono_s, site) * one.factor
+        return counted_silent_kw(pile, one.pile, mono_s, declared_out=name in gone) * one.factor
 
     return judge
 
@@ -180,11 +181,13 @@ def lease_runs(pile: PileState, mono_s: float, lease_s: float) -> bool:
     return pile.lease_mono_s >= 0 and mono_s - pile.lease_mono_s < lease_s
 
 
-def counted_silent_kw(pile: PileState, nameplate: Pile, mono_s: float, site: Site) -> float:
+def counted_silent_kw(
+    pile: PileState, nameplate: Pile, mono_s: float, *, declared_out: bool
+) -> float:
     """What a silent pile may be set to, kW: its commissioned power, its fallback, or what a
-    lease still allows.
+    lease still allows; only that where it was declared out of service.
     """
-    held = max(nameplate.offline_kw, nameplate.fallback_kw)
+    held = 0.0 if declared_out else max(nameplate.offline_kw, nameplate.fallback_kw)
     if pile.acked is not None and mono_s < pile.acked.holds_until_mono_s:
         held = max(held, pile.acked.power_kw)
     for sent in pile.unacked:
@@ -296,6 +299,25 @@ def export_now_kw(draft: Draft, site: Site, v: int, at: datetime) -> float:
     if known is not None and node.volts_high is not None:
         allowed = min(allowed, known.export_cap_kw)
     return allowed
+
+
+def ordered(draft: Draft, site: Site, kind: str) -> frozenset[str]:
+    """Piles for which an operator's order of a kind stands, at the pile or at a node above it."""
+    now: datetime = draft.get("now")
+    targets = {
+        target
+        for target, order in draft.get("overrides").items()
+        if order.kind == kind and (order.until is None or now < order.until)
+    }
+    if not targets:
+        return frozenset()
+    below = {
+        name
+        for v, node in enumerate(site.network.ids)
+        if node in targets
+        for name in fixed(site).under[v]
+    }
+    return frozenset(below | (targets & site.pile_by_id.keys()))
 
 
 def in_emergency(draft: Draft, site: Site, path: tuple[int, ...]) -> bool:

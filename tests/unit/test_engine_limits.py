@@ -13,7 +13,7 @@ from models.events import Emergency, LimitPushed, NodeMeasured, Overridden
 from models.network import Node
 from models.pile import Pile
 from models.site import EnvelopeRule
-from scheduler.effects import Alert, Effect, LimitAnswer, Rejected
+from scheduler.effects import Alert, Effect, LimitAnswer, Rejected, Solve
 from tests.world import World, pile, site
 
 
@@ -144,6 +144,51 @@ def test_charge_now_outranks_the_plan_until_it_ends() -> None:
     assert w.power_kw("A") == 0
     w.say(order(w, "A", "charge_now", until=w.now + timedelta(minutes=5)), solve=False)
     assert w.power_kw("A") > 6
+
+
+def two_halls(*, offline_kw: float = 0.0) -> World:
+    nodes = (
+        Node("transformer", limit_kw=10, heartbeat="none"),
+        Node("hall", parent="transformer"),
+    )
+    w = World(site((pile("A", node="hall", offline_kw=offline_kw), pile("B")), *nodes))
+    w.plug("A", "B")
+    return w
+
+
+def test_charge_now_at_a_node_is_meant_for_every_pile_below_it() -> None:
+    w = two_halls()
+    w.say(order(w, "hall", "charge_now"))
+    said = w.say(*[w.request(f"s{n}", n, 5.0, hours=8) for n in "AB"], solve=False)
+    assert w.power_kw("A") > 6
+    assert w.power_kw("B") == 0
+    (solve,) = [e for e in said if isinstance(e, Solve)]
+    assert solve.problem.fleet.ids == ("sA", "sB")
+    assert solve.problem.fleet.earliest.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("target", ["A", "hall"])
+def test_a_silent_pile_declared_out_of_service_counts_nothing_and_is_no_alarm(target: str) -> None:
+    """Its power is switched off: what it might draw unseen is the others' to use."""
+    w = two_halls(offline_kw=7.0)
+    w.say(w.request("sB", "B", 60.0, hours=8, mode="now"))
+    w.deaf.add("A")
+    said: list[Effect] = []
+    for _ in range(100):
+        w.now += timedelta(seconds=1)
+        w.mono_s += 1
+        said += w.say(w.telemetry("B"))
+    assert alerts(said)["pile_silent"]
+    assert w.total_kw() <= 3.0
+    said = w.say(order(w, target, "out_of_service"))
+    assert alerts(said)["pile_silent"] is False
+    for _ in range(5):
+        w.now += timedelta(seconds=1)
+        w.mono_s += 1
+        w.say(w.telemetry("B"))
+    assert w.power_kw("B") > 6
+    w.say(order(w, target, "clear"))
+    assert w.total_kw() <= 3.0
 
 
 def test_fire_stops_its_zone_at_once_and_only_who_called_it_ends_it() -> None:
