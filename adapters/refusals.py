@@ -19,6 +19,25 @@ TOLD_PER_S = 5.0
 """Refusals told one by one; what is beyond is counted in the next one that is told."""
 
 
+class _Budget:
+    """So many a second, and how many beyond that were not told."""
+
+    def __init__(self, mono_s: float) -> None:
+        self._left, self._at_s, self._suppressed = TOLD_PER_S, mono_s, 0
+
+    def spend(self, mono_s: float) -> int | None:
+        """How many were not told before this one; None: nor is this one."""
+        passed_s = max(mono_s - self._at_s, 0.0)
+        self._at_s = mono_s
+        self._left = min(self._left + passed_s * TOLD_PER_S, 2 * TOLD_PER_S)
+        if self._left < 1.0:
+            self._suppressed += 1
+            return None
+        self._left -= 1.0
+        told, self._suppressed = self._suppressed, 0
+        return told
+
+
 class Refusals:
     """What was refused, and how much of it has been told.
 
@@ -35,9 +54,8 @@ class Refusals:
     def __init__(self, site: str, clock: Clock, count: Callable[[str, str], None]) -> None:
         self.total = 0
         self._site, self._clock, self._count = site, clock, count
-        self._budget = TOLD_PER_S
-        self._at_s = clock.mono_s()
-        self._suppressed = 0
+        # Of its own: who forges a limit must not hide it behind a flood of other refusals.
+        self._security, self._others = (_Budget(clock.mono_s()) for _ in range(2))
 
     def tell(self, refusal: Rejected, state: SiteState, mono_s: float) -> tuple[Publish, ...]:
         """What to publish about a refusal."""
@@ -49,15 +67,11 @@ class Refusals:
         if refusal.code in SECURITY:
             self._count("security_events", refusal.code)
             log.warning("security event", extra={"code": refusal.code, "topic": refusal.topic})
-        passed_s = max(mono_s - self._at_s, 0.0)
-        self._at_s = mono_s
-        self._budget = min(self._budget + passed_s * TOLD_PER_S, 2 * TOLD_PER_S)
-        if self._budget < 1.0:
-            self._suppressed += 1
+        budget = self._security if refusal.code in SECURITY else self._others
+        suppressed = budget.spend(mono_s)
+        if suppressed is None:
             return ()
-        self._budget -= 1.0
-        body = rejected_body(self._site, refusal, self._suppressed)
-        self._suppressed = 0
+        body = rejected_body(self._site, refusal, suppressed)
         told = (publish_of(self._site, body),)
         if refusal.code not in SECURITY:
             return told

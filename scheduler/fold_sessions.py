@@ -58,7 +58,9 @@ def requested(draft: Draft, event: SessionRequested, site: Site) -> None:
         walk_in = sessions.pop(current)
         record = replace(walk_in, request=request, status_digest="", promised_kwh=None)
         draft.own("pile_session")[request.pile] = request.session
-        draft.emit(SessionStatus(session=current, state="ended", why="adopted"))
+        draft.emit(
+            SessionStatus(session=current, state="ended", why="adopted", why_zh="已转入预约会话")
+        )
     elif current is None and pile.vehicle and request.arrival <= event.now + EARLY_ARRIVAL:
         record = replace(record, state="waiting", base_register_kwh=pile.register_kwh)
         draft.own("pile_session")[request.pile] = request.session
@@ -71,43 +73,55 @@ def refused(draft: Draft, event: SessionRequested, site: Site) -> bool:
     reason = _refusal(draft, event, site)
     if reason is None:
         return False
-    code, text = reason
+    code, text, text_zh = reason
     session = event.request.session
     draft.emit(
         Rejected(topic=f"session/{session}/request", code=code, field="request", reason=text)
     )
     if session not in draft.sessions:
-        draft.emit(SessionStatus(session=session, state="rejected", why=text))
+        draft.emit(SessionStatus(session=session, state="rejected", why=text, why_zh=text_zh))
     return True
 
 
-def _refusal(draft: Draft, event: SessionRequested, site: Site) -> tuple[str, str] | None:
+def _refusal(draft: Draft, event: SessionRequested, site: Site) -> tuple[str, str, str] | None:
+    """Code and sentence, in English and in Chinese."""
     request = event.request
-    if request.pile not in site.pile_by_id:
-        return "unknown_pile", f"{request.pile!r} is no pile of site {site.name}"
-    if draft.get("tombstones").get(request.session, NEVER) > event.stamp:
-        return "session_ended", f"session {request.session} has already ended"
+    pile, name = request.pile, request.session
+    if pile not in site.pile_by_id:
+        return (
+            "unknown_pile",
+            f"{pile!r} is no pile of site {site.name}",
+            f"场站 {site.name} 没有充电桩 {pile}",
+        )
+    if draft.get("tombstones").get(name, NEVER) > event.stamp:
+        return "session_ended", f"session {name} has already ended", f"会话 {name} 已结束"
     if request.departure <= event.now:
-        return "departure_past", f"the departure {request.departure.isoformat()} has passed"
-    known = draft.sessions.get(request.session)
+        leaves = request.departure.isoformat()
+        return "departure_past", f"the departure {leaves} has passed", f"离开时间 {leaves} 已过"
+    known = draft.sessions.get(name)
     if known is not None:
-        if known.request.pile != request.pile and known.state != "announced":
-            return "pile_changed", f"the vehicle stands at pile {known.request.pile}"
+        there = known.request.pile
+        if there != pile and known.state != "announced":
+            return "pile_changed", f"the vehicle stands at pile {there}", f"车辆停在充电桩 {there}"
         return None
-    current = draft.get("pile_session").get(request.pile)
+    current = draft.get("pile_session").get(pile)
     if (
         current is not None
         and not draft.sessions[current].request.walk_in
         and request.arrival <= event.now
     ):
-        return "pile_occupied", f"session {current} is at pile {request.pile}"
+        return (
+            "pile_occupied",
+            f"session {current} is at pile {pile}",
+            f"充电桩 {pile} 已被会话 {current} 占用",
+        )
     return None
 
 
 def ended(draft: Draft, event: SessionEnded, site: Site) -> None:
     """The operator says that a session is over; an end before its request leaves a tombstone."""
     if event.session in draft.sessions:
-        close(draft, event.session, event.reason)
+        close(draft, event.session, event.reason, event.reason)
     _bury(draft, event.session, event.stamp)
 
 
@@ -121,7 +135,7 @@ def _bury(draft: Draft, session: str, stamp: tuple[int, int]) -> None:
             seen.pop(f"session/{old}", None)
 
 
-def close(draft: Draft, session: str, why: str) -> None:
+def close(draft: Draft, session: str, why: str, why_zh: str) -> None:
     """Take a session out; its pile is free."""
     record: SessionRecord = draft.own("sessions").pop(session)
     if record.state != "announced" and not (record.request.walk_in or record.request.is_measured):
@@ -149,6 +163,7 @@ def close(draft: Draft, session: str, why: str) -> None:
             promised_kwh=record.promised_kwh,
             short_kwh=max(record.request.energy_kwh - record.delivered_kwh, 0.0),
             why=why,
+            why_zh=why_zh,
         )
     )
     draft.news = True
@@ -158,7 +173,7 @@ def measured(draft: Draft, event: PileMeasured, site: Site, before: PileState) -
     """What telemetry means for the session at the pile."""
     session = draft.get("pile_session").get(event.pile)
     if session is not None and not event.vehicle:
-        close(draft, session, "vehicle left")
+        close(draft, session, "vehicle left", "车辆已离开")
         _bury(draft, session, GONE)
         return
     if session is None:

@@ -135,7 +135,7 @@ def _session_edge(draft: Draft, site: Site, now: datetime) -> None:
     for k in np.flatnonzero(~there).tolist():
         record = records[k]
         if record.state == "announced" and _steady(draft):
-            close(draft, ids[k], "the vehicle did not come")
+            close(draft, ids[k], "the vehicle did not come", "车辆未到")
         elif record.state == "announced":
             ahead = min(ahead, at + STEADY_S)
         elif record.state != "full" and record.delivered_kwh < record.request.energy_kwh:

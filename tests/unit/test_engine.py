@@ -237,3 +237,26 @@ def test_a_pile_of_whole_amps_gets_whole_amps_and_the_next_one_up_to_end_a_sessi
             assert amps == pytest.approx(round(amps), abs=1e-6)
             assert amps == 0 or 6 <= round(amps) <= 32
     assert w.state.sessions["a"].delivered_kwh == pytest.approx(2.3, abs=0.15)
+
+
+def test_what_a_driver_is_told_at_the_end_is_told_in_chinese_too() -> None:
+    w = World(site((pile("A"), pile("B")), walk_in=WalkIn(energy_kwh=20, stay_h=8, priority=3)))
+    w.plug("A", "B")
+    arrival, said = w.now - timedelta(hours=1), dict[str, SessionStatus]()
+    for event in (
+        w.request("late", "A", 10, hours=2, arrival=arrival),
+        w.request("second", "A", 10, hours=2),
+        w.request("nowhere", "C", 10, hours=2),
+        w.request("past", "B", 10, arrival=arrival, departure=w.now),
+        w.request("late", "B", 10, hours=2),
+    ):
+        said |= {f"{s.session} {s.state}": s for s in statuses(w.say(event)).values()}
+    w.vehicles["A"] = False
+    said |= {f"{s.session} {s.state}": s for s in statuses(w.say(w.telemetry("A"))).values()}
+    told = [s for s in said.values() if s.state in ("ended", "rejected")]
+    assert {s.session.rpartition("-")[0] or s.session for s in told} == {
+        "walk-in-A", "late", "second", "nowhere", "past",
+    }  # fmt: skip
+    for status in told:
+        assert status.why
+        assert any("\u4e00" <= c <= "\u9fff" for c in status.why_zh), status

@@ -82,6 +82,12 @@ def test_a_signed_limit_counts_and_a_forged_one_high_or_low_does_not() -> None:
     assert desk.verdict(desk.signed(key="nobody")) == "unknown_key"
 
 
+def test_a_forged_limit_is_not_hidden_behind_a_flood_of_other_refusals() -> None:
+    desk = Guarded()
+    desk.host.take([desk.message("pile/A-01/telemetry", b"{") for _ in range(200)])
+    assert desk.verdict(desk.say(LIMIT, import_kw=0)) == "unsigned"
+
+
 def test_a_signature_for_another_site_topic_or_role_is_none() -> None:
     desk = Guarded()
     assert desk.verdict(desk.signed(site="depot-2")) == "bad_signature"
