@@ -55,7 +55,8 @@ class Refusals:
         self.total = 0
         self._site, self._clock, self._count = site, clock, count
         # Of its own: who forges a limit must not hide it behind a flood of other refusals.
-        self._security, self._others = (_Budget(clock.mono_s()) for _ in range(2))
+        began_s = clock.mono_s()
+        self._security, self._others = _Budget(began_s), _Budget(began_s)
 
     def tell(self, refusal: Rejected, state: SiteState, mono_s: float) -> tuple[Publish, ...]:
         """What to publish about a refusal."""
