@@ -72,11 +72,12 @@ def _alerts(draft: Draft, out_of_reach: dict[str, float]) -> None:
 def _answer(
     draft: Draft, site: Site, picture: Picture, node: str, name: str, record: LimitRecord
 ) -> LimitRecord | None:
-    """The record as it stands now; None once it is over."""
+    """The record as it stands now; None where there is nothing more to tell."""
     now: datetime = draft.get("now")
     pushed = record.pushed
     if pushed.valid_until is not None and now >= pushed.valid_until:
-        return None
+        # One that comes after its end is answered all the same: received, and never applied.
+        return None if record.answered else replace(record, answered="over")
     if not begun(pushed, now):
         return replace(record, answered="received")
     limit, export = import_of(pushed, now), export_of(pushed, now)

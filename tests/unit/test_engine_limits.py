@@ -61,6 +61,15 @@ def test_a_limit_of_the_future_is_answered_obeyed_in_its_time_and_over_after_it(
     assert w.total_kw() > 14
 
 
+def test_a_limit_that_comes_after_its_end_is_answered_once_and_never_applied() -> None:
+    w = busy()
+    ended = {"valid_from": w.now - timedelta(hours=2), "valid_until": w.now - timedelta(hours=1)}
+    (late,) = answers(w.say(w.limit(5.0, **ended)))
+    assert (late.received_at, late.applied_at, late.reached_at) == (w.now, None, None)
+    assert w.total_kw() > 14
+    assert answers(w.wait(60)) == []
+
+
 def test_a_limit_that_base_load_alone_exceeds_is_called_unreachable_with_its_seconds() -> None:
     w = busy(base_load="meter")
     w.say(w.meter(50.0))
