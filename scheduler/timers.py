@@ -118,7 +118,11 @@ def _limit_edge(draft: Draft, site: Site, now: datetime, now_s: int) -> None:
     edges = limit_edges(pushed, now, tomorrow)
     calls = call_edges([c.called for c in draft.get("calls").values()], now, tomorrow)
     ahead = [*edges[:1], *calls[:1], *(at for at in book_edges(draft) if at > now)]
-    over(draft, site)
+    if _steady(draft):
+        over(draft, site)
+    else:
+        # An event that seems over by a clock just set may be in force again in a moment.
+        ahead.append(instant_of(now_s + int(STEADY_S)))
     draft.put("next_limit_edge_s", min(ahead).timestamp() if ahead else now_s + 86_400.0)
     draft.news = True
 

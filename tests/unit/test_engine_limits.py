@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from models.events import Emergency, LimitPushed, NodeMeasured, Overridden
+from models.events import DemandCalled, Emergency, LimitPushed, NodeMeasured, Overridden
 from models.network import Node
 from models.pile import Pile
 from models.site import EnvelopeRule
-from scheduler.effects import Alert, Effect, LimitAnswer, Rejected, Solve
+from scheduler.effects import Alert, Effect, EventAnswer, LimitAnswer, Rejected, Solve
 from tests.world import World, pile, site
 
 
@@ -163,6 +163,32 @@ def two_halls(*, offline_kw: float = 0.0) -> World:
     w = World(site((pile("A", node="hall", offline_kw=offline_kw), pile("B")), *nodes))
     w.plug("A", "B")
     return w
+
+
+def test_a_mandatory_event_outlives_a_wall_clock_that_runs_ahead_for_a_moment() -> None:
+    w = busy()
+    begin = w.now
+    w.say(
+        DemandCalled(
+            event="e1",
+            start=begin,
+            end=begin + timedelta(minutes=30),
+            kind="limit_to",
+            power_kw=5.0,
+            mandatory=True,
+            **w._common(),
+        )
+    )
+    for year in (3650, -3650):
+        w.now += timedelta(days=year)
+        w.mono_s += 1
+        w.say(w.telemetry("A"))
+        w.say(w.limit(50.0, limit=f"other{abs(year)}{year > 0}"))
+    w.wait(20, step_s=1)
+    assert w.total_kw() <= 5.0
+    w.wait(7200, step_s=60)
+    told = [e.decision for e in w.effects if isinstance(e, EventAnswer)]
+    assert told == ["accepted", "ended"], "and its end is told, an hour later at most"
 
 
 def test_charge_now_at_a_node_is_meant_for_every_pile_below_it() -> None:
