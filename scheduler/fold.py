@@ -140,7 +140,8 @@ def _forecast(draft: Draft, event: ForecastPushed, site: Site) -> None:
 
 def _override(draft: Draft, event: Overridden, site: Site) -> None:
     overrides = draft.own("overrides")
-    if event.kind == "clear" or (event.until is not None and event.until <= event.now):
+    # One that seems over is left to time: the wall clock may just have been set.
+    if event.kind == "clear":
         overrides.pop(event.target, None)
     else:
         overrides[event.target] = event

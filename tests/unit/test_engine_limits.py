@@ -146,6 +146,28 @@ def test_orders_end_by_themselves() -> None:
     assert w.state.overrides == {}
 
 
+def test_an_order_that_comes_while_the_wall_clock_runs_ahead_is_not_lost() -> None:
+    w = busy("AB")
+    until = w.now + timedelta(hours=3)
+    w.now += timedelta(days=3650)
+    w.mono_s += 1
+    w.say(w.telemetry("A"))
+    w.say(order(w, "A", "out_of_service", until=until))
+    w.now -= timedelta(days=3650)
+    w.mono_s += 1
+    w.say(w.telemetry("A"))
+    w.wait(20, step_s=1)
+    assert w.power_kw("A") == 0
+    assert w.power_kw("B") > 6
+
+
+def test_an_order_of_last_year_changes_nothing_and_is_not_kept() -> None:
+    w = busy("AB")
+    w.say(order(w, "A", "out_of_service", until=w.now - timedelta(days=365)))
+    assert w.power_kw("A") > 6
+    assert w.state.overrides == {}
+
+
 def test_charge_now_outranks_the_plan_until_it_ends() -> None:
     w = World(site((pile("A"),)))
     w.plug("A")
