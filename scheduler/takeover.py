@@ -15,6 +15,9 @@ from scheduler.view import MESSAGE_EXPIRY_S
 PROBE_AFTER_S = 60.0
 """What vehicles were seen to take is probed again so long after a take-over."""
 
+AWAY_S = 600.0
+"""A clock further from the stored instant may be wrong: what seems over is not forgotten yet."""
+
 
 def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: int) -> SiteState:
     """The state of a new run.
@@ -23,7 +26,8 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
     pile as just heard, and nothing rises for one lease. The grid company's silence goes on
     through the time we were away. What the site no longer has is left out.
     """
-    away_s = max((now - state.now).total_seconds(), 0.0)
+    apart_s = (now - state.now).total_seconds()
+    away_s = max(apart_s, 0.0)
     silence_s = state.mono_s - state.heartbeat_mono_s + away_s
     nodes = site.network.index
     sessions = {k: r for k, r in state.sessions.items() if r.request.pile in site.pile_by_id}
@@ -66,7 +70,7 @@ def adopt(state: SiteState, site: Site, *, now: datetime, mono_s: float, epoch: 
         },
         heartbeat_mono_s=mono_s - silence_s,
         heartbeat_offset_s=None,
-        clock_set_mono_s=-math.inf,
+        clock_set_mono_s=-math.inf if abs(apart_s) <= AWAY_S else mono_s,
         solving=None,
         solver_lost=False,
         plan_wanted=True,

@@ -14,6 +14,8 @@ from models.network import Node
 from models.pile import Pile
 from models.site import EnvelopeRule
 from scheduler.effects import Alert, Effect, EventAnswer, LimitAnswer, Rejected, Solve
+from scheduler.engine import Engine
+from scheduler.state import Recovered
 from tests.world import World, pile, site
 
 
@@ -157,6 +159,22 @@ def test_an_order_that_comes_while_the_wall_clock_runs_ahead_is_not_lost() -> No
     w.mono_s += 1
     w.say(w.telemetry("A"))
     w.wait(20, step_s=1)
+    assert w.power_kw("A") == 0
+    assert w.power_kw("B") > 6
+
+
+def test_an_order_outlives_a_restart_under_a_wall_clock_that_is_years_ahead() -> None:
+    w = busy("AB")
+    w.say(order(w, "A", "out_of_service", until=w.now + timedelta(hours=3)))
+    w.now, w.mono_s = w.now + timedelta(days=3650), 5.0
+    w.engine = Engine(w.site, w.engine.tariff)
+    before = Recovered(state=w.state, highest_epoch=1)
+    w.state = w.engine.start(now=w.now, mono_s=5.0, epoch=2, recovered=before)
+    w.say(w.telemetry("A"), w.telemetry("B"))
+    w.now -= timedelta(days=3650)
+    w.mono_s += 1
+    w.say(w.telemetry("A"), w.telemetry("B"))
+    w.wait(100, step_s=2)
     assert w.power_kw("A") == 0
     assert w.power_kw("B") > 6
 
