@@ -11,12 +11,17 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 from adapters.wire.topics import Lane
 from models.events import ForecastPushed, Solved, SolveFailed
 
 GATHER_S = 0.1
 """A measurement waits so long for others: a drain costs the same for one as for a hundred."""
+
+AT_MOST = 500
+"""Messages of a lane that one drain takes in real time: some 40 ms of work, for which a limit that
+comes meanwhile waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +172,17 @@ class Inbox:
         """
         self._signalled.append(fact)
 
-    def take(
-        self, timeout_s: float, *, field_at_most: int = 2000, limits_first: bool = False
-    ) -> Taken:
+    def take(self, timeout_s: float, *, limits_first: bool = False) -> Taken:
         """Everything there is, waiting at most so long for the first.
 
         Parameters
         ----------
         timeout_s : float
             s >= 0.
-        field_at_most : int
-            How many messages of the middle lane one drain takes, so that a burst of them does
-            not hold a limit up for longer than a drain.
         limits_first : bool
-            What the first lane has comes without the others; they come with the next drain, even
-            if there is more in the first by then.
+            What the first lane has comes without the others and without facts; they come with the
+            next drain, even if there is more in the first by then. Of either other lane a drain
+            takes :data:`AT_MOST`, so that no burst holds a limit up for longer.
         """
         end_s = time.monotonic() + timeout_s
         with self._ready:
@@ -197,17 +198,18 @@ class Inbox:
                 self._ready.wait(left_s)
             while self._signalled:
                 self._facts.append(self._signalled.popleft())
-            facts = tuple(self._facts)
-            self._facts.clear()
             messages = list(self._control)
             self._control.clear()
             self._alone = limits_first and bool(messages) and not self._alone
             if self._alone:
-                return Taken(facts, tuple(messages))
-            count = min(len(self._field), field_at_most)
-            messages.extend(self._field.popleft() for _ in range(count))
-            messages.extend(self._latest.values())
-            self._latest.clear()
+                return Taken((), tuple(messages))
+            facts = tuple(self._facts)
+            self._facts.clear()
+            most = AT_MOST if limits_first else len(self._field) + len(self._latest)
+            field = min(len(self._field), most)
+            messages.extend(self._field.popleft() for _ in range(field))
+            oldest = tuple(islice(self._latest, most))
+            messages.extend(self._latest.pop(topic) for topic in oldest)
         return Taken(facts, tuple(messages))
 
     def take_facts(self) -> tuple[Fact, ...]:

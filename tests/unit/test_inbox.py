@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.inbox import Inbox, Message
+from adapters.inbox import AT_MOST, Inbox, Message, Stored
 from adapters.wire.topics import Lane
 
 
@@ -47,3 +47,29 @@ def test_what_a_limit_overtook_is_not_waited_for() -> None:
 
 def test_under_stepped_time_one_drain_takes_everything() -> None:
     assert _topics(_full(), limits_first=False) == ["limit", "plugged", "measured"]
+
+
+def test_a_limit_comes_without_answers_of_the_solver_and_they_are_next() -> None:
+    inbox = _full()
+    inbox.put_fact(Stored(7))
+    taken = inbox.take(0.0, limits_first=True)
+    assert ([m.topic for m in taken.messages], taken.facts) == (["limit"], ())
+    assert inbox.take(60.0, limits_first=True).facts == (Stored(7),)
+
+
+def test_a_burst_comes_whole_and_in_order_but_not_in_one_drain() -> None:
+    inbox = Inbox()
+    for k in range(3 * AT_MOST):
+        inbox.put(_message("field", f"ack {k}"))
+        inbox.put(_message("telemetry", f"measured {k}"))
+    inbox.put(_message("telemetry", "measured 0"))
+    drains = []
+    while not inbox.empty:
+        drains.append(_topics(inbox, limits_first=True))
+        if len(drains) == 1:
+            inbox.put(_message("control", "limit"))
+    assert max(len(d) for d in drains) == 2 * AT_MOST
+    assert drains[1] == ["limit"]
+    for kind in ("ack", "measured"):
+        came = [t for d in drains for t in d if t.startswith(kind)]
+        assert came == [f"{kind} {k}" for k in range(3 * AT_MOST)]
