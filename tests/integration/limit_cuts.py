@@ -56,6 +56,12 @@ class Ear:
         )
         threading.Thread(target=self._read, daemon=True).start()
 
+    def end(self) -> None:
+        """End the piles, and with them the process that hears for them."""
+        for process in (*psutil.Process(self.process.pid).children(), self.process):
+            process.kill()
+        self.process.wait()
+
     def expect(self, limit_kw: float) -> None:
         """From now on, note when the sum falls to a limit."""
         self._decreases, self._within_s, self._limit_kw = 0, None, limit_kw
@@ -133,7 +139,7 @@ def measure(piles: int, cuts: int, folder: Path, *, flood: int = 0) -> dict[str,
         control = psutil.Process(place.daemon.pid)
         control_mb = round(control.memory_info().rss / 1e6, 1)
         memory = [round(c.memory_info().rss / 1e6, 1) for c in control.children(recursive=True)]
-        ear.process.kill()
+        ear.end()
         if noise is not None:
             noise.kill()
             noise.wait()
