@@ -12,7 +12,7 @@ import numpy as np
 from models.units import SECONDS_PER_HOUR
 from scheduler.evenness import uneven
 from scheduler.holdable import ROUNDING_KWH, last_entry, unholdable
-from scheduler.placing import Placing
+from scheduler.placing import Kernel, Placing
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.solution import Solution
 
@@ -29,7 +29,9 @@ LOST_SHARE = 5e-4
 """A plan that costs by no more above the relaxed one, and gives by no more less, goes on."""
 
 
-def carried(problem: Problem, relaxed: Solution) -> tuple[FloatArray, IntArray] | None:
+def carried(
+    problem: Problem, relaxed: Solution, given_kwh: FloatArray, kernel: Kernel | None
+) -> tuple[Placing, IntArray] | None:
     """The running plan as far as it can go on, and who has to be placed anew.
 
     Parameters
@@ -37,12 +39,16 @@ def carried(problem: Problem, relaxed: Solution) -> tuple[FloatArray, IntArray] 
     problem : Problem
         With the plan that runs.
     relaxed : Solution
-        What each session is to have now.
+        A plan of now.
+    given_kwh : ndarray, shape (n,)
+        What it gives each session.
+    kernel : callable, optional
+        See :class:`scheduler.placing.Placing`.
 
     Returns
     -------
-    energy_kwh : ndarray, shape (E,)
-        As it would go on; who is placed anew has what the relaxed plan gives.
+    placing : Placing
+        The plan as it would go on, without those who are placed anew.
     anew : ndarray of int64
         Sessions.
     None
@@ -57,7 +63,7 @@ def carried(problem: Problem, relaxed: Solution) -> tuple[FloatArray, IntArray] 
     ):
         return None
     fleet, session = problem.fleet, problem.entry_session
-    given = relaxed.given_kwh(problem)
+    given = given_kwh
     had = np.bincount(session, weights=running, minlength=fleet.n)
     energy = running.copy()
     last = last_entry(problem, running)
@@ -74,12 +80,14 @@ def carried(problem: Problem, relaxed: Solution) -> tuple[FloatArray, IntArray] 
     energy = np.clip(energy, 0.0, problem.upper_kwh)
     # These are bound by more than room: theirs is what the solver says.
     told = np.isfinite(fleet.taper_per_h) | fleet.earliest | off
-    energy = np.where(told[session], relaxed.energy_kwh, energy)
-    off[np.unique(session[unholdable(problem, energy)])] = True
+    theirs = problem.entries_of(np.flatnonzero(told))
+    energy[theirs] = relaxed.energy_kwh[theirs]
+    off[session[unholdable(problem, energy)]] = True
     anew = np.flatnonzero(off)
     if anew.size > max(ANEW_LEAST, ANEW_SHARE * fleet.n):
         return None
-    return (energy, anew) if Placing(problem, relaxed, energy, anew).fits() else None
+    placing = Placing(problem, relaxed, energy, anew, kernel)
+    return (placing, anew) if placing.fits() else None
 
 
 def worth_it(problem: Problem, other: FloatArray, energy: FloatArray, costs_more: float) -> bool:

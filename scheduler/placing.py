@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -39,6 +40,13 @@ class Placing:
         Sessions that are taken out of it.
     kernel : callable, optional
         A compiled form of :meth:`place` for many sessions, which gives the same to the last bit.
+
+    Attributes
+    ----------
+    energy : ndarray, shape (E,)
+        The plan as it stands, kWh.
+    given, drawn : ndarray, shape (n,), shape (T,)
+        What it gives each session, and what all draw in each slot, kWh.
     """
 
     def __init__(
@@ -51,7 +59,7 @@ class Placing:
     ) -> None:
         plain = not problem.phase_limits and not problem.imbalances
         self._kernel = kernel if plain else None
-        self._problem = problem
+        self._problem, self._solution = problem, relaxed
         self._relaxed = relaxed.energy_kwh
         taken_out = np.zeros(problem.fleet.n, dtype=np.bool_)
         taken_out[again] = True
@@ -77,11 +85,29 @@ class Placing:
             amps = np.where(on, fleet.amps_per_kw, 0.0)[session] * self.energy
             used = np.bincount(problem.entry_slot, weights=amps, minlength=problem.horizon.n)
             self._phases.append((limit.node, limit.phase, limit.cap_a * slot_h - used))
-        drawn = np.bincount(problem.entry_slot, weights=self.energy, minlength=problem.horizon.n)
-        self._surplus = np.maximum(problem.surplus_kw * slot_h - drawn, 0.0)
+        t = problem.horizon.n
+        self.given: FloatArray = np.bincount(session, weights=self.energy, minlength=fleet.n)
+        self.drawn: FloatArray = np.bincount(problem.entry_slot, weights=self.energy, minlength=t)
+        self._surplus = np.maximum(problem.surplus_kw * slot_h - self.drawn, 0.0)
         self._evenness = Evenness(problem, self.energy) if problem.imbalances else None
         self._paths: dict[int, IntArray] = {}
         self._refused: dict[int, NDArray[np.bool_]] = {}
+
+    def without(self, again: IntArray) -> Placing:
+        """The same plan with these sessions taken out, in a copy of its own."""
+        problem, t = self._problem, self._problem.horizon.n
+        if self._phases or self._evenness is not None:
+            return Placing(problem, self._solution, self.energy, again)
+        entry = problem.entries_of(again)
+        gone, slot = self.energy[entry], problem.entry_slot[entry]
+        new = copy.copy(self)
+        new.energy, new.given, new._refused = self.energy.copy(), self.given.copy(), {}
+        new.energy[entry], new.given[again] = 0.0, 0.0
+        new.drawn = self.drawn - np.bincount(slot, weights=gone, minlength=t)
+        factor = problem.fleet.count_factor[problem.entry_session[entry]]
+        new._left = self._left + subtree_sums(problem, gone * factor, entry)
+        new._surplus = np.maximum(problem.surplus_kw * problem.horizon.slot_h - new.drawn, 0.0)
+        return new
 
     def place(self, i: int, target_kwh: float) -> bool:
         """Give session i what the relaxed plan gave it, as its pile can hold it.
@@ -141,6 +167,11 @@ class Placing:
             refused,
             done,
         )
+        entry = problem.entries_of(order)
+        placed, slot = self.energy[entry], problem.entry_slot[entry]
+        whose = np.repeat(np.arange(order.size), (problem.last - problem.first)[order])
+        self.given[order] = np.bincount(whose, weights=placed, minlength=order.size)
+        np.add.at(self.drawn, slot, placed)
         left_out = np.flatnonzero(~done).tolist()
         for k in left_out:
             i = sessions[k]
@@ -184,13 +215,15 @@ class Placing:
     def put(self, i: int, taken: FloatArray) -> None:
         """Put session i, taken out before, back with so much energy in each of its slots."""
         self.energy[self.entries(i)] = taken
+        # Added up one after another, as of many sessions at once: the same to the last bit.
+        self.given[i] = float(np.cumsum(taken)[-1]) if taken.size else 0.0
         self._take(i, int(self._problem.first[i]), int(self._problem.last[i]), taken)
 
     def take_out(self, i: int) -> FloatArray:
         """Give session i's room back; what it had in each slot."""
         before = self.energy[self.entries(i)].copy()
         self.put(i, -before)
-        self.energy[self.entries(i)] = 0.0
+        self.energy[self.entries(i)] = self.given[i] = 0.0
         return before
 
     def raise_to(self, i: int, target_kwh: float) -> None:
@@ -262,6 +295,7 @@ class Placing:
                 left[first:last] -= taken * fleet.amps_per_kw[i]
         if self._evenness is not None:
             self._evenness.add(i, first, last, taken)
+        self.drawn[first:last] += taken
         self._surplus[first:last] = np.maximum(self._surplus[first:last] - taken, 0.0)
 
     def _counts(self, i: int, node: int, phase: int) -> bool:

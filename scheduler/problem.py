@@ -173,6 +173,12 @@ class Problem:
         inside = np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], self.last - self.first)
         return np.asarray(inside + np.repeat(self.first, self.last - self.first), dtype=np.int64)
 
+    def entries_of(self, sessions: IntArray) -> IntArray:
+        """The entries of some sessions, one session after another."""
+        begin, size = self.offsets[sessions], self.last[sessions] - self.first[sessions]
+        before = np.cumsum(size) - size
+        return np.repeat(begin - before, size) + np.arange(int(size.sum()), dtype=np.int64)
+
     @cached_property
     def entry_start_s(self) -> IntArray:
         """Where each entry begins: its slot, or its session inside it, epoch seconds."""

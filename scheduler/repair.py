@@ -26,7 +26,7 @@ from scheduler.holdable import ROUNDING_KWH, steppy, unholdable
 from scheduler.placing import Kernel, Placing
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.smooth import Smooth
-from scheduler.solution import Solution, Status
+from scheduler.solution import Solution, Status, bought_cost, peak_money
 
 ROUNDS = 4
 REFUSED = 200
@@ -82,120 +82,118 @@ def _held(
     problem: Problem, relaxed: Solution, wrong: NDArray[np.bool_], kernel: Kernel | None
 ) -> Solution:
     """A plan whose wrong entries are mended, by going on as it runs or by placing them anew."""
-    kept = _carried_on(problem, relaxed, kernel)
-    if kept is not None and worth_it(
-        problem, relaxed.energy_kwh, kept, _above(problem, kept, relaxed)
-    ):
-        return _told(problem, relaxed, kept)
+    repair = _Repair(problem, relaxed, kernel)
+    kept = repair.carried_on()
+    if kept is not None and worth_it(problem, relaxed.energy_kwh, kept.energy, repair.above(kept)):
+        return repair.told(kept)
     again = np.unique(problem.entry_session[wrong])
-    best = _put_back(problem, relaxed, relaxed.energy_kwh, again, kernel)
-    best = _evened(problem, relaxed, _topped_up(problem, relaxed, best))
+    afresh = Placing(problem, relaxed, relaxed.energy_kwh, again, kernel)
+    best = repair.evened(repair.topped_up(repair.put_back(afresh, again)))
     if kept is not None:
-        more = _above(problem, kept, relaxed) - _above(problem, best, relaxed)
-        if worth_it(problem, best, kept, more):
-            return _told(problem, relaxed, kept)
-    return _told(problem, relaxed, best)
+        more = repair.above(kept) - repair.above(best)
+        if worth_it(problem, best.energy, kept.energy, more):
+            return repair.told(kept)
+    return repair.told(best)
 
 
-def _carried_on(problem: Problem, relaxed: Solution, kernel: Kernel | None) -> FloatArray | None:
-    """The running plan with those placed anew who have to be; None where too little can go on."""
-    found = carried(problem, relaxed)
-    return None if found is None else _put_back(problem, relaxed, *found, kernel)
+class _Repair:
+    """One relaxed plan, with what is asked of it again and again."""
 
+    def __init__(self, problem: Problem, relaxed: Solution, kernel: Kernel | None) -> None:
+        self._problem, self._relaxed, self._kernel = problem, relaxed, kernel
+        fleet, t = problem.fleet, problem.horizon.n
+        self._given = relaxed.given_kwh(problem)
+        self._total_kwh = float(relaxed.energy_kwh.sum())
+        drawn = np.bincount(problem.entry_slot, weights=relaxed.energy_kwh, minlength=t)
+        self._bound = self._money(drawn)
+        most = np.bincount(problem.entry_session, weights=problem.upper_kwh, minlength=fleet.n)
+        self._slack = (most - fleet.energy_kwh) / fleet.max_kw
+        self._levels = [fleet.priority == level for level in np.unique(fleet.priority)[::-1]]
 
-def _above(problem: Problem, energy: FloatArray, relaxed: Solution) -> float:
-    """The gap of a repaired plan to the relaxed one alone."""
-    return gap_to(problem, energy, relaxed) - relaxed.gap
+    def carried_on(self) -> Placing | None:
+        """The running plan with those placed anew who have to be; None where too little of it can
+        go on.
+        """
+        found = carried(self._problem, self._relaxed, self._given, self._kernel)
+        return None if found is None else self.put_back(*found)
 
+    def put_back(self, placing: Placing, again: IntArray) -> Placing:
+        """These sessions, taken out of a plan together, put back one after another, in rounds."""
+        order = self._by_urgency(again)
+        best, best_score = placing, None
+        for k in range(ROUNDS):
+            if k:
+                placing = best.without(again)
+            refused = placing.place_all(order, self._given)
+            score = self._score(placing)
+            if best_score is not None and score >= best_score:
+                break
+            best, best_score = placing, score
+            if not refused:
+                break
+            refused = refused[:REFUSED]
+            again = placing.neighbours(refused)
+            order = self._by_urgency(np.array(refused, dtype=np.int64))
+            order += self._by_urgency(np.setdiff1d(again, order))
+            again = np.union1d(again, order)
+        return best
 
-def _put_back(
-    problem: Problem,
-    relaxed: Solution,
-    start: FloatArray,
-    again: IntArray,
-    kernel: Kernel | None,
-) -> FloatArray:
-    """These sessions taken out of a plan together and put back one after another, in rounds."""
-    given = relaxed.given_kwh(problem)
-    order = _by_urgency(problem, again)
-    best, best_score = start, None
-    for _ in range(ROUNDS):
-        placing = Placing(problem, relaxed, best, again, kernel)
-        refused = placing.place_all(order, given)
-        score = _score(problem, placing.energy, relaxed)
-        if best_score is not None and score >= best_score:
-            break
-        best, best_score = placing.energy, score
-        if not refused:
-            break
-        refused = refused[:REFUSED]
-        again = placing.neighbours(refused)
-        order = _by_urgency(problem, np.array(refused, dtype=np.int64))
-        order += _by_urgency(problem, np.setdiff1d(again, order))
-        again = np.union1d(again, order)
-    return best
+    def topped_up(self, placing: Placing) -> Placing:
+        """Room that others could not hold goes to whoever is short of what is owed."""
+        fleet = self._problem.fleet
+        short = fleet.energy_kwh - placing.given > np.maximum(0.25 * fleet.step_kw, _SAME_KWH)
+        wanting = np.flatnonzero(short & steppy(self._problem))
+        if self._total_kwh - float(placing.given.sum()) > _SAME_KWH:
+            for i in self._by_urgency(wanting):
+                placing.raise_to(i, float(fleet.energy_kwh[i]))
+        return placing
 
+    def evened(self, placing: Placing) -> Placing:
+        """Who moved may have left a phase emptier than others lean on: those go back once more."""
+        for _ in range(ROUNDS):
+            wrong = uneven(self._problem, placing.energy)
+            if not wrong.any():
+                break
+            given = placing.given
+            again = np.unique(self._problem.entry_session[wrong])
+            placing = placing.without(again)
+            for i in self._by_urgency(again):
+                placing.place(i, float(given[i]))
+        return placing
 
-def _told(problem: Problem, relaxed: Solution, best: FloatArray) -> Solution:
-    """The repaired plan, with its gap and, where somebody ends short, what was changed."""
-    gap = gap_to(problem, best, relaxed)
-    status: Status = "feasible" if math.isnan(gap) else "gap"
-    held = dataclasses.replace(relaxed, energy_kwh=best, status=status, gap=gap)
-    if float(held.short_kwh(problem).max(initial=0.0)) <= ROUNDING_KWH:
-        return held
-    return dataclasses.replace(held, relaxed_kwh=relaxed.energy_kwh)
+    def told(self, placing: Placing) -> Solution:
+        """The repaired plan, with its gap and, where somebody ends short, what was changed."""
+        gap = self._relaxed.gap + self.above(placing)
+        status: Status = "feasible" if math.isnan(gap) else "gap"
+        held = dataclasses.replace(self._relaxed, energy_kwh=placing.energy, status=status, gap=gap)
+        short = self._problem.fleet.energy_kwh - placing.given
+        if float(short.max(initial=0.0)) <= ROUNDING_KWH:
+            return held
+        return dataclasses.replace(held, relaxed_kwh=self._relaxed.energy_kwh)
 
+    def above(self, placing: Placing) -> float:
+        """What a plan costs more than the relaxed one, as a share of that one's cost."""
+        lost = self._total_kwh - float(placing.given.sum())
+        return _above(self._problem, self._money(placing.drawn), self._bound, lost)
 
-def _topped_up(problem: Problem, relaxed: Solution, energy: FloatArray) -> FloatArray:
-    """Room that others could not hold goes to whoever is short of what is owed."""
-    fleet = problem.fleet
-    given = np.bincount(problem.entry_session, weights=energy, minlength=fleet.n)
-    lost = float(relaxed.energy_kwh.sum() - energy.sum())
-    short = fleet.energy_kwh - given > np.maximum(0.25 * fleet.step_kw, _SAME_KWH)
-    wanting = np.flatnonzero(short & steppy(problem))
-    if lost <= _SAME_KWH or not wanting.size:
-        return energy
-    placing = Placing(problem, relaxed, energy, np.zeros(0, dtype=np.int64))
-    for i in _by_urgency(problem, wanting):
-        placing.raise_to(i, float(fleet.energy_kwh[i]))
-    return placing.energy
+    def _by_urgency(self, sessions: IntArray) -> list[int]:
+        """By priority, then those first that have the least choice."""
+        priority = self._problem.fleet.priority
+        order = np.lexsort((sessions, self._slack[sessions], -priority[sessions]))
+        return [int(i) for i in sessions[order]]
 
+    def _score(self, placing: Placing) -> tuple[float, ...]:
+        """What is short of promises and by priority, then what it costs; smaller is better."""
+        fleet = self._problem.fleet
+        short = fleet.energy_kwh - placing.given
+        unkept = float(np.maximum(fleet.promised_kwh - placing.given, 0.0).sum())
+        lost = [unkept, *(float(short[level].sum()) for level in self._levels)]
+        return (*(round(kwh / _SAME_KWH) for kwh in lost), self._money(placing.drawn))
 
-def _evened(problem: Problem, relaxed: Solution, energy: FloatArray) -> FloatArray:
-    """Who moved may have left a phase emptier than others lean on: those go back once more."""
-    for _ in range(ROUNDS):
-        wrong = uneven(problem, energy)
-        if not wrong.any():
-            break
-        given = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
-        again = np.unique(problem.entry_session[wrong])
-        placing = Placing(problem, relaxed, energy, again)
-        for i in _by_urgency(problem, again):
-            placing.place(i, float(given[i]))
-        energy = placing.energy
-    return energy
-
-
-def _by_urgency(problem: Problem, sessions: IntArray) -> list[int]:
-    """By priority, then those first that have the least choice."""
-    fleet = problem.fleet
-    most = np.bincount(problem.entry_session, weights=problem.upper_kwh, minlength=fleet.n)
-    slack = (most - fleet.energy_kwh) / fleet.max_kw
-    order = np.lexsort((sessions, slack[sessions], -fleet.priority[sessions]))
-    return [int(i) for i in sessions[order]]
-
-
-def _score(problem: Problem, energy: FloatArray, relaxed: Solution) -> tuple[float, ...]:
-    """What is short of promises and by priority, then what it costs; smaller is better."""
-    fleet = problem.fleet
-    given = np.bincount(problem.entry_session, weights=energy, minlength=fleet.n)
-    short = fleet.energy_kwh - given
-    unkept = float(np.maximum(fleet.promised_kwh - given, 0.0).sum())
-    levels = np.unique(fleet.priority)[::-1]
-    lost = [unkept, *(float(short[fleet.priority == level].sum()) for level in levels)]
-    told = dataclasses.replace(relaxed, energy_kwh=energy)
-    money = told.cost(problem) + told.peak_cost(problem)
-    return (*(round(kwh / _SAME_KWH) for kwh in lost), money)
+    def _money(self, drawn_kwh: FloatArray) -> float:
+        problem = self._problem
+        money = bought_cost(problem, drawn_kwh)
+        return money + peak_money(problem, drawn_kwh / problem.horizon.slot_h)
 
 
 def gap_to(problem: Problem, energy: FloatArray, relaxed: Solution) -> float:
@@ -203,9 +201,14 @@ def gap_to(problem: Problem, energy: FloatArray, relaxed: Solution) -> float:
     the dearest price, and the relaxed plan's own gap is added.
     """
     told = dataclasses.replace(relaxed, energy_kwh=energy)
-    lost = max(float(relaxed.energy_kwh.sum()) - float(energy.sum()), 0.0)
+    lost = float(relaxed.energy_kwh.sum()) - float(energy.sum())
     bound = relaxed.cost(problem) + relaxed.peak_cost(problem)
-    worse = told.cost(problem) + told.peak_cost(problem) - bound
-    worse += lost * max(float(np.abs(problem.buy_per_kwh).max()), 0.0)
-    scale = max(abs(bound), _SAME_KWH)
-    return relaxed.gap + max(worse, 0.0) / scale
+    money = told.cost(problem) + told.peak_cost(problem)
+    return relaxed.gap + _above(problem, money, bound, lost)
+
+
+def _above(problem: Problem, money: float, bound: float, lost_kwh: float) -> float:
+    """See :func:`gap_to`, but for the relaxed plan's own gap."""
+    worse = money - bound
+    worse += max(lost_kwh, 0.0) * max(float(np.abs(problem.buy_per_kwh).max()), 0.0)
+    return max(worse, 0.0) / max(abs(bound), _SAME_KWH)

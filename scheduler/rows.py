@@ -187,10 +187,19 @@ def tapered_entries(problem: Problem) -> IntArray:
     return np.asarray(some[low <= high], dtype=np.int64)
 
 
-def subtree_sums(problem: Problem, weight: FloatArray) -> FloatArray:
-    """Sum of an entry weight over each node's subtree in each slot, shape (m, T)."""
+def subtree_sums(problem: Problem, weight: FloatArray, entry: IntArray | None = None) -> FloatArray:
+    """Sum of an entry weight over each node's subtree in each slot, shape (m, T).
+
+    Parameters
+    ----------
+    problem : Problem
+    weight : ndarray, shape (E,), or of as many as ``entry``
+    entry : ndarray of int64, optional
+        The entries that weigh anything; all unless given.
+    """
     t, m = problem.horizon.n, len(problem.node_ids)
-    sums = np.bincount(problem.entry_cell, weights=weight, minlength=m * t).reshape(m, t)
+    cell = problem.entry_cell if entry is None else problem.entry_cell[entry]
+    sums = np.bincount(cell, weights=weight, minlength=m * t).reshape(m, t)
     for v in range(m - 1, 0, -1):
         sums[problem.parent[v]] += sums[v]
     return np.asarray(sums, dtype=np.float64)

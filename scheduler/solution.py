@@ -28,6 +28,24 @@ def given_kwh(problem: Problem, energy_kwh: FloatArray) -> FloatArray:
     return np.asarray(given, dtype=np.float64)
 
 
+def bought_cost(problem: Problem, drawn_kwh: FloatArray) -> float:
+    """Money for what a fleet without storage beside it draws in each slot: PV surplus first.
+
+    Parameters
+    ----------
+    problem : Problem
+    drawn_kwh : ndarray, shape (T,)
+    """
+    free = np.minimum(drawn_kwh, problem.surplus_kw * problem.horizon.slot_h)
+    bought = (drawn_kwh - free) * problem.buy_per_kwh
+    return float(np.sum(bought + free * problem.sell_per_kwh))
+
+
+def peak_money(problem: Problem, power_kw: FloatArray) -> float:
+    """Money for the peaks of a power at the root, kW, shape (T,), by the demand charges."""
+    return sum(p.money(power_kw) for p in problem.peaks if not p.insures)
+
+
 def answered(
     problem: Problem, answer: Solution, *, now: datetime, mono_s: float, solve_ms: float
 ) -> Solved:
@@ -136,12 +154,10 @@ class Solution:
             net = self.root_kw(problem) * slot_h
             price = np.where(net > 0, problem.buy_per_kwh, problem.sell_per_kwh)
             return float(np.sum(net * price)) + self.wear_cost(problem)
-        drawn = np.bincount(
-            problem.entry_slot, weights=self.energy_kwh, minlength=problem.horizon.n
+        t = problem.horizon.n
+        return bought_cost(
+            problem, np.bincount(problem.entry_slot, weights=self.energy_kwh, minlength=t)
         )
-        free = np.minimum(drawn, problem.surplus_kw * slot_h)
-        bought = (drawn - free) * problem.buy_per_kwh
-        return float(np.sum(bought + free * problem.sell_per_kwh))
 
     def wear_cost(self, problem: Problem) -> float:
         """Money for the wear of storages and vehicles, and what their drivers are paid."""
@@ -170,10 +186,12 @@ class Solution:
 
     def peak_cost(self, problem: Problem) -> float:
         """Money for peaks above what is reached anyway, by the problem's demand charges."""
+        if not problem.peaks:
+            return 0.0
         power = self.root_kw(problem)
         if problem.microgrid is not None:
             power = np.maximum(power, 0.0)
-        return sum(p.money(power) for p in problem.peaks if not p.insures)
+        return peak_money(problem, power)
 
 
 class Solver(Protocol):
