@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from itertools import compress, count
-from operator import ne
 
 import numpy as np
 
@@ -31,6 +28,9 @@ _MUST_AGREE = tuple(
     for field in dataclasses.fields(Problem)
     if field.name not in ("cap_kw", "fleet", "running_kwh", "switching", "imbalances")
 )
+_PIECE = 256
+"""A power of four: ids that are compared at once."""
+
 _SAME, _OTHER_AMOUNT, _OTHER_WINDOW = 0, 1, 2
 
 
@@ -105,7 +105,7 @@ def _match(old: tuple[str, ...], new: tuple[str, ...]) -> Ints | None:
         return np.arange(len(new))
     least = min(len(old), len(new))
     begin = _shared(old, new, least)
-    stop = _shared(reversed(old), reversed(new), least - begin)
+    stop = _shared(old[::-1], new[::-1], least - begin)
     if max(len(old), len(new)) - begin - stop > max(len(old) // 4, _MOST_SESSIONS):
         return None
     places = {name: begin + q for q, name in enumerate(old[begin : len(old) - stop])}
@@ -116,9 +116,15 @@ def _match(old: tuple[str, ...], new: tuple[str, ...]) -> Ints | None:
     return out
 
 
-def _shared(old: Iterable[str], new: Iterable[str], most: int) -> int:
+def _shared(old: tuple[str, ...], new: tuple[str, ...], most: int) -> int:
     """How many ids two sequences have in common before they first differ, at most ``most``."""
-    return min(next(compress(count(), map(ne, old, new)), most), most)
+    # Piece by piece, since two pieces of a tuple are compared without a word of Python between.
+    at, piece = 0, _PIECE
+    while piece:
+        while at + piece <= most and old[at : at + piece] == new[at : at + piece]:
+            at += piece
+        piece //= 4
+    return at
 
 
 def _columns(fleet: Fleet) -> tuple[Ints, Ints, Ints, Ints, Floats, Floats, Floats]:
@@ -185,13 +191,23 @@ def compare(
 
 def _without(memory: Memory, match: Ints, limit: int) -> Memory:
     """The memory after the sessions that are gone have given back what they had."""
-    gone = np.ones(memory.row.size, dtype=np.bool_)
-    gone[match[match >= 0]] = False
-    for row in memory.row[gone]:
-        _owe(memory, int(row), 0, 0, 0, limit)
+    rows, gone = rows_of(match, memory.row)
+    for row in gone.tolist():
+        _owe(memory, row, 0, 0, 0, limit)
         memory.vacant[row] = True
-    row = np.where(match >= 0, memory.row[match], -1)
-    return dataclasses.replace(memory, row=row)
+    return dataclasses.replace(memory, row=rows)
+
+
+@compiled
+def rows_of(match: Ints, row: Ints) -> tuple[Ints, Ints]:
+    """The row of each session of now, -1 where it has none yet; the rows of those that are gone."""
+    out, left = np.empty(match.size, np.int64), row.copy()
+    for k in range(match.size):
+        i = match[k]
+        out[k] = -1
+        if i >= 0:
+            out[k], left[i] = row[i], -1
+    return out, left[left >= 0]
 
 
 def _owe(memory: Memory, row: int, owed: int, floor: int, rank: int, limit: int) -> None:
@@ -240,16 +256,34 @@ def _session(memory: Memory | None, k: int, kind: int, limit: int) -> Memory | N
 def _capacities(memory: Memory, before_kw: Floats, limit: int) -> None:
     """The flow made optimal for the capacities of now."""
     problem = memory.problem
-    if problem.cap_kw is before_kw or np.array_equal(problem.cap_kw, before_kw):
+    if problem.cap_kw is before_kw:
+        return
+    cell = other_cells(problem.cap_kw.ravel(), before_kw.ravel())
+    if not cell.size:
         return
     whole = 1000.0 / float(problem.fleet.count_factor[0])
-    node, slot = np.nonzero(problem.cap_kw != before_kw)
+    node, slot = np.divmod(cell, problem.horizon.n)
     allowed = problem.cap_kw[node, slot] * whole * problem.horizon.slot_s[slot] + 1e-6
     cap = np.minimum(allowed, NO_LIMIT_WS).astype(np.int64)
     change_capacities(
         memory.net, memory.flow, memory.ways, memory.tiers, memory.labels,
         memory.place[node], slot, cap, limit,
     )  # fmt: skip
+
+
+@compiled
+def other_cells(now: Floats, before: Floats) -> Ints:
+    """Places at which two columns of numbers differ."""
+    count = 0
+    for k in range(now.size):
+        count += now[k] != before[k]
+    out = np.empty(count, np.int64)
+    at = 0
+    for k in range(now.size if count else 0):
+        if now[k] != before[k]:
+            out[at] = k
+            at += 1
+    return out
 
 
 def _share_fairly(memory: Memory, block: int) -> None:
