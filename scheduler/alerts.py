@@ -125,12 +125,14 @@ STATED_BASE = (
 load to stand for it."""
 
 
-def watch(draft: Draft, site: Site, picture: Picture) -> None:
-    """Raise what is wrong now, clear what is over."""
+def watch(draft: Draft, site: Site, picture: Picture, suspects: Iterable[str]) -> None:
+    """Raise what is wrong now, clear what is over; of all piles' records only the suspects' may
+    be worth an alert.
+    """
     wrong: dict[str, set[str]] = {kind: set() for kind in TEXTS}
     if draft.get("stale"):
         wrong["heartbeat_lost"].add(site.name)
-    _piles(draft, site, picture, wrong)
+    _piles(draft, site, picture, suspects, wrong)
     _meters(draft, site, wrong)
     _forecasts(draft, wrong)
     started: float = draft.get("started_mono_s")
@@ -180,14 +182,21 @@ def giving_blocked(site: Site) -> tuple[str, ...]:
     return tuple(nodes[v].id for v in sorted(reached) if nodes[v].export_kw <= 0.0)
 
 
-def _piles(draft: Draft, site: Site, picture: Picture, wrong: dict[str, set[str]]) -> None:
+def _piles(
+    draft: Draft,
+    site: Site,
+    picture: Picture,
+    suspects: Iterable[str],
+    wrong: dict[str, set[str]],
+) -> None:
     mono_s: float = draft.get("mono_s")
     began: float = draft.get("started_mono_s")
     patience = MISSED_PERIODS * site.telemetry_period_s
     piles = draft.piles
     if mono_s - began > patience:
         wrong["pile_silent"].update(picture.silent.keys() - ordered(draft, site, "out_of_service"))
-    for name, pile in piles.items():
+    for name in suspects:
+        pile = piles[name]
         if pile.exceeded is not None and mono_s - pile.exceeded[0] < KEPT_S:
             wrong[pile.exceeded[1]].add(name)
         if pile.fault is not None:

@@ -250,8 +250,7 @@ def _aims(problem: Problem, slot_kw: FloatArray) -> tuple[tuple[str, float], ...
 def _without_room_kw(problem: Problem) -> FloatArray:
     """Power by slot that sessions draw whatever the plan, since the rest of their stay is full."""
     session = problem.entry_session
-    most = np.bincount(session, weights=problem.upper_kwh, minlength=problem.fleet.n)
-    spare = (most - problem.fleet.energy_kwh)[session]
+    spare = (problem.most_kwh - problem.fleet.energy_kwh)[session]
     forced = np.maximum(problem.upper_kwh - np.maximum(spare, 0.0), 0.0)
     by_slot = np.bincount(problem.entry_slot, weights=forced, minlength=problem.horizon.n)
     return np.asarray(by_slot / problem.horizon.slot_h, dtype=np.float64)

@@ -7,62 +7,101 @@ what it surely draws.
 
 from __future__ import annotations
 
-from models.switching import FREE
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
 from models.units import ENERGY_EPSILON_KWH
 from scheduler.draft import Draft
-from scheduler.fixed import FixedPile
-from scheduler.sight import Now, Sight
+from scheduler.sight import Now
+from scheduler.sight_columns import Columns
 from scheduler.state import PileState, SessionRecord
 from scheduler.unused import UNDER_SHARE
 
+IntArray = NDArray[np.int64]
+
 
 def note_echo(draft: Draft, name: str, before: PileState, after: PileState) -> None:
-    """Note that a pile's states before and after differ by telemetry alone."""
+    """Note that a pile's states before and after differ by telemetry alone, and that in neither
+    fault nor vehicle; where it differs in one of these there is no echo of it any more.
+    """
+    if after.fault != before.fault or after.vehicle != before.vehicle:
+        draft.echoes.pop(name, None)
+        return
     echo = draft.echoes.get(name)
     first = echo[0] if echo is not None and echo[1] is before else before
     draft.echoes[name] = (first, after)
 
 
+class Echoed(NamedTuple):
+    """Piles that were only heard again, by number, and those of them that draw something else."""
+
+    at: IntArray
+    drawn_anew: IntArray
+
+
 def heard_again(
-    sight: Sight,
-    pile: PileState,
-    record: SessionRecord | None,
+    columns: Columns,
+    some: IntArray,
+    piles: Sequence[PileState],
+    records: Sequence[SessionRecord | None],
     draft: Draft,
-    one: FixedPile,
     now: Now,
-) -> bool:
-    """Bring a sight up to a pile's state of now where only telemetry lies between.
+) -> Echoed:
+    """Bring the columns up to the state of now where only telemetry lies between.
+
+    Parameters
+    ----------
+    columns : Columns
+        As the piles were looked at; written to where a pile was only heard again.
+    some : ndarray of int64
+        Piles in question, by number.
+    piles, records : sequence
+        All piles and the sessions at them as they are now.
+    draft : Draft
+        Knows the echoes of its drain.
+    now : Now
 
     Returns
     -------
-    bool
-        False where the pile has to be looked at: nothing was changed then.
+    Echoed
+        The others have to be looked at: nothing was changed of theirs.
     """
-    echo = draft.echoes.get(one.pile.id)
-    before, outlet = sight.pile, sight.outlet
-    if echo is None or echo[0] is not before or echo[1] is not pile or outlet is None:
-        return False
-    if (
-        sight.silent_kw is not None
-        or not sight.since_s <= now.mono_s < sight.own_until_s
-        or now.mono_s - pile.heard_mono_s > now.silence_s
-        or pile.fault != before.fault
-        or pile.vehicle != before.vehicle
-        # A reading from before its setpoint is judged by what it was told then.
-        or before.measured_mono_s < before.changed_mono_s
-        or one.pile.switching is not FREE
-        or sight.phases is not None
-        or not _wants_the_same(sight.record, record)
-    ):
-        return False
-    if pile.power_kw != before.power_kw:
-        if not _draws_as_told(pile, before, outlet.held_kw * one.factor):
-            return False
-        outlet.drawn_kw = pile.power_kw / one.factor
-    elif pile.power_kw > pile.wanted_kw or not pile.sent:
-        return False
-    sight.pile, sight.record = pile, record
-    return True
+    names, echoes = columns.names, draft.echoes
+    known, before = columns.piles, columns.records
+    candidates = [
+        i
+        for i in some.tolist()
+        if (echo := echoes.get(names[i])) is not None
+        and echo[0] is known[i]
+        and echo[1] is piles[i]
+        and (records[i] is before[i] or _wants_the_same(before[i], records[i]))
+    ]
+    at = np.array(candidates, dtype=np.int64)
+    c, mono_s = columns, now.mono_s
+    power = np.array([piles[i].power_kw for i in candidates], dtype=np.float64)
+    silent_s = np.array([piles[i].heard_mono_s for i in candidates], dtype=np.float64)
+    silent_s += now.silence_s
+    ok = c.quiet[at] & (c.since_s[at] <= mono_s) & (mono_s < c.own_until_s[at])
+    ok &= mono_s <= silent_s
+    was, wanted = c.power_kw[at], c.wanted_kw[at]
+    same = power == was
+    # Unchanged, it draws no more than its setpoint; else it drew before, and draws now, no more
+    # and nearly all of it, while something else than its reading says what it may be drawing.
+    held = c.held_kw[at] * c.factor[at]
+    follows = c.obeys[at]
+    for kw in (power, was):
+        follows = follows & (kw > 0.0) & (kw < held)
+        follows &= (UNDER_SHARE * wanted <= kw) & (kw <= wanted)
+    ok &= np.where(same, c.sent[at] & (power <= wanted), follows)
+    at, power, silent_s, other = at[ok], power[ok], silent_s[ok], ~same[ok]
+    c.until_s[at] = np.minimum(c.own_until_s[at], silent_s)
+    c.due_s[at] = np.minimum(c.own_due_s[at], silent_s + 0.001)
+    c.power_kw[at] = power
+    c.drawn_kw[at[other]] = power[other] / c.factor[at[other]]
+    return Echoed(at, at[other])
 
 
 def _wants_the_same(before: SessionRecord | None, after: SessionRecord | None) -> bool:
@@ -78,17 +117,4 @@ def _wants_the_same(before: SessionRecord | None, after: SessionRecord | None) -
         and after.state == before.state
         and request.battery_kwh is None
         and (after.delivered_kwh < enough) == (before.delivered_kwh < enough)
-    )
-
-
-def _draws_as_told(pile: PileState, before: PileState, held_kw: float) -> bool:
-    """Whether a pile drew before, and draws now, no more than its setpoint and nearly all of it,
-    while something else than its reading says what it may be drawing.
-    """
-    least, most = UNDER_SHARE * pile.wanted_kw, pile.wanted_kw
-    both = (pile.power_kw, before.power_kw)
-    return (
-        pile.sent
-        and not pile.probing
-        and all(0.0 < kw < held_kw and least <= kw <= most for kw in both)
     )

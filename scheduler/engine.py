@@ -147,7 +147,7 @@ class Engine:
         if problem is not None:
             self._problem = problem
         answer_limits(draft, self.site, picture)
-        watch(draft, self.site, picture)
+        watch(draft, self.site, picture, self._sights.suspects(draft))
         due_s = next_due_s(draft, self.site, self._sights.due_s(draft))
         draft.silent = picture.silent
         if self._tell(draft, picture):

@@ -46,8 +46,11 @@ def fold_telemetry(draft: Draft, events: Sequence[PileMeasured], site: Site) -> 
         fields["vehicle"] = event.vehicle
         fields["fault"] = event.fault
         state = piles[name] = made(PileState, fields)
-        echo = echoes.get(name)
-        echoes[name] = (before if echo is None or echo[1] is not before else echo[0], state)
+        if event.fault != before.fault or event.vehicle != before.vehicle:
+            echoes.pop(name, None)
+        else:
+            echo = echoes.get(name)
+            echoes[name] = (before if echo is None or echo[1] is not before else echo[0], state)
         if abs(power_kw - before.power_kw) > one.jump_kw:
             note_jump(draft, site, name, before.power_kw, power_kw)
         if event.fault != before.fault:
@@ -65,7 +68,10 @@ def fold_telemetry(draft: Draft, events: Sequence[PileMeasured], site: Site) -> 
         if (
             base is None
             or register < base + delivered - ENERGY_EPSILON_KWH
-            or register > base + delivered + possible_kwh(event, site, before)
+            or (
+                register > base + delivered
+                and register > base + delivered + possible_kwh(event, site, before)
+            )
         ):
             base = register - delivered
         state_now = after(record.state, "power" if power_kw > DRAWS_KW else "no_power")

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import repeat
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,10 @@ anew after half of it, so that power goes on where one plan ends and the next be
 
 PLAN_KEPT_S = 3600
 """A plan older than this is made anew at the next slot, so that its window moves on."""
+
+REQUEST, STATE, PILE = attrgetter("request"), attrgetter("state"), attrgetter("pile")
+DELIVERED_KWH, PROMISED_KWH = attrgetter("delivered_kwh"), attrgetter("promised_kwh")
+LEARNED_KW, FAULT = attrgetter("learned_kw"), attrgetter("fault")
 
 BEYOND_SHARE = 0.5
 BEYOND_LEAST_KWH = 2.0
@@ -232,6 +239,14 @@ def _taper(record: SessionRecord, energy_kwh: float, rated_kw: float) -> tuple[f
     return rated_kw / (battery * (1 - TAPER_SOC)), max(battery - stored, energy_kwh)
 
 
+def _are(values: list[Any], value: object) -> NDArray[np.bool_]:
+    """Which of many values is one of few: mostly all of them, or none."""
+    alike = values.count(value)
+    if alike in (0, len(values)):
+        return np.full(len(values), alike > 0)
+    return np.array([one == value for one in values], dtype=np.bool_)
+
+
 def plain_fleet_of(draft: Draft, site: Site, now: datetime, until_s: int) -> Fleet | None:
     """What :func:`fleet_of` makes of :func:`owed_sessions`, all sessions at once.
 
@@ -245,15 +260,17 @@ def plain_fleet_of(draft: Draft, site: Site, now: datetime, until_s: int) -> Fle
         return None
     requests = draft.requests or Requests(site)
     ids, records = list(draft.sessions), list(draft.sessions.values())
-    asked = requests.asked([record.request for record in records])
-    states = [record.state for record in records]
-    announced = np.array([state == "announced" for state in states], dtype=np.bool_)
-    out = np.array([state in ("ended", "full") for state in states], dtype=np.bool_)
-    delivered = np.array([record.delivered_kwh for record in records], dtype=np.float64)
-    pile = list(map(draft.piles.get, (record.request.pile for record in records)))
-    faulty = [one is not None and one.fault is not None for one in pile]
+    wanted = list(map(REQUEST, records))
+    asked = requests.asked(wanted)
+    states = list(map(STATE, records))
+    announced = _are(states, "announced")
+    out = _are(states, "ended") | _are(states, "full")
+    delivered = np.fromiter(map(DELIVERED_KWH, records), np.float64, len(records))
+    piles = list(map(draft.piles.get, map(PILE, wanted), repeat(UNKNOWN_PILE)))
     # A vehicle of which nothing was learned yet is not a number.
-    learned_kw = np.array([None if one is None else one.learned_kw for one in pile], np.float64)
+    learned_kw = np.array(list(map(LEARNED_KW, piles)), dtype=np.float64)
+    faults = list(map(FAULT, piles))
+    out |= ~_are(faults, None)
     total = asked.energy_kwh
     likely = likely_energy(draft.get("history"))
     if likely.knows_some:
@@ -267,11 +284,12 @@ def plain_fleet_of(draft: Draft, site: Site, now: datetime, until_s: int) -> Fle
     late = end <= now_s
     end = np.minimum(np.where(late, epoch_s(now + OVERSTAY), end), until_s)
     most = np.fmin(asked.most_kw, learned_kw)
-    out |= np.array(faulty, dtype=np.bool_) | (energy <= ENERGY_EPSILON_KWH) | (late & announced)
+    out |= (energy <= ENERGY_EPSILON_KWH) | (late & announced)
     at = np.flatnonzero(~out & (start < end) & (most > 0))
     energy, most = energy[at], most[at]
     chosen = [records[i] for i in at.tolist()]
-    promised = np.array([record.promised_kwh or 0.0 for record in chosen], dtype=np.float64)
+    promised = np.array(list(map(PROMISED_KWH, chosen)), dtype=np.float64)
+    promised[np.isnan(promised)] = 0.0
     taper, room = np.full(at.size, math.inf), np.full(at.size, math.inf)
     for k in np.flatnonzero(asked.battery[at]).tolist():
         rated_kw = float(asked.most_kw[at[k]])

@@ -14,7 +14,7 @@ from scheduler.holdable import ROUNDING_KWH, steppy
 from scheduler.one_stay import One, Slots
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.rows import subtree_sums
-from scheduler.solution import Solution
+from scheduler.solution import Solution, drawn_kwh, given_kwh
 
 NEIGHBOURS = 60
 """Sessions that a refused one takes with it into the next round, at most."""
@@ -85,9 +85,8 @@ class Placing:
             amps = np.where(on, fleet.amps_per_kw, 0.0)[session] * self.energy
             used = np.bincount(problem.entry_slot, weights=amps, minlength=problem.horizon.n)
             self._phases.append((limit.node, limit.phase, limit.cap_a * slot_h - used))
-        t = problem.horizon.n
-        self.given: FloatArray = np.bincount(session, weights=self.energy, minlength=fleet.n)
-        self.drawn: FloatArray = np.bincount(problem.entry_slot, weights=self.energy, minlength=t)
+        self.given = given_kwh(problem, self.energy)
+        self.drawn = drawn_kwh(problem, self.energy)
         self._surplus = np.maximum(problem.surplus_kw * slot_h - self.drawn, 0.0)
         self._evenness = Evenness(problem, self.energy) if problem.imbalances else None
         self._paths: dict[int, IntArray] = {}

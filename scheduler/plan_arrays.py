@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 
 from models.events import Solved
@@ -28,7 +30,7 @@ def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
     """
     out = np.zeros(int(problem.offsets[-1]))
     columns = plan.columns
-    number = np.array([columns.row.get(name, -1) for name in problem.fleet.ids], dtype=np.int64)
+    number = np.fromiter(map(columns.row.get, problem.fleet.ids, repeat(-1)), np.int64)
     known = number >= 0
     if not known.any():
         return out
@@ -85,13 +87,13 @@ def _slot_by_slot(problem: Problem, plan: Plan, number: IntArray, slot: IntArray
     last = np.append(begins[1:], knots.size) - 1
     from_s, until_s = knots[begins][number], knots[last][number]
     shift = begins - (np.searchsorted(edges, knots[begins], side="right") - 1)
-    session, of = problem.entry_session, problem.entry_slot
-    at = shift[number][session] + slot[of]
-    power = columns.power_kw[np.clip(at, 0, knots.size - 1)]
+    session = problem.entry_session
+    at = shift[number][session] + slot[problem.entry_slot]
+    power = columns.power_kw.take(at, mode="clip")
     out = power * problem.entry_s / SECONDS_PER_HOUR
     # Whose stay is another one by now, or begins or ends outside the plan, has it cut to both.
     whole = (number >= 0) & (from_s <= problem.fleet.start_s) & (until_s >= problem.fleet.end_s)
-    some = np.flatnonzero(~whole[session])
+    some = problem.entries_of(np.flatnonzero(~whole))
     if some.size:
         mine = session[some]
         begin = problem.entry_start_s[some]

@@ -210,6 +210,12 @@ class Problem:
         return np.asarray(most / SECONDS_PER_HOUR, dtype=np.float64)
 
     @cached_property
+    def most_kwh(self) -> FloatArray:
+        """Most energy that each session can take in its window, whatever it owes, kWh."""
+        most = np.bincount(self.entry_session, weights=self.upper_kwh, minlength=self.fleet.n)
+        return np.asarray(most, dtype=np.float64)
+
+    @cached_property
     def subtree_end(self) -> IntArray:
         """One past the last node of each node's subtree (preorder), shape (m,)."""
         m = len(self.node_ids)

@@ -26,7 +26,7 @@ from scheduler.holdable import ROUNDING_KWH, steppy, unholdable
 from scheduler.placing import Kernel, Placing
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.smooth import Smooth
-from scheduler.solution import Solution, Status, bought_cost, peak_money
+from scheduler.solution import Solution, Status, bought_cost, drawn_kwh, peak_money
 
 ROUNDS = 4
 REFUSED = 200
@@ -101,13 +101,11 @@ class _Repair:
 
     def __init__(self, problem: Problem, relaxed: Solution, kernel: Kernel | None) -> None:
         self._problem, self._relaxed, self._kernel = problem, relaxed, kernel
-        fleet, t = problem.fleet, problem.horizon.n
+        fleet = problem.fleet
         self._given = relaxed.given_kwh(problem)
         self._total_kwh = float(relaxed.energy_kwh.sum())
-        drawn = np.bincount(problem.entry_slot, weights=relaxed.energy_kwh, minlength=t)
-        self._bound = self._money(drawn)
-        most = np.bincount(problem.entry_session, weights=problem.upper_kwh, minlength=fleet.n)
-        self._slack = (most - fleet.energy_kwh) / fleet.max_kw
+        self._bound = self._money(drawn_kwh(problem, relaxed.energy_kwh))
+        self._slack = (problem.most_kwh - fleet.energy_kwh) / fleet.max_kw
         self._levels = [fleet.priority == level for level in np.unique(fleet.priority)[::-1]]
 
     def carried_on(self) -> Placing | None:
@@ -190,10 +188,9 @@ class _Repair:
         lost = [unkept, *(float(short[level].sum()) for level in self._levels)]
         return (*(round(kwh / _SAME_KWH) for kwh in lost), self._money(placing.drawn))
 
-    def _money(self, drawn_kwh: FloatArray) -> float:
-        problem = self._problem
-        money = bought_cost(problem, drawn_kwh)
-        return money + peak_money(problem, drawn_kwh / problem.horizon.slot_h)
+    def _money(self, drawn: FloatArray) -> float:
+        money = bought_cost(self._problem, drawn)
+        return money + peak_money(self._problem, drawn / self._problem.horizon.slot_h)
 
 
 def gap_to(problem: Problem, energy: FloatArray, relaxed: Solution) -> float:

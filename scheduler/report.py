@@ -62,8 +62,9 @@ def clear_alert(draft: Draft, kind: str, where: str) -> None:
 
 def unplanned(draft: Draft, site: Site, planned_ids: set[str]) -> None:
     """Tell where the sessions stand that no plan has to serve: full, served, or out of order."""
-    for session, record in list(draft.sessions.items()):
-        if session in planned_ids or record.state == "announced":
+    others = draft.sessions.keys() - planned_ids
+    for session, record in list(draft.sessions.items()) if others else ():
+        if session not in others or record.state == "announced":
             continue
         # Whose pile is silent is told of that, until it is heard again.
         if not record.status_digest.startswith(UNHEARD):

@@ -62,10 +62,8 @@ def reach_kwh(problem: Problem) -> FloatArray:
 
 def energy_rows(problem: Problem) -> Rows:
     """At most the energy owed, for sessions that could take more."""
-    n = problem.fleet.n
     session = problem.entry_session
-    most = np.bincount(session, weights=problem.upper_kwh, minlength=n)
-    binds = most > problem.fleet.energy_kwh
+    binds = problem.most_kwh > problem.fleet.energy_kwh
     number = np.cumsum(binds) - 1
     entry = np.flatnonzero(binds[session])
     return _rows(

@@ -35,67 +35,13 @@ from scheduler.sight import (
     own_until_s,
     wire,
 )
-from scheduler.state import PileState, SessionRecord
+from scheduler.sight_columns import Columns
 from scheduler.switching import next_s
 from scheduler.timers import RISE_GAP_S, own_due_s, pile_due_s, silence_due_s
 from scheduler.view import Picture, held_kw, in_emergency, picture_of, silent_of_kw
 
 CLOCK_MOVED_S = 0.05
 """Wall and monotonic clock moved apart by more than this: every instant is another one."""
-
-
-class _Columns:
-    """The sights of n piles, column by column; a pile without one has no ``piles`` entry.
-
-    ``silent_kw`` is nan while a pile talks, ``planned_kw`` where the plan says nothing; the powers
-    are those of the outlets, 0 where there is none, ``sent_kw`` among them.
-    """
-
-    def __init__(self, names: list[str], parts: Fixed) -> None:
-        n = len(names)
-        self.names = names
-        self.at = {name: i for i, name in enumerate(names)}
-        self.rows = parts.rows(names)
-        known = [parts.piles[name] for name in names]
-        self.factor = np.array([one.factor for one in known], dtype=np.float64)
-        self.stepped = np.array([one.pile.step_kw > 0 for one in known], dtype=np.bool_)
-        budget = [one.pile.switching.starts_per_day is not None for one in known]
-        self.budget = np.array(budget, dtype=np.bool_)
-        self.piles: list[PileState | None] = [None] * n
-        self.records: list[SessionRecord | None] = [None] * n
-        self.since_s, self.until_s = np.zeros(n), np.zeros(n)
-        self.edge_s, self.due_s = np.zeros(n), np.zeros(n)
-        self.silent_kw, self.planned_kw = np.zeros(n), np.zeros(n)
-        self.planned_last = np.zeros(n, dtype=np.bool_)
-        self.told = np.zeros(n, dtype=np.bool_)
-        self.most_kw, self.floor_kw = np.zeros(n), np.zeros(n)
-        self.want_kw, self.held_kw = np.zeros(n), np.zeros(n)
-        self.drawn_kw, self.sent_kw = np.zeros(n), np.zeros(n)
-        self.amps_per_kw = np.zeros((n, 3))
-
-    def forget(self) -> None:
-        self.piles = [None] * len(self.names)
-
-    def put(self, i: int, sight: Sight) -> None:
-        self.piles[i], self.records[i] = sight.pile, sight.record
-        self.since_s[i], self.edge_s[i] = sight.since_s, sight.edge_s
-        self.silent_kw[i] = math.nan if sight.silent_kw is None else sight.silent_kw
-        said = sight.planned
-        self.planned_kw[i] = math.nan if said.power_kw is None else said.power_kw
-        self.planned_last[i] = said.last
-        outlet = sight.outlet
-        self.told[i] = outlet is not None
-        if outlet is None:
-            self.want_kw[i] = self.held_kw[i] = self.floor_kw[i] = self.most_kw[i] = 0.0
-            self.drawn_kw[i] = self.sent_kw[i] = 0.0
-            return
-        self.want_kw[i], self.held_kw[i] = outlet.want_kw, outlet.held_kw
-        self.floor_kw[i], self.drawn_kw[i] = outlet.floor_kw, outlet.drawn_kw
-        self.sent_kw[i] = outlet.sent_kw
-        self.most_kw[i] = max(outlet.want_kw, outlet.held_kw, outlet.floor_kw)
-        self.amps_per_kw[i] = 0.0
-        for phase in outlet.phases:
-            self.amps_per_kw[i, phase] = outlet.amps_per_kw
 
 
 class Sights:
@@ -111,7 +57,7 @@ class Sights:
         self._site = site
         self._fixed: Fixed = fixed(site)
         self._known: dict[str, Sight] = {}
-        self._columns = _Columns([], self._fixed)
+        self._columns = Columns([], self._fixed)
         self._under: tuple[Any, ...] = ()
         self._offset_s = math.nan
         self._load_kw: list[float] = []
@@ -138,7 +84,7 @@ class Sights:
         names = list(draft.piles)
         if names != self._columns.names:
             self._known.clear()
-            self._columns = _Columns(names, self._fixed)
+            self._columns = Columns(names, self._fixed)
         offset_s = now_s - mono_s
         # Operators' orders and emergencies are rare, and reach everything.
         if not same or under[1] or under[2] or abs(offset_s - self._offset_s) > CLOCK_MOVED_S:
@@ -157,7 +103,7 @@ class Sights:
         """Those of which something is another object, or whose time has come; who was only heard
         again is noted.
         """
-        columns, known, parts = self._columns, self._known, self._fixed.piles
+        columns, known = self._columns, self._known
         mono_s: float = draft.get("mono_s")
         names, sessions = columns.names, draft.sessions
         n = len(names)
@@ -169,31 +115,15 @@ class Sights:
         on_edge = now_s >= columns.edge_s
         same &= ~on_edge
         now = Now(draft, self._site, may_rise=bool(self._under[4]))
-        silence_s = now.silence_s
-        out: list[str] = []
-        heard: list[int] = []
-        until: list[float] = []
-        due: list[float] = []
-        drawn: list[float] = []
-        for i in np.flatnonzero(~same).tolist():
-            name, pile = names[i], piles[i]
-            sight = known.get(name)
-            if (
-                sight is None
-                or on_edge[i]
-                or not heard_again(sight, pile, records[i], draft, parts[name], now)
-            ):
-                out.append(name)
-                continue
-            columns.piles[i], columns.records[i] = pile, records[i]
-            silent_s = pile.heard_mono_s + silence_s
-            heard.append(i)
-            until.append(min(sight.own_until_s, silent_s))
-            due.append(min(sight.own_due_s, silent_s + 0.001))
-            drawn.append(sight.outlet.drawn_kw if sight.outlet is not None else 0.0)
-        columns.until_s[heard], columns.due_s[heard] = until, due
-        columns.drawn_kw[heard] = drawn
-        return out
+        echoed = heard_again(columns, np.flatnonzero(~same & ~on_edge), piles, records, draft, now)
+        for i in echoed.drawn_anew.tolist():
+            outlet = known[names[i]].outlet
+            if outlet is not None:
+                outlet.drawn_kw = float(columns.drawn_kw[i])
+        same[echoed.at] = True
+        # Whoever is left is looked at anew, and put down with what is seen then.
+        columns.piles, columns.records = [*piles], [*records]
+        return [names[i] for i in np.flatnonzero(~same).tolist()]
 
     def _replan(self, draft: Draft) -> None:
         """Forget the piles of which a new plan says something else now."""
@@ -391,6 +321,14 @@ class Sights:
     def phases_of(self, name: str) -> int | None:
         """On how many phases a pile is to draw, where it can be switched."""
         return self._known[name].phases
+
+    def suspects(self, draft: Draft) -> list[str]:
+        """Piles whose record alone may be worth an alert: those found odd, and those that are
+        others by now than when they were looked at.
+        """
+        columns = self._columns
+        same = np.fromiter(map(is_, draft.piles.values(), columns.piles), np.bool_)
+        return [columns.names[i] for i in np.flatnonzero(columns.odd | ~same).tolist()]
 
     def due_s(self, draft: Draft) -> float:
         """When the first pile wants something by itself, monotonic, s."""

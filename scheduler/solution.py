@@ -28,16 +28,24 @@ def given_kwh(problem: Problem, energy_kwh: FloatArray) -> FloatArray:
     return np.asarray(given, dtype=np.float64)
 
 
-def bought_cost(problem: Problem, drawn_kwh: FloatArray) -> float:
+def drawn_kwh(problem: Problem, energy_kwh: FloatArray) -> FloatArray:
+    """What the sessions of a plan draw in each slot, kWh, shape (T,)."""
+    t = problem.horizon.n
+    drawn = np.bincount(problem.entry_slot, weights=energy_kwh, minlength=t)
+    return np.asarray(drawn, dtype=np.float64)
+
+
+def bought_cost(problem: Problem, drawn: FloatArray) -> float:
     """Money for what a fleet without storage beside it draws in each slot: PV surplus first.
 
     Parameters
     ----------
     problem : Problem
-    drawn_kwh : ndarray, shape (T,)
+    drawn : ndarray, shape (T,)
+        kWh.
     """
-    free = np.minimum(drawn_kwh, problem.surplus_kw * problem.horizon.slot_h)
-    bought = (drawn_kwh - free) * problem.buy_per_kwh
+    free = np.minimum(drawn, problem.surplus_kw * problem.horizon.slot_h)
+    bought = (drawn - free) * problem.buy_per_kwh
     return float(np.sum(bought + free * problem.sell_per_kwh))
 
 
@@ -130,8 +138,7 @@ class Solution:
 
         Without a microgrid: what the sessions draw, since base load is no part of the problem.
         """
-        t = problem.horizon.n
-        drawn = np.bincount(problem.entry_slot, weights=self.energy_kwh, minlength=t)
+        drawn = drawn_kwh(problem, self.energy_kwh)
         power = np.asarray(drawn / problem.horizon.slot_h, dtype=np.float64)
         grid = problem.microgrid
         if grid is None:
@@ -154,10 +161,7 @@ class Solution:
             net = self.root_kw(problem) * slot_h
             price = np.where(net > 0, problem.buy_per_kwh, problem.sell_per_kwh)
             return float(np.sum(net * price)) + self.wear_cost(problem)
-        t = problem.horizon.n
-        return bought_cost(
-            problem, np.bincount(problem.entry_slot, weights=self.energy_kwh, minlength=t)
-        )
+        return bought_cost(problem, drawn_kwh(problem, self.energy_kwh))
 
     def wear_cost(self, problem: Problem) -> float:
         """Money for the wear of storages and vehicles, and what their drivers are paid."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from operator import attrgetter
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution, given_kwh
 from scheduler.solver_words import reason_zh
-from scheduler.state import SessionRecord, SiteState, changed
+from scheduler.state import SiteState, changed
 from scheduler.telling import Telling
 from scheduler.timers import SOLVER_RETRY_S, planning_ails, solver_deadline_s
 
@@ -45,6 +46,10 @@ def pass_time(state: SiteState, draft: Draft, now: datetime, mono_s: float) -> N
     if abs(stepped_s) > FAR_STEP_S:
         draft.put("clock_set_mono_s", mono_s)
 
+
+REQUEST, DELIVERED_KWH = attrgetter("request"), attrgetter("delivered_kwh")
+PROMISED_KWH, SHORT_KWH = attrgetter("promised_kwh"), attrgetter("short_kwh")
+ENERGY_KWH, DEPARTURE_S = attrgetter("energy_kwh"), attrgetter("departure_s")
 
 FAR_STEP_S = 60.0
 """After such a step nothing is forgotten for a while that may be in force again tomorrow."""
@@ -129,22 +134,20 @@ def take_plan(
 
 def _promise(draft: Draft, problem: Problem, energy_kwh: FloatArray, end_s: int) -> None:
     """What a plan that ends at ``end_s`` promises each session, and what it ends short of."""
-    sessions: dict[str, SessionRecord] = draft.sessions
     fleet, ids = problem.fleet, problem.fleet.ids
-    there = [(i, sessions[name]) for i, name in enumerate(ids) if name in sessions]
-    at = np.array([i for i, _ in there], dtype=np.int64)
-    records = [record for _, record in there]
-    requests = [record.request for record in records]
-    asked = np.array([r.energy_kwh for r in requests], dtype=np.float64)
-    leaves_s = np.array([r.departure_s for r in requests], dtype=np.float64)
-    delivered = np.array([r.delivered_kwh for r in records], dtype=np.float64)
+    known = list(map(draft.sessions.get, ids))
+    at = np.flatnonzero([record is not None for record in known])
+    records = [record for record in known if record is not None]
+    n, requests = len(records), list(map(REQUEST, records))
+    asked = np.fromiter(map(ENERGY_KWH, requests), np.float64, n)
+    leaves_s = np.fromiter(map(DEPARTURE_S, requests), np.float64, n)
+    delivered = np.fromiter(map(DELIVERED_KWH, records), np.float64, n)
     # One that was never promised anything is not a number.
-    before = np.array([r.promised_kwh for r in records], dtype=np.float64)
-    short_before = np.array([r.short_kwh for r in records], dtype=np.float64)
+    before = np.array(list(map(PROMISED_KWH, records)), dtype=np.float64)
+    short_before = np.fromiter(map(SHORT_KWH, records), np.float64, n)
     planned = given_kwh(problem, energy_kwh)[at]
     owed = fleet.energy_kwh[at]
-    weights = problem.upper_kwh
-    most = np.bincount(problem.entry_session, weights=weights, minlength=fleet.n)[at]
+    most = problem.most_kwh[at]
     # What the car will likely not take is not planned; it must fit the stay all the same.
     short = np.maximum(owed - planned, 0.0)
     unlikely = asked - delivered - owed

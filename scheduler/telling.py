@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 
@@ -77,13 +78,9 @@ class Telling:
         self._reasons = Reasons(
             problem, energy, periods=periods, assets_kw=powers, relaxed_kwh=relaxed
         )
-        self._energy, self._ready = energy, _ready_s(problem, energy)
-        there = [(i, s) for i, s in enumerate(problem.fleet.ids) if s in sessions]
-        new = [one for one in there if not sessions[one[1]].status_digest]
-        known = [one for one in there if sessions[one[1]].status_digest]
-        self._order = [*new, *known]
-        self._index = {session: i for i, session in there}
-        self._asked = {session: sessions[session].request for _, session in there}
+        self._energy = energy
+        self._records = list(map(sessions.get, problem.fleet.ids))
+        self._many = sum(record is not None for record in self._records)
         self._same: dict[str, tuple[_Shown, str]] = {}
 
     def after(self, before: Telling | None) -> None:
@@ -92,12 +89,31 @@ class Telling:
         """
         if before is not None:
             self._same = before._same
-            for session in self._same.keys() - self._asked.keys():
+            for session in self._same.keys() - set(self._problem.fleet.ids):
                 del self._same[session]
+
+    @cached_property
+    def _order(self) -> list[tuple[int, str]]:
+        """Who is told, one after another: those first who had not been told anything yet."""
+        ids = self._problem.fleet.ids
+        new, known = list[tuple[int, str]](), list[tuple[int, str]]()
+        for i, record in enumerate(self._records):
+            if record is not None:
+                (known if record.status_digest else new).append((i, ids[i]))
+        return [*new, *known]
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {session: i for i, session in self._order}
+
+    @cached_property
+    def _ready(self) -> list[int | None]:
+        return _ready_s(self._problem, self._energy)
 
     def totals(self, draft: Draft, site: Site) -> None:
         """Tell the totals of the plan, and where those stand whom it does not serve."""
         problem, plan, energy = self._problem, self._plan, self._answer.planned_kwh
+        records = map(draft.sessions.get, problem.fleet.ids)
         by_slot = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
         unplanned(draft, site, set(problem.fleet.ids))
         draft.emit(
@@ -108,7 +124,7 @@ class Telling:
                 gap=plan.gap,
                 solve_ms=self._answer.solve_ms,
                 planned_kwh=float(energy.sum()),
-                short_kwh=sum(draft.sessions[s].short_kwh for _, s in self._order),
+                short_kwh=sum(record.short_kwh for record in records if record is not None),
                 cost=float(np.dot(by_slot, problem.buy_per_kwh)),
                 binding_nodes=tuple(
                     problem.node_ids[v] for v in np.flatnonzero(self._reasons.full.any(axis=1))
@@ -131,7 +147,7 @@ class Telling:
 
     def goes_on(self, draft: Draft) -> bool:
         """Whether somebody is still to be told."""
-        return bool(draft.get("told") < len(self._order))
+        return bool(draft.get("told") < self._many)
 
     def again(self, draft: Draft, session: str) -> bool:
         """Tell one session what the plan means for it, as soon as its pile is heard again; False
@@ -143,7 +159,7 @@ class Telling:
     def why_of(self, draft: Draft, session: str) -> Why | None:
         """The plan's sentence of a session, None where it says nothing of it."""
         i, record = self._index.get(session), draft.sessions.get(session)
-        if i is None or record is None or record.request is not self._asked[session]:
+        if i is None or record is None or not self._answers(i, record):
             return None
         cut = self._cut(i) if record.short_kwh > SHORT_KWH else None
         return self._said(self._reasons.of(i, cut, short_kwh=record.short_kwh))
@@ -151,7 +167,7 @@ class Telling:
     def _tell(self, draft: Draft, i: int, session: str) -> bool:
         """Tell one session if a reader would see a difference; whether it was told."""
         record = draft.sessions.get(session)
-        if record is None or record.request is not self._asked[session]:
+        if record is None or not self._answers(i, record):
             # Gone, or it asks for something else by now: the next plan answers that.
             return False
         if record.request.pile in draft.silent and record.state != "announced":
@@ -178,6 +194,11 @@ class Telling:
         draft.own("sessions")[session] = changed(record, status_digest=digest)
         draft.emit(self._with_why(status, reason, record.delivered_kwh))
         return True
+
+    def _answers(self, i: int, record: SessionRecord) -> bool:
+        """Whether a session still asks for what it did when the plan came."""
+        asked = self._records[i]
+        return asked is not None and record.request is asked.request
 
     def _cut(self, i: int) -> Cut | None:
         """What keeps a session short; None where too many others have been looked into."""
