@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 from models.errors import InvalidValueError
 
 SessionState = Literal["announced", "waiting", "charging", "full", "ended"]
+STATES: tuple[SessionState, ...] = get_args(SessionState)
 Trigger = Literal["vehicle", "power", "no_power", "full", "gone", "ended"]
 
 TRANSITIONS: dict[tuple[SessionState, Trigger], SessionState] = {

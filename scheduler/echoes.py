@@ -50,7 +50,8 @@ def heard_again(
     draft: Draft,
     now: Now,
 ) -> Echoed:
-    """Bring the columns up to the state of now where only telemetry lies between.
+    """Bring the columns up to the state of now where only telemetry lies between, or what a
+    session was told.
 
     Parameters
     ----------
@@ -74,9 +75,15 @@ def heard_again(
     candidates = [
         i
         for i in some.tolist()
-        if (echo := echoes.get(names[i])) is not None
-        and echo[0] is known[i]
-        and echo[1] is piles[i]
+        if (
+            # Of a session that was only told something the pile has not changed at all.
+            piles[i] is known[i]
+            or (
+                (echo := echoes.get(names[i])) is not None
+                and echo[0] is known[i]
+                and echo[1] is piles[i]
+            )
+        )
         and (records[i] is before[i] or _wants_the_same(before[i], records[i]))
     ]
     at = np.array(candidates, dtype=np.int64)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.events import PileMeasured
-from models.session import after
+from models.session import STATES, SessionState, after
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH
 from scheduler import fold_sessions as on_session
@@ -19,8 +19,12 @@ from scheduler.admission import forget, seen_most
 from scheduler.base_rise import note_jump
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
-from scheduler.fold_sessions import DRAWS_KW, NEVER, possible_kwh
+from scheduler.fold_sessions import DRAWS_KW, possible_kwh
 from scheduler.state import UNKNOWN_PILE, PileState, SessionRecord, made
+
+WITH_POWER: dict[SessionState, SessionState] = {s: after(s, "power") for s in STATES}
+WITHOUT_POWER: dict[SessionState, SessionState] = {s: after(s, "no_power") for s in STATES}
+"""What becomes of a session whose vehicle draws power, or none: a thousand ask in one drain."""
 
 
 def fold_telemetry(draft: Draft, events: Sequence[PileMeasured], site: Site) -> None:
@@ -31,10 +35,11 @@ def fold_telemetry(draft: Draft, events: Sequence[PileMeasured], site: Site) -> 
     for event in events:
         name, stamp = event.pile, event.stamp
         one = known[name]
-        if seen.get(one.telemetry, NEVER) >= stamp:
+        last = seen.get(one.telemetry)
+        if last is not None and last >= stamp:
             continue
         seen[one.telemetry] = stamp
-        if len(seen) > most_seen:
+        if last is None and len(seen) > most_seen:
             forget(draft, site)
         power_kw, register = event.power_kw, event.energy_kwh
         before: PileState = piles.get(name, UNKNOWN_PILE)
@@ -74,7 +79,7 @@ def fold_telemetry(draft: Draft, events: Sequence[PileMeasured], site: Site) -> 
             )
         ):
             base = register - delivered
-        state_now = after(record.state, "power" if power_kw > DRAWS_KW else "no_power")
+        state_now = (WITH_POWER if power_kw > DRAWS_KW else WITHOUT_POWER)[record.state]
         if (
             register - base != delivered
             or state_now != record.state

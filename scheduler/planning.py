@@ -124,14 +124,15 @@ def _limits_and_base(draft: Draft, site: Site, horizon: Horizon) -> tuple[FloatA
     moves = moves or any(node.thermal is not None for node in site.network.nodes)
     starts = [instant_of(s) for s in horizon.edges_s[:-1]] if moves else []
     starts[:1] = [now]
+    limit: float | FloatArray
     for v, node in enumerate(site.network.nodes):
         steps = limits.get(node.id) or node.id in draft.get("overrides") or node.thermal
         if steps or (v == 0 and draft.get("calls")):
             limit = np.array([limit_now_kw(draft, site, v, at) for at in starts])
         else:
-            limit = np.full(horizon.n, limit_now_kw(draft, site, v, now))
+            limit = limit_now_kw(draft, site, v, now)
         if v == 0 and draft.get("island") is not None:
-            limit = np.zeros(horizon.n)
+            limit = 0.0
         bases[v] = base_ahead(draft, site, v, horizon, starts, now, mono_s)
         caps[v] = limit - margin_of(draft, site, v) - counted[v]
     return caps, bases

@@ -93,11 +93,13 @@ def own_until_s(pile: PileState, now: Now, lease_s: float, own_due_s: float) -> 
     """When time alone may next change what a pile comes to, while it is heard."""
     mono_s, changed_s = now.mono_s, pile.changed_mono_s
     until = own_due_s if own_due_s > mono_s else math.inf
+    lowered = pile.before_kw > pile.wanted_kw
     for at in (
         pile.lease_mono_s + lease_s,
-        changed_s + RISE_GAP_S,
-        changed_s + RETRIES_S,
-        pile.renewed_mono_s + MESSAGE_EXPIRY_S,
+        changed_s + RISE_GAP_S if lowered else math.inf,
+        # What has been acknowledged is not said again.
+        changed_s + RETRIES_S if pile.unacked else math.inf,
+        pile.renewed_mono_s + MESSAGE_EXPIRY_S if pile.unacked else math.inf,
         pile.probe_mono_s,
         pile.below_since_mono_s + UNUSED_AFTER_S,
         pile.started_mono_s + KEPT_S,
