@@ -63,18 +63,21 @@ _NO_OFFER = o.CounterOffer()
 
 def _session(site: str, effect: f.SessionStatus) -> tuple[Publish, ...]:
     price = effect.counter_price
-    offer = o.CounterOffer(
-        departure=effect.counter_departure,
-        energy_kwh=effect.counter_energy_kwh,
-        higher_price=None
-        if price is None
-        else o.HigherPrice(
+    dearer = None
+    if price is not None:
+        dearer = o.HigherPrice(
             energy_kwh=price.energy_kwh,
             ready_at=price.ready_at,
             cost=price.cost,
             mode=cast(Any, price.mode),
             priority=price.priority,
-        ),
+        )
+    # A counter-offer says that the request cannot be met: the same energy sooner is none.
+    sooner = dearer if dearer is not None and dearer.mode is not None else None
+    offer = o.CounterOffer(
+        departure=effect.counter_departure,
+        energy_kwh=effect.counter_energy_kwh,
+        higher_price=dearer if sooner is None else None,
     )
     body = o.SessionStatus(
         state=cast(o.SessionStateName, effect.state),
@@ -85,6 +88,7 @@ def _session(site: str, effect: f.SessionStatus) -> tuple[Publish, ...]:
         why=effect.why,
         why_zh=effect.why_zh,
         counter_offer=None if offer == _NO_OFFER else offer,
+        sooner=sooner,
     )
     said = publish_of(site, body, effect.session)
     if effect.state in _RETAINED_WHILE:

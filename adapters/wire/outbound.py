@@ -60,9 +60,7 @@ class HigherPrice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class CounterOffer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What would be possible instead: later or less, where the request is not; at a higher price
-    more of it where it is not, and sooner where it is.
-    """
+    """What would be possible where the request is not: later, less, or more at a higher price."""
 
     departure: Instant | None = None
     energy_kwh: float | None = None
@@ -73,7 +71,11 @@ SessionStateName = Literal["announced", "waiting", "charging", "full", "ended", 
 
 
 class SessionStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a session stands, what it has been promised, and why, in both languages."""
+    """Where a session stands, what it has been promised, and why, in both languages.
+
+    ``counter_offer`` only where the request cannot be met; ``sooner`` where it can and waits for
+    a better hour.
+    """
 
     state: SessionStateName
     promised_kwh: float | None = None
@@ -83,6 +85,7 @@ class SessionStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     why: str = ""
     why_zh: str = ""
     counter_offer: CounterOffer | None = None
+    sooner: HigherPrice | None = None
 
 
 PileStateName = Literal["free", "vehicle", "session", "fault", "silent"]

@@ -219,10 +219,20 @@ def test_a_higher_price_travels_with_the_counter_offer_and_nothing_where_nothing
     assert body.counter_offer is not None
     told = body.counter_offer.higher_price
     assert told == o.HigherPrice(energy_kwh=20.0, ready_at=NOW, cost=14.2, priority=9)
+    assert body.sooner is None
     (publish,) = encode(SITE, f.SessionStatus(session="s1", state="waiting"))
     body, _ = decode_out(SITE, publish.topic, publish.payload)
     assert isinstance(body, o.SessionStatus)
     assert body.counter_offer is None
+
+
+def test_the_same_energy_sooner_is_no_counter_offer() -> None:
+    price = f.HigherPrice(energy_kwh=20.0, ready_at=NOW, cost=14.2, mode="now")
+    (publish,) = encode(SITE, f.SessionStatus(session="s1", state="waiting", counter_price=price))
+    body, _ = decode_out(SITE, publish.topic, publish.payload)
+    assert isinstance(body, o.SessionStatus)
+    assert body.counter_offer is None
+    assert body.sooner == o.HigherPrice(energy_kwh=20.0, ready_at=NOW, cost=14.2, mode="now")
 
 
 def test_an_unknown_gap_is_null_since_json_has_no_nan() -> None:
