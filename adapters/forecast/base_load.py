@@ -85,19 +85,16 @@ class LikeDays:
 
     def _usual(self, past: Measured, first: int, n: int, end: int) -> FloatArray:
         """Mean of like days on slots from ``first`` on, by what is known before ``end``."""
-        day = past.per_day
+        day, back = past.per_day, 7 * self._weeks
         slots = np.arange(first, first + n)
-        kinds = self._kinds(past, first, n)
-        total, weight = np.zeros(n), np.zeros(n)
-        for back in range(1, 7 * self._weeks + 1):
-            at = slots - back * day
-            fits = (at >= 0) & (at < end)
-            at_safe = np.clip(at, 0, end - 1)
-            fits &= np.isfinite(past.values_kw[at_safe])
-            fits &= self._kinds(past, first - back * day, n) == kinds
-            share = 0.9**back
-            total[fits] += share * past.values_kw[at_safe[fits]]
-            weight[fits] += share
+        at = slots - day * np.arange(1, back + 1)[:, None]
+        kinds = self._kinds(past, first - back * day, n + back * day)
+        known = past.values_kw[np.clip(at, 0, end - 1)]
+        fits = (at >= 0) & (at < end) & np.isfinite(known)
+        fits &= kinds[at - (first - back * day)] == kinds[back * day :]
+        share = np.array([[0.9**k] for k in range(1, back + 1)])
+        total = np.where(fits, share * known, 0.0).sum(axis=0)
+        weight = np.where(fits, share, 0.0).sum(axis=0)
         fallback = DayBefore().expect(past, n)
         return np.where(weight > 0, total / np.maximum(weight, 1e-12), fallback)
 

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
 from adapters.forecast.pv import ClearSky, Place
-from adapters.forecast.series import Banded, Measured, Method, skill
+from adapters.forecast.series import Banded, Measured, Method, quantiles, skill
 from models.horizon import FloatArray
 from tariffs.calendar import DayType, HolidayDay, NoHolidays
 
@@ -148,3 +148,15 @@ def test_irradiance_that_is_told_counts_and_what_it_leaves_out_goes_by_lately() 
     assert ClearSky(PLACE, irradiance=twice).expect(past, 96)[36:52] == pytest.approx(
         2.0 * told[36:52]
     )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_quantiles_are_numpys_to_the_last_bit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(int(rng.integers(1, 60)), 40))
+    table[rng.random(table.shape) < rng.uniform(0.0, 0.9)] = np.nan
+    table[:, 3] = np.nan
+    known = np.isfinite(table).any(axis=0)
+    expected = np.zeros((3, 40))
+    expected[:, known] = np.nanquantile(table[:, known], (0.05, 0.5, 0.95), axis=0)
+    assert quantiles(table, (0.05, 0.5, 0.95)).tobytes() == expected.tobytes()
