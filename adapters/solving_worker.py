@@ -97,6 +97,11 @@ def _load(rungs: tuple[str, ...]) -> tuple[list[tuple[str, Solver]], dict[str, t
             done.set()
 
         threading.Thread(target=warm, name=f"warm-{name}", daemon=True).start()
+    for name in rungs:
+        # It plans without what another one warms, until that is done.
+        compiled_when = getattr(import_module(f"scheduler.solvers.{name}"), "compiled_when", None)
+        if compiled_when is not None and late:
+            compiled_when(lambda: all(done.is_set() for done in late.values()))
     return loaded, late
 
 

@@ -232,6 +232,14 @@ class Plan:
             power_kw=np.fromiter(powers, np.float64, total),
         )
 
+    @cached_property
+    def relaxed(self) -> PlanColumns:
+        """The same before it was made holdable; of a plan out of a store what runs is all there is.
+
+        The next plan is looked for from here: what runs lies some moves away from what costs least.
+        """
+        return self.columns
+
     def connection_between(self, start_s: float, end_s: float) -> float:
         """Mean planned power at the connection in [start_s, end_s), kW; nan outside the plan."""
         if not self.connection_kw or start_s < self.edges_s[0] or end_s > self.edges_s[-1]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scheduler.fewer_starts import with_fewer_starts
 from scheduler.holdable import ROUNDING_KWH
 from scheduler.node_loads import node_loads
+from scheduler.placing import Kernel
 from scheduler.problem import FloatArray, PhaseLimit, Problem
 from scheduler.repair import gap_to, repaired
 from scheduler.solution import Solution
@@ -26,7 +27,9 @@ LOST_SHARE = 0.002
 lose more is left to dispatch, which rounds it pile by pile."""
 
 
-def held_beside_assets(problem: Problem, answer: Solution) -> Solution:
+def held_beside_assets(
+    problem: Problem, answer: Solution, kernel: Kernel | None = None
+) -> Solution:
     """The answer as piles can hold and switch it, with all assets as they were.
 
     Parameters
@@ -35,13 +38,16 @@ def held_beside_assets(problem: Problem, answer: Solution) -> Solution:
         With a microgrid.
     answer : Solution
         A plan of it as if piles held any power.
+    kernel : callable, optional
+        See :class:`scheduler.placing.Placing`.
 
     Returns
     -------
     Solution
         The same where nothing is wrong with it, where holding it would lose too much energy, and
         while a demand response event is kept: what is moved could break that. ``gap`` grows by
-        what it costs; export limits are left to :func:`scheduler.verify.verify`.
+        what it costs, and ``relaxed_kwh`` is the answer as it was: the next plan begins with it.
+        Export limits are left to :func:`scheduler.verify.verify`.
     """
     grid = problem.microgrid
     assert grid is not None
@@ -54,19 +60,20 @@ def held_beside_assets(problem: Problem, answer: Solution) -> Solution:
     relaxed = dataclasses.replace(
         answer, energy_kwh=np.where(fixed, 0.0, np.maximum(answer.energy_kwh, 0.0)), assets_kw=None
     )
-    held = with_fewer_starts(fleet_alone, repaired(fleet_alone, relaxed))
+    held = with_fewer_starts(fleet_alone, repaired(fleet_alone, relaxed, kernel))
     if held is relaxed:
         return answer
     lost = float(relaxed.energy_kwh.sum() - held.energy_kwh.sum())
     if lost > LOST_SHARE * float(relaxed.energy_kwh.sum()) + ROUNDING_KWH * problem.fleet.n:
         return answer
     energy = np.where(fixed, answer.energy_kwh, held.energy_kwh)
-    told = dataclasses.replace(
-        answer, energy_kwh=energy, status="gap", gap=gap_to(problem, energy, answer)
+    return dataclasses.replace(
+        answer,
+        energy_kwh=energy,
+        status="gap",
+        gap=gap_to(problem, energy, answer),
+        relaxed_kwh=answer.energy_kwh,
     )
-    if not (told.short_kwh(problem) > ROUNDING_KWH).any():
-        return told
-    return dataclasses.replace(told, relaxed_kwh=answer.energy_kwh)
 
 
 def _fleet_alone(problem: Problem, answer: Solution, gives: Bools) -> Problem:

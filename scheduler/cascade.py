@@ -180,7 +180,7 @@ def _held(problem: Problem, answer: Solution) -> Solution:
     """The answer as piles can hold and switch it, where that keeps every bound."""
     try:
         if problem.microgrid is not None:
-            held = held_beside_assets(problem, answer)
+            held = held_beside_assets(problem, answer, _placing_kernel(answer.rung))
             return held if held is answer or verify(problem, held).ok else answer
         held = repaired(problem, answer, _placing_kernel(answer.rung))
         held = held if held is answer or verify(problem, held).ok else answer
@@ -193,8 +193,8 @@ def _held(problem: Problem, answer: Solution) -> Solution:
 def _placing_kernel(rung: str) -> Kernel | None:
     """What a rung that has just answered has compiled for the repair, if anything."""
     module = sys.modules.get(f"scheduler.solvers.{rung}")
-    found: Kernel | None = getattr(module, "place", None)
-    return found
+    offered: Callable[[], Kernel | None] | None = getattr(module, "placing_kernel", None)
+    return None if offered is None else offered()
 
 
 def _attempt(problem: Problem, name: str, solver: Solver, work_limit: int) -> Solution | None:

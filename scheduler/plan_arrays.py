@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import repeat
 
 import numpy as np
@@ -13,7 +14,7 @@ from scheduler.demand import aims_of
 from scheduler.problem import FloatArray, IntArray, Problem
 
 
-def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
+def running_kwh(problem: Problem, plan: Plan, columns: PlanColumns | None = None) -> FloatArray:
     """The running plan on a problem's slots.
 
     Parameters
@@ -22,6 +23,8 @@ def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
         n sessions, E ragged entries.
     plan : Plan
         Any plan of the same site; what it says outside the problem's window is left out.
+    columns : PlanColumns, optional
+        Of this plan; what runs unless given.
 
     Returns
     -------
@@ -29,14 +32,15 @@ def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
         Energy of each entry, kWh; 0 where the plan knows nothing of a session.
     """
     out = np.zeros(int(problem.offsets[-1]))
-    columns = plan.columns
+    if columns is None:
+        columns = plan.columns
     number = np.fromiter(map(columns.row.get, problem.fleet.ids, repeat(-1)), np.int64)
     known = number >= 0
     if not known.any():
         return out
     slot = _slot_in(plan, problem)
     if slot is not None:
-        return _slot_by_slot(problem, plan, number, slot)
+        return _slot_by_slot(problem, plan, columns, number, slot)
     begins, knots, power = columns.begins, columns.starts_s, columns.power_kw
     total = knots.size
     last = np.append(begins[1:], total) - 1
@@ -66,6 +70,23 @@ def running_kwh(problem: Problem, plan: Plan) -> FloatArray:
     return out
 
 
+def going_on(problem: Problem, plan: Plan) -> Problem:
+    """The problem with the plan that runs, and with what the solver had before it was repaired.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of the same site.
+    plan : Plan
+    """
+    other = plan.relaxed is not plan.columns
+    return dataclasses.replace(
+        problem,
+        running_kwh=running_kwh(problem, plan),
+        relaxed_kwh=running_kwh(problem, plan, plan.relaxed) if other else None,
+    )
+
+
 def _slot_in(plan: Plan, problem: Problem) -> IntArray | None:
     """The plan's slot that each slot of a problem begins in; None where one lies in several, or
     before the plan.
@@ -78,11 +99,13 @@ def _slot_in(plan: Plan, problem: Problem) -> IntArray | None:
     return np.asarray(np.searchsorted(theirs, mine[:-1], side="right") - 1, dtype=np.int64)
 
 
-def _slot_by_slot(problem: Problem, plan: Plan, number: IntArray, slot: IntArray) -> FloatArray:
+def _slot_by_slot(
+    problem: Problem, plan: Plan, columns: PlanColumns, number: IntArray, slot: IntArray
+) -> FloatArray:
     """:func:`running_kwh` where each slot of the problem lies in one of the plan; ``number`` is
     each session's row of the plan's columns, -1 for one that it does not know.
     """
-    columns, edges = plan.columns, np.asarray(plan.edges_s, dtype=np.int64)
+    edges = np.asarray(plan.edges_s, dtype=np.int64)
     begins, knots = columns.begins, columns.starts_s
     last = np.append(begins[1:], knots.size) - 1
     from_s, until_s = knots[begins][number], knots[last][number]
@@ -106,11 +129,8 @@ def _slot_by_slot(problem: Problem, plan: Plan, number: IntArray, slot: IntArray
 def plan_of(problem: Problem, answer: Solved) -> Plan:
     """The plan that a solver's answer means."""
     energy = answer.planned_kwh
-    seconds = problem.entry_s
     edges = tuple(problem.horizon.edges_s.tolist())
-    power_kw = np.divide(
-        energy * SECONDS_PER_HOUR, seconds, out=np.zeros_like(energy), where=seconds > 0
-    )
+    power_kw = _power_kw(problem, energy)
     begins, ends = _windows(problem)
     sessions = PlannedSessions(
         problem.fleet.ids, problem.offsets, problem.first, begins, ends, edges, power_kw
@@ -133,7 +153,19 @@ def plan_of(problem: Problem, answer: Solved) -> Plan:
         connection_kw=connection_kw,
     )
     object.__setattr__(plan, "columns", _columns(problem, power_kw))
+    if problem.microgrid is not None and answer.relaxed_kwh is not None:
+        relaxed = np.array(answer.relaxed_kwh, dtype=np.float64)
+        if relaxed.shape == energy.shape:
+            columns = _columns(problem, _power_kw(problem, relaxed))
+            object.__setattr__(plan, "relaxed", columns)
     return plan
+
+
+def _power_kw(problem: Problem, energy_kwh: FloatArray) -> FloatArray:
+    """Mean power of each entry, kW."""
+    seconds = problem.entry_s
+    kw_s = energy_kwh * SECONDS_PER_HOUR
+    return np.divide(kw_s, seconds, out=np.zeros_like(energy_kwh), where=seconds > 0)
 
 
 def _columns(problem: Problem, power_kw: FloatArray) -> PlanColumns:

@@ -18,7 +18,7 @@ from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
 from scheduler.owed import Owed, fleet_of, owed_sessions, plain_fleet_of
-from scheduler.plan_arrays import running_kwh
+from scheduler.plan_arrays import going_on, running_kwh
 from scheduler.planned_phases import as_wired, switchable
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, ImbalanceLimit, PhaseLimit, Problem
@@ -68,7 +68,8 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     plan = draft.plan
     terms = pricing.window_terms(draft, window_end)
     if microgrid:
-        return with_microgrid(draft, site, problem, owed, limit, ahead, terms)
+        problem = with_microgrid(draft, site, problem, owed, limit, ahead, terms)
+        return problem if plan is None else going_on(problem, plan)
     if not fleet.n:
         return problem
     if terms:

@@ -93,6 +93,9 @@ class Problem:
         Demand charges at the root.
     running_kwh : ndarray, shape (offsets[-1],), optional
         The plan that runs, on this problem's slots; ties are broken toward it.
+    relaxed_kwh : ndarray, shape (offsets[-1],), optional
+        The same as the solver had it, before it was made holdable; None: it was not changed, or
+        is not known. Solvers that begin with a plan begin with this one.
     microgrid : Microgrid or None
         Storage, PV and vehicles that give back. ``cap_kw`` then is what nodes leave for
         sessions while no storage helps.
@@ -119,6 +122,7 @@ class Problem:
     switching: SwitchingTerms | None = None
     imbalances: tuple[ImbalanceLimit, ...] = ()
     smooth: Smooth | None = None
+    relaxed_kwh: FloatArray | None = field(default=None)
 
     def __post_init__(self) -> None:
         t, m = self.horizon.n, len(self.node_ids)
@@ -248,6 +252,9 @@ class Problem:
             arrays += [peak.row, peak.slot, peak.weight, peak.offset_kw, np.array(peak.tiers)]
         if self.running_kwh is not None:
             arrays.append(self.running_kwh)
+        if self.relaxed_kwh is not None:
+            h.update(b"relaxed")
+            arrays.append(self.relaxed_kwh)
         if self.microgrid is not None:
             h.update("\x00".join(self.microgrid.asset_ids).encode())
             arrays.extend(self.microgrid.arrays())

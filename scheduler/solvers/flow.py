@@ -9,10 +9,11 @@ limit) is refused, and the next rung answers.
 
 from __future__ import annotations
 
+from scheduler.placing import Kernel
 from scheduler.problem import Problem
 from scheduler.solution import Solution
 from scheduler.solvers.flow_kernel.memory import Memory
-from scheduler.solvers.flow_kernel.place import place as place
+from scheduler.solvers.flow_kernel.place import place
 from scheduler.solvers.flow_kernel.run import answer, remembering
 
 
@@ -63,3 +64,8 @@ def solve_again(
         As in :func:`solve`.
     """
     return remembering(problem, memory, "flow", work_limit, fair=False)
+
+
+def placing_kernel() -> Kernel | None:
+    """What is compiled for the repair of a plan."""
+    return place

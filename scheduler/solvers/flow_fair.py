@@ -6,10 +6,11 @@ the served fraction (delivered + planned) / asked; then money, with these energi
 
 from __future__ import annotations
 
+from scheduler.placing import Kernel
 from scheduler.problem import Problem
 from scheduler.solution import Solution
 from scheduler.solvers.flow_kernel.memory import Memory
-from scheduler.solvers.flow_kernel.place import place as place
+from scheduler.solvers.flow_kernel.place import place
 from scheduler.solvers.flow_kernel.run import answer, remembering
 
 
@@ -41,3 +42,8 @@ def solve_again(
 ) -> tuple[Solution, Memory | None]:
     """The same optimum, starting from the flow of the solve before; as ``flow``'s."""
     return remembering(problem, memory, "flow_fair", work_limit, fair=True)
+
+
+def placing_kernel() -> Kernel | None:
+    """What is compiled for the repair of a plan."""
+    return place

@@ -66,7 +66,7 @@ def warm() -> float:
     flow.solve_again(_neighbour(problem), memory, work_limit=10**6)
     shared = flow_fair.solve(problem, work_limit=10**6)
     stepped = dataclasses.replace(problem, fleet=dataclasses.replace(fleet, min_kw=np.full(n, 1.4)))
-    placing = Placing(stepped, shared, shared.energy_kwh, np.arange(n), flow.place)
+    placing = Placing(stepped, shared, shared.energy_kwh, np.arange(n), flow.placing_kernel())
     placing.place_all(list(range(n)), fleet.energy_kwh)
     tapering = dataclasses.replace(
         fleet, taper_per_h=np.full(n, 1.0), taper_room_kwh=np.full(n, 5.0)

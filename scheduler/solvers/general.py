@@ -1,6 +1,6 @@
 """The general path: storage, PV, export, demand charges and vehicles that give back.
 
-A problem that names its running plan is planned from there by moves of single sessions
+A large problem that names its running plan is planned from there by moves of single sessions
 (:mod:`scheduler.solvers.general_path`). Any other, and where that does not suffice, is one linear
 program in HiGHS, started from the basis of the last one: columns and rows are known by what they
 stand for, so a program of the next minute finds most of its basis ready. That basis is all that is
@@ -15,6 +15,7 @@ costs a gap a small mixed-integer program decides.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -22,8 +23,10 @@ import highspy
 import numpy as np
 
 from scheduler.general_program import GeneralProgram, grid_of
+from scheduler.placing import Kernel
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.solution import Solution, SolverError, Status
+from scheduler.solvers.flow_kernel.place import place
 from scheduler.solvers.general_path.mend import mended
 from scheduler.solvers.general_path.quiet import (
     DUAL,
@@ -44,6 +47,9 @@ _MIP_PAIRS = 48
 _MIP_NODES = 60
 _GAP = 1e-5
 _OWNERS_MAX = 1 << 23
+MOVES_FROM_COLUMNS = 7_000
+"""A smaller program is solved from its last basis within fewer milliseconds."""
+
 _KNOWN_SHARE = 0.5
 """With fewer of the columns known the last basis is no start."""
 
@@ -61,6 +67,8 @@ _STATUS = np.array(
 Basis = tuple[IntArray, IntArray]
 """Status of each column and of each row."""
 
+_NO_BASIS: Basis = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
 
 @dataclass
 class _Warm:
@@ -68,7 +76,7 @@ class _Warm:
 
     ``began`` is the basis that the last solve began with and ``digest`` its problem: the same
     problem again begins as it did, and ends the same. ``told`` is the basis that the next is to
-    begin with instead of its own; empty bytes: none.
+    begin with instead of its own. Empty bytes: the running plan, where there is one.
     """
 
     owners: dict[str, int] = field(default_factory=dict)
@@ -119,8 +127,35 @@ def forget() -> None:
     _warm.cache_clear()
 
 
+@dataclass
+class _Compiled:
+    """Whether compiled functions may be called: True once they are compiled or in their cache."""
+
+    ready: Callable[[], bool] = lambda: True
+
+
+_COMPILED = _Compiled()
+
+
+def compiled_when(ready: Callable[[], bool]) -> None:
+    """Plan without compiled functions until these are ready: compiling takes longer than a plan
+    may.
+
+    Parameters
+    ----------
+    ready : callable
+        Asked before each solve.
+    """
+    _COMPILED.ready = ready
+
+
+def placing_kernel() -> Kernel | None:
+    """What is compiled for the repair of a plan, once it is ready."""
+    return place if _COMPILED.ready() else None
+
+
 def started_from() -> bytes:
-    """The basis that the last solve began with, packed; empty where it began with none."""
+    """The basis that the last solve began with, packed; empty: it began with the running plan."""
     return _warm().began
 
 
@@ -143,8 +178,12 @@ class _Run:
 
     def mended(self) -> Solution | None:
         """The answer found from the running plan, where there is one and that is enough."""
-        problem, running = self._problem, self._problem.running_kwh
+        problem, running = self._problem, self._problem.relaxed_kwh
+        if running is None:
+            running = problem.running_kwh
         if running is None or problem.microgrid is None or self._warm.told:
+            return None
+        if self._program.cost.size < MOVES_FROM_COLUMNS or not _COMPILED.ready():
             return None
         found = mended(problem, self._program, running, self._left)
         if found is None or self._open_pairs(found[0]).size:
@@ -163,7 +202,8 @@ class _Run:
             told = self._warm.began
         self._warm.digest = digest
         basis = self._carried(before) if told is None else self._unpacked(told)
-        self._warm.began = b"" if basis is None else _packed(basis)
+        # One that begins with nothing says so: made again, it must not begin with a running plan.
+        self._warm.began = _packed(_NO_BASIS if basis is None else basis)
         # Always passed afresh: what HiGHS keeps beside the basis would decide among equal plans.
         pass_program(highs, program)
         started = basis is not None and self._start(basis)

@@ -21,6 +21,12 @@ ALL = 10**9
 LOADS: tuple[Load, ...] = ("light", "congested", "short")
 
 
+@pytest.fixture(autouse=True)
+def always_by_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small programs are solved from their last basis else."""
+    monkeypatch.setattr(general, "MOVES_FROM_COLUMNS", 0)
+
+
 def site(seed: int) -> Problem:
     """A small fleet of any load around storage and PV: who gives, who was promised, a peak."""
     rng = np.random.default_rng(seed)
@@ -113,25 +119,67 @@ def test_far_from_the_optimum_it_comes_to_it_all_the_same() -> None:
     assert money(problem, answer) == pytest.approx(money(problem, fresh), rel=1e-8)
 
 
-def test_a_taper_that_binds_takes_part_whole() -> None:
-    problem = around(fleet_problem(30, seed=6), giving_share=0.3)
+def tapering(problem: Problem, share: float, room_kwh: float) -> Problem:
+    """Some vehicles' batteries take less and less, so much above what they ask for."""
     fleet = problem.fleet
-    some = np.arange(fleet.n) % 5 == 0
-    problem = dataclasses.replace(
+    some = np.arange(fleet.n) % round(1 / share) == 0
+    room = fleet.energy_kwh + room_kwh
+    grid = problem.microgrid
+    assert grid is not None
+    giving = grid.giving
+    if giving is not None:
+        giving = dataclasses.replace(giving, room_kwh=np.where(some, room, giving.room_kwh))
+    return dataclasses.replace(
         problem,
+        microgrid=dataclasses.replace(grid, giving=giving),
         fleet=dataclasses.replace(
             fleet,
             taper_per_h=np.where(some, 1.2, np.inf),
-            taper_room_kwh=np.where(some, fleet.energy_kwh + 1.0, np.inf),
+            taper_room_kwh=np.where(some, room, np.inf),
         ),
     )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tapers_are_kept_and_the_optimum_is_reached(seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    problem = around(fleet_problem(30, seed=seed), giving_share=float(rng.choice([0.3, 1.0])))
+    problem = tapering(problem, float(rng.choice([0.2, 1.0])), float(rng.choice([0.2, 1.0, 5.0])))
     answer = afresh(problem)
-    after = goes_on(problem, answer.energy_kwh, halves(problem, np.random.default_rng(1)))
-    assert after.running_kwh is not None
-    assert mended(after, program_of(after), after.running_kwh, ALL) is not None
-    found = general.solve(after, work_limit=ALL)
-    assert verify(after, found).ok
-    assert money(after, found) == pytest.approx(money(after, afresh(after)), rel=1e-8)
+    for event in (halves, leaves, cut, cloudier):
+        after = goes_on(problem, answer.energy_kwh, event(problem, rng))
+        assert after.running_kwh is not None
+        assert mended(after, program_of(after), after.running_kwh, ALL) is not None, event
+        found = general.solve(after, work_limit=ALL)
+        assert verify(after, found).ok, f"{event}: {verify(after, found)}"
+        assert money(after, found) == pytest.approx(money(after, afresh(after)), rel=1e-8)
+        problem, answer = after, found
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_who_has_given_all_he_may_still_moves_when_he_gives(seed: int) -> None:
+    """His budget is spent before and after: less at one time, more at another."""
+    rng = np.random.default_rng(200 + seed)
+    problem = around(fleet_problem(30, seed=seed), giving_share=1.0)
+    grid = problem.microgrid
+    assert grid is not None
+    assert grid.giving is not None
+    budget = rng.uniform(0.5, 4.0, problem.fleet.n)
+    giving = dataclasses.replace(grid.giving, budget_kwh=budget)
+    problem = dataclasses.replace(problem, microgrid=dataclasses.replace(grid, giving=giving))
+    answer = afresh(problem)
+    for event in (cloudier, cut):
+        after = goes_on(problem, answer.energy_kwh, event(problem, rng))
+        assert after.running_kwh is not None
+        assert mended(after, program_of(after), after.running_kwh, ALL) is not None
+        found = general.solve(after, work_limit=ALL)
+        given = np.bincount(
+            after.entry_session, weights=np.maximum(-found.energy_kwh, 0.0), minlength=30
+        )
+        assert (given > budget - 1e-6).any()
+        assert verify(after, found).ok
+        assert money(after, found) == pytest.approx(money(after, afresh(after)), rel=1e-8)
+        problem, answer = after, found
 
 
 def test_the_same_problem_gives_the_same_plan_to_the_last_bit() -> None:

@@ -19,10 +19,10 @@ _ROOM = 0.2
 """A limit with so large a share of room left, and no asset below it, is not thought of at first."""
 
 _WHOLE = 24
-"""So many sessions of whom there is news take part whole at once: they move in many places."""
+"""So many sessions of whom there is much news take part whole at once: they move in many places."""
 
 _MOST_WHOLE = 120
-_NEWS_KWH = 0.01
+_NEWS_KWH = 1.0
 _BROKEN_KWH = 1e-7
 
 
@@ -74,8 +74,8 @@ def mended(
 
 
 def _whole(sessions: Sessions) -> Bools:
-    """Sessions that take part with all they have: who is tied, and who has most news."""
-    whole = sessions.tied()
+    """Sessions that take part with all they have: who has most news."""
+    whole = np.zeros(sessions.moved.size, dtype=np.bool_)
     news = np.argsort(-sessions.moved, kind="stable")[:_WHOLE]
     whole[news[sessions.moved[news] > _NEWS_KWH]] = True
     return whole
@@ -96,7 +96,7 @@ class _Chase:
     work : int
         Simplex iterations so far.
     broken : ndarray of bool, shape (n,)
-        Whose moves did not fit together twice.
+        Whose moves did not fit together twice, or who is no case for single moves.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class _Chase:
                 return None
             self._make(master.amounts)
             price = program.cost - self._by_column @ master.price
-            best, broken = sessions.best(price, self._whole, _PRICE)
+            best, broken, stuck = sessions.best(price, self._whole, _PRICE)
             if broken.any():
                 self.broken = broken & self._once
                 if self.broken.any():
@@ -138,6 +138,9 @@ class _Chase:
                 self._settle(broken)
                 continue
             if not best.most.size:
+                if stuck.any():
+                    self.broken = stuck
+                    return None
                 if master.broken_kwh > _BROKEN_KWH:
                     return None
                 value = sessions.values()

@@ -1,8 +1,6 @@
 """What one session would move at given prices, found in one pass over its slots; compiled.
 
-A move takes stored energy out at one entry and puts as much in at another. Out is less taken
-(``TAKE``), more given (``GIVE``), or more left at the end (``END``); in is more taken, less given,
-or less left at the end. All are counted as energy in the battery.
+What a move is: :mod:`scheduler.solvers.general_path.kinds`.
 """
 
 from __future__ import annotations
@@ -11,13 +9,8 @@ import numpy as np
 
 from scheduler.problem import FloatArray, IntArray
 from scheduler.solvers.flow_kernel.compiling import compiled
-
-TAKE, GIVE, END = 0, 1, 2
-NEAR_KWH = 1e-7
-"""So close to a bound there is no room to move."""
-
-BROKEN_KWH = 1e-6
-"""So far outside a bound a plan does not hold."""
+from scheduler.solvers.general_path.kinds import BROKEN_KWH, END, GIVE, NEAR_KWH, STUCK_KWH, TAKE
+from scheduler.solvers.general_path.rooms import room_kwh, taper_room_kwh
 
 
 @compiled
@@ -30,6 +23,8 @@ def settle(
     efficiency: FloatArray,
     low: FloatArray,
     high: FloatArray,
+    taper_share: FloatArray,
+    taper_full: FloatArray,
     take: FloatArray,
     give: FloatArray,
     held: FloatArray,
@@ -46,6 +41,8 @@ def settle(
         stored = 0.0
         for e in range(begin, end):
             take[e] = min(max(running[e], 0.0), take_most[e])
+            if taper_share[e] > 0.0:
+                take[e] = min(take[e], max(taper_share[e] * (taper_full[i] - stored), 0.0))
             give[e] = min(max(-running[e], 0.0), give_most[e], budget)
             stored += take[e] - give[e] / efficiency[i]
             if stored > high[e]:
@@ -96,16 +93,25 @@ def best_moves(
     held: FloatArray,
     low: FloatArray,
     high: FloatArray,
+    taper_share: FloatArray,
+    taper_full: FloatArray,
     tolerance: float,
     where: IntArray,
     most: FloatArray,
     broken: np.ndarray,
+    stuck: np.ndarray,
 ) -> int:
     """The most profitable move of each session that has one.
 
     ``still`` sessions are left out. ``where`` gets a row of entry and kind out, entry and kind
     in, for each move, ``most`` how far it can go, kWh; ``broken`` says whose plan lies outside
-    its bounds.
+    its bounds, ``stuck`` who is no case for single moves any more.
+
+    A taper only takes choices away: who wants to move nowhere without it is done with it too, and
+    whose best move it leaves no room is stuck. Who has spent what he may give moves what leaves
+    that as it is or takes from it. Where neither wins, there is a price on giving at which no move
+    wins, which proves his plan; unless one that gives more and one that gives less win together:
+    then he is stuck.
 
     Returns
     -------
@@ -129,13 +135,19 @@ def best_moves(
                 or held[e] > high[e] + BROKEN_KWH
             ):
                 broken[i] = True
+            if taper_share[e] > 0.0:
+                before = held[e - 1] if e > offsets[i] else 0.0
+                if take[e] > taper_share[e] * (taper_full[i] - before) + BROKEN_KWH:
+                    broken[i] = True
         broken[i] = broken[i] or budget < -BROKEN_KWH
+        spent = budget <= near
         end_more = worth_end[i] + (promise[i] if held[last] < promised[i] - near else 0.0)
         end_less = worth_end[i] + (promise[i] if held[last] <= promised[i] + near else 0.0)
-        worth, cost = -np.inf, np.inf
+        # The best way out and in so far: taking or the end, and giving.
+        worth, cost, worth_give, cost_give = -np.inf, np.inf, -np.inf, np.inf
         out_entry, out_kind, in_entry, in_kind = -1, 0, -1, 0
-        best = tolerance
-        found = False
+        out_give, in_give = -1, -1
+        best, best_more, best_less = -np.inf, -np.inf, -np.inf
         for e in range(offsets[i], last + 1):
             if take_most[e] > near:
                 here = price[take_column[e]]
@@ -145,10 +157,10 @@ def best_moves(
                     cost, in_entry, in_kind = here, e, TAKE
             if give_most[e] > near:
                 value = -efficiency[i] * price[give_column[e]]
-                if give[e] < give_most[e] - near and budget > near and value > worth:
-                    worth, out_entry, out_kind = value, e, GIVE
-                if give[e] > near and value < cost:
-                    cost, in_entry, in_kind = value, e, GIVE
+                if give[e] < give_most[e] - near and value > worth_give:
+                    worth_give, out_give = value, e
+                if give[e] > near and value < cost_give:
+                    cost_give, in_give = value, e
             empty = held[e] <= low[e] + near
             full = held[e] >= high[e] - near
             if e == last:
@@ -158,34 +170,38 @@ def best_moves(
                     cost, in_entry, in_kind = end_less, e, END
             if worth - cost > best:
                 best = worth - cost
-                found = True
                 where[count, 0], where[count, 1] = out_entry, out_kind
                 where[count, 2], where[count, 3] = in_entry, in_kind
+            if worth_give - cost_give > best:
+                best = worth_give - cost_give
+                where[count, 0], where[count, 1] = out_give, GIVE
+                where[count, 2], where[count, 3] = in_give, GIVE
+            if worth - cost_give > best:
+                best = worth - cost_give
+                where[count, 0], where[count, 1] = out_entry, out_kind
+                where[count, 2], where[count, 3] = in_give, GIVE
+            if worth_give - cost > best and not spent:
+                best = worth_give - cost
+                where[count, 0], where[count, 1] = out_give, GIVE
+                where[count, 2], where[count, 3] = in_entry, in_kind
+            best_less = max(best_less, worth - cost_give)
+            best_more = max(best_more, worth_give - cost)
             if full:
-                cost = np.inf
+                cost, cost_give = np.inf, np.inf
             if empty:
-                worth = -np.inf
-        if not found:
+                worth, worth_give = -np.inf, -np.inf
+        if best <= tolerance:
+            stuck[i] = spent and best_more + best_less > tolerance
             continue
-        a, b = where[count, 0], where[count, 2]
-        if where[count, 1] == TAKE:
-            room = take[a]
-        elif where[count, 1] == GIVE:
-            room = min(give_most[a] - give[a], budget) / efficiency[i]
-        else:
-            room = high[a] - held[a]
-            if promised[i] > held[a] + near:
-                room = min(room, promised[i] - held[a])
-        if where[count, 3] == TAKE:
-            room = min(room, take_most[b] - take[b])
-        elif where[count, 3] == GIVE:
-            room = min(room, give[b] / efficiency[i])
-        else:
-            room = min(room, held[b] - low[b])
-            if promised[i] < held[b] - near:
-                room = min(room, held[b] - promised[i])
-        for e in range(min(a, b), max(a, b)):
-            room = min(room, held[e] - low[e] if a < b else high[e] - held[e])
+        room = room_kwh(
+            where, count, take, take_most, give, give_most, budget, efficiency[i],
+            held, low, high, promised[i],
+        )  # fmt: skip
+        free = taper_room_kwh(where, count, offsets[i], take, held, taper_share, taper_full[i])
+        if free < min(room, STUCK_KWH):
+            stuck[i] = True
+            continue
+        room = min(room, free)
         most[count] = room
         count += 1
     return count

@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from scheduler.general_program import GeneralProgram
 from scheduler.problem import FloatArray, IntArray, Problem
+from scheduler.rows import taper_share
 from scheduler.solvers.general_path import moves
+from scheduler.solvers.general_path.kinds import END, GIVE, NEAR_KWH, TAKE
 
 Bools = NDArray[np.bool_]
-_SOME_KWH = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """Moves of sessions; see :mod:`scheduler.solvers.general_path.moves`.
+    """Moves of sessions; see :mod:`scheduler.solvers.general_path.kinds`.
 
     Parameters
     ----------
@@ -78,6 +79,9 @@ class Sessions:
         is_final[final] = True
         ends = is_final[program.w_entry]
         self._worth[session[program.w_entry[ends]]] = -program.cost[program.w[ends]]
+        self._taper_share = np.zeros(entries)
+        self._taper_share[program.tapered] = taper_share(problem)[program.tapered]
+        self._taper_full = np.array(fleet.taper_room_kwh)
         self._promised = np.where(program.promise > 0, fleet.promised_kwh, -np.inf)
         self._give_column = np.zeros(entries, dtype=np.int64)
         self._give_column[program.y_entry] = program.y
@@ -92,7 +96,8 @@ class Sessions:
     def _fit(self, running: FloatArray) -> None:
         moves.settle(
             self._problem.offsets, running, self.take_most, self.give_most, self._budget,
-            self.efficiency, self.low, self.high, self.take, self.give, self.held, self.moved,
+            self.efficiency, self.low, self.high, self._taper_share, self._taper_full, self.take,
+            self.give, self.held, self.moved,
         )  # fmt: skip
 
     def settle(self, whose: Bools) -> None:
@@ -114,7 +119,7 @@ class Sessions:
         """What each entry takes less what it gives, kWh."""
         return np.asarray(self.take - self.give, dtype=np.float64)
 
-    def best(self, price: FloatArray, still: Bools, tolerance: float) -> tuple[Moves, Bools]:
+    def best(self, price: FloatArray, still: Bools, tolerance: float) -> tuple[Moves, Bools, Bools]:
         """The best move of every session that has one and is not ``still``.
 
         Parameters
@@ -130,30 +135,20 @@ class Sessions:
         moves : Moves
         broken : ndarray of bool, shape (n,)
             Whose plan does not hold: moves that fit one by one do not fit together.
+        stuck : ndarray of bool, shape (n,)
+            Who is no case for moves any more.
         """
         problem, program, n = self._problem, self._program, self._problem.fleet.n
         where, most = np.zeros((n, 4), dtype=np.int64), np.zeros(n)
-        broken = np.zeros(n, dtype=np.bool_)
+        broken, stuck = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
         count = moves.best_moves(
             problem.offsets, still, price, program.x, self._give_column, self._worth,
             program.promise, self._promised, self.take, self.take_most, self.give, self.give_most,
-            self._budget, self.efficiency, self.held, self.low, self.high, tolerance, where, most,
-            broken,
+            self._budget, self.efficiency, self.held, self.low, self.high, self._taper_share,
+            self._taper_full, tolerance, where, most, broken, stuck,
         )  # fmt: skip
         where = where[:count]
-        return Moves(where, problem.entry_session[where[:, 0]], most[:count]), broken
-
-    def tied(self) -> Bools:
-        """Who is no case for moves: his taper counts, or his budget of giving is spent."""
-        given = np.bincount(
-            self._problem.entry_session, weights=self.give, minlength=self._problem.fleet.n
-        )
-        out = np.asarray(self._budget - given < _SOME_KWH)
-        gives = np.zeros(out.size, dtype=np.bool_)
-        gives[self._problem.entry_session[self._program.y_entry]] = True
-        out &= gives
-        out[self._problem.entry_session[self._program.tapered]] = True
-        return out
+        return Moves(where, problem.entry_session[where[:, 0]], most[:count]), broken, stuck
 
     def make(self, found: Moves, amount: FloatArray) -> None:
         """Make moves, each as far as told, kWh."""
@@ -175,9 +170,9 @@ class Sessions:
         cost = np.zeros(found.most.size)
         for at, sign in ((0, 1.0), (2, -1.0)):
             entry, kind = found.where[:, at], found.where[:, at + 1]
-            took = np.flatnonzero(kind == moves.TAKE)
-            gave = np.flatnonzero(kind == moves.GIVE)
-            ends = np.flatnonzero(kind == moves.END)
+            took = np.flatnonzero(kind == TAKE)
+            gave = np.flatnonzero(kind == GIVE)
+            ends = np.flatnonzero(kind == END)
             columns += [program.x[entry[took]], self._give_column[entry[gave]]]
             owners += [took, gave]
             values += [
@@ -185,7 +180,7 @@ class Sessions:
                 sign * self.efficiency[found.session[gave]],
             ]
             who = found.session[ends]
-            step = self._promised[who] + (-sign) * moves.NEAR_KWH
+            step = self._promised[who] + (-sign) * NEAR_KWH
             below = self.held[entry[ends]] < step if sign > 0 else self.held[entry[ends]] <= step
             worth = self._worth[who] + np.where(below, program.promise[who], 0.0)
             cost[ends] -= sign * worth
