@@ -6,9 +6,6 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import repeat
-from operator import attrgetter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +14,6 @@ from models.horizon import epoch_s
 from models.session import GiveBack
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, SECONDS_PER_HOUR
-from scheduler.asked import Requests
 from scheduler.draft import Draft
 from scheduler.learned import likely_energy
 from scheduler.problem import Fleet
@@ -31,10 +27,6 @@ anew after half of it, so that power goes on where one plan ends and the next be
 
 PLAN_KEPT_S = 3600
 """A plan older than this is made anew at the next slot, so that its window moves on."""
-
-REQUEST, STATE, PILE = attrgetter("request"), attrgetter("state"), attrgetter("pile")
-DELIVERED_KWH, PROMISED_KWH = attrgetter("delivered_kwh"), attrgetter("promised_kwh")
-LEARNED_KW, FAULT = attrgetter("learned_kw"), attrgetter("fault")
 
 BEYOND_SHARE = 0.5
 BEYOND_LEAST_KWH = 2.0
@@ -164,7 +156,7 @@ def in_service(draft: Draft, pile: str, now: datetime) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Plates:
+class Plates:
     """Nameplates as columns of a fleet, and each pile's row."""
 
     index: dict[str, int]
@@ -177,10 +169,10 @@ class _Plates:
 
 
 @lru_cache(maxsize=16)
-def _plates(site: Site) -> _Plates:
+def plates_of(site: Site) -> Plates:
     piles, tolerance = site.piles, site.voltage_tolerance
     bits = [sum(1 << (p - 1) for p in pile.phases) if pile.current == "ac" else 7 for pile in piles]
-    return _Plates(
+    return Plates(
         index={pile.id: k for k, pile in enumerate(piles)},
         node=np.array([site.pile_node[pile.id] for pile in piles], dtype=np.int64),
         min_kw=np.array([pile.min_kw for pile in piles], dtype=np.float64),
@@ -193,12 +185,12 @@ def _plates(site: Site) -> _Plates:
 
 def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
     """The columns of a problem's fleet."""
-    plates = _plates(site)
+    plates = plates_of(site)
     at = np.array([plates.index[o.record.request.pile] for o in owed], dtype=np.int64)
     taper, room = np.full(len(owed), math.inf), np.full(len(owed), math.inf)
     for i, o in enumerate(owed):
         if o.record.request.battery_kwh is not None:
-            taper[i], room[i] = _taper(o.record, o.energy_kwh, o.rated_kw)
+            taper[i], room[i] = taper_of(o.record, o.energy_kwh, o.rated_kw)
     asked = [o.record.request.energy_kwh for o in owed]
     promised = [
         min(max((o.record.promised_kwh or 0.0) - o.record.delivered_kwh, 0.0), o.energy_kwh)
@@ -231,86 +223,9 @@ def fleet_of(draft: Draft, site: Site, owed: list[Owed]) -> Fleet:
     )
 
 
-def _taper(record: SessionRecord, energy_kwh: float, rated_kw: float) -> tuple[float, float]:
+def taper_of(record: SessionRecord, energy_kwh: float, rated_kw: float) -> tuple[float, float]:
     """Taper constant (1/h) and room (kWh); inf where the battery is not known."""
     battery, stored = record.request.battery_kwh, stored_kwh(record)
     if battery is None or stored is None:
         return math.inf, math.inf
     return rated_kw / (battery * (1 - TAPER_SOC)), max(battery - stored, energy_kwh)
-
-
-def _are(values: list[Any], value: object) -> NDArray[np.bool_]:
-    """Which of many values is one of few: mostly all of them, or none."""
-    alike = values.count(value)
-    if alike in (0, len(values)):
-        return np.full(len(values), alike > 0)
-    return np.array([one == value for one in values], dtype=np.bool_)
-
-
-def plain_fleet_of(draft: Draft, site: Site, now: datetime, until_s: int) -> Fleet | None:
-    """What :func:`fleet_of` makes of :func:`owed_sessions`, all sessions at once.
-
-    Returns
-    -------
-    Fleet or None
-        None where rules of the site or operators' orders make sessions differ by more than their
-        requests: then each is looked at by itself.
-    """
-    if draft.get("overrides") or site.v2g is not None or site.beyond_request == "spare":
-        return None
-    requests = draft.requests or Requests(site)
-    ids, records = list(draft.sessions), list(draft.sessions.values())
-    wanted = list(map(REQUEST, records))
-    asked = requests.asked(wanted)
-    states = list(map(STATE, records))
-    announced = _are(states, "announced")
-    out = _are(states, "ended") | _are(states, "full")
-    delivered = np.fromiter(map(DELIVERED_KWH, records), np.float64, len(records))
-    piles = list(map(draft.piles.get, map(PILE, wanted), repeat(UNKNOWN_PILE)))
-    # A vehicle of which nothing was learned yet is not a number.
-    learned_kw = np.array(list(map(LEARNED_KW, piles)), dtype=np.float64)
-    faults = list(map(FAULT, piles))
-    out |= ~_are(faults, None)
-    total = asked.energy_kwh
-    likely = likely_energy(draft.get("history"))
-    if likely.knows_some:
-        said = zip(asked.energy_kwh.tolist(), delivered.tolist(), strict=True)
-        guesses = np.array([likely.total_kwh(kwh, had) for kwh, had in said], dtype=np.float64)
-        total = np.where(asked.measured, total, guesses)
-    energy = total - delivered
-    now_s = epoch_s(now)
-    start = np.where(announced, np.maximum(now_s, np.floor(asked.arrival_s)), now_s)
-    end = np.floor(asked.departure_s)
-    late = end <= now_s
-    end = np.minimum(np.where(late, epoch_s(now + OVERSTAY), end), until_s)
-    most = np.fmin(asked.most_kw, learned_kw)
-    out |= (energy <= ENERGY_EPSILON_KWH) | (late & announced)
-    at = np.flatnonzero(~out & (start < end) & (most > 0))
-    energy, most = energy[at], most[at]
-    chosen = [records[i] for i in at.tolist()]
-    promised = np.array(list(map(PROMISED_KWH, chosen)), dtype=np.float64)
-    promised[np.isnan(promised)] = 0.0
-    taper, room = np.full(at.size, math.inf), np.full(at.size, math.inf)
-    for k in np.flatnonzero(asked.battery[at]).tolist():
-        rated_kw = float(asked.most_kw[at[k]])
-        taper[k], room[k] = _taper(chosen[k], float(energy[k]), rated_kw)
-    plates, own = _plates(site), asked.pile[at]
-    return Fleet(
-        ids=tuple([ids[i] for i in at.tolist()]),
-        node=plates.node[own],
-        start_s=start[at].astype(np.int64),
-        end_s=end[at].astype(np.int64),
-        max_kw=most,
-        min_kw=np.minimum(np.maximum(plates.min_kw[own], asked.least_kw[at]), most),
-        step_kw=plates.step_kw[own],
-        energy_kwh=energy,
-        asked_kwh=asked.energy_kwh[at],
-        promised_kwh=np.minimum(np.maximum(promised - delivered[at], 0.0), energy),
-        priority=asked.priority[at],
-        count_factor=plates.count_factor[own],
-        taper_per_h=taper,
-        taper_room_kwh=room,
-        phases=plates.phases[own],
-        amps_per_kw=plates.amps_per_kw[own],
-        earliest=asked.at_once[at],
-    )

@@ -17,7 +17,8 @@ from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
 from scheduler.draft import Draft
 from scheduler.fixed import fixed
-from scheduler.owed import Owed, fleet_of, owed_sessions, plain_fleet_of
+from scheduler.fleet_at_once import plain_fleet_of
+from scheduler.owed import Owed, fleet_of, owed_sessions
 from scheduler.plan_arrays import going_on, running_kwh
 from scheduler.planned_phases import as_wired, switchable
 from scheduler.pricing import Pricing

@@ -10,12 +10,20 @@ from models.site import Site
 from scheduler.dispatch import Wishes
 from scheduler.draft import Draft
 from scheduler.fixed import FixedPile
-from scheduler.phase_choice import KEPT_S, Wiring
+from scheduler.phase_choice import KEPT_S, Wiring, chosen, wiring
 from scheduler.safety import Outlet
 from scheduler.state import PileState, SessionRecord
-from scheduler.timers import RETRIES_S, RISE_GAP_S
+from scheduler.switching import next_s
+from scheduler.timers import RETRIES_S, RISE_GAP_S, own_due_s
 from scheduler.unused import UNUSED_AFTER_S
-from scheduler.view import MESSAGE_EXPIRY_S, MISSED_PERIODS, SETTLED_S, lease_runs
+from scheduler.view import (
+    MESSAGE_EXPIRY_S,
+    MISSED_PERIODS,
+    SETTLED_S,
+    held_kw,
+    in_emergency,
+    lease_runs,
+)
 
 EXCESS_SHARE = 0.005
 """Of a pile's power: a reading so much above its setpoint is within its meter's error."""
@@ -87,6 +95,57 @@ class Now:
         edge = math.inf if part is None else part.next_edge_s(self.now_s)
         budget = one.pile.switching.starts_per_day is not None
         return min(edge, self.wishes.clock.midnight_s) if budget else edge
+
+
+def look_at(draft: Draft, site: Site, one: FixedPile, now: Now, silent_kw: float | None) -> Sight:
+    """What a pile comes to now; ``silent_kw`` is what it counts while it is silent, kW."""
+    name, mono_s, lease_s = one.pile.id, now.mono_s, site.lease_s
+    pile = now.piles[name]
+    record = now.sessions.get(now.pile_session.get(name, ""))
+    want = 0.0
+    outlet: Outlet | None = None
+    phases = None if one.pile.one_phase is None else pile.phases
+    if silent_kw is not None:
+        if pile.sent:
+            outlet = outlet_of(one, pile, 0.0, 0.0, 0.0, may_rise=False)
+    else:
+        stopped = now.stopping and in_emergency(draft, site, one.path)
+        if record is not None and not stopped:
+            want = now.wishes.of(name, pile, record)
+        floor = 0.0
+        if pile.power_kw > pile.wanted_kw or not pile.sent:
+            floor = floor_kw(pile, one, mono_s, lease_s)
+        fell = pile.before_kw > pile.wanted_kw and mono_s - pile.changed_mono_s < RISE_GAP_S
+        held = held_kw(pile, one.pile, mono_s, lease_s, one.factor)
+        if phases is not None:
+            phases, want = chosen(want, held, pile, record, one, now.wishes.clock)
+        outlet = outlet_of(
+            one,
+            pile,
+            want,
+            held,
+            floor,
+            may_rise=now.may_rise and not stopped and not fell,
+        )
+        if pile.power_kw > 0.0:
+            outlet.drawn_kw = pile.power_kw / one.factor
+    if outlet is not None and phases is not None:
+        wire(outlet, wiring(one, phases))
+    due_s = own_due_s(pile, one.index, site, mono_s)
+    until_s = own_until_s(pile, now, lease_s, due_s)
+    return Sight(
+        pile=pile,
+        record=record,
+        since_s=mono_s,
+        silent_kw=silent_kw,
+        want_kw=want,
+        outlet=outlet,
+        own_until_s=min(until_s, next_s(pile, one.pile.switching, mono_s)),
+        own_due_s=due_s,
+        phases=phases,
+        planned=now.planned(record, one),
+        edge_s=now.edge_s(record, one),
+    )
 
 
 def own_until_s(pile: PileState, now: Now, lease_s: float, own_due_s: float) -> float:

@@ -23,22 +23,12 @@ from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.draft import Draft
 from scheduler.echoes import heard_again
-from scheduler.fixed import Fixed, FixedPile, fixed, node_sums
-from scheduler.phase_choice import chosen, wiring
+from scheduler.fixed import Fixed, fixed, node_sums
 from scheduler.safety import Budget, Outlet, alone_kw
-from scheduler.sight import (
-    ROUNDING_KW,
-    Now,
-    Sight,
-    floor_kw,
-    outlet_of,
-    own_until_s,
-    wire,
-)
+from scheduler.sight import ROUNDING_KW, Now, Sight, look_at
 from scheduler.sight_columns import Columns
-from scheduler.switching import next_s
-from scheduler.timers import RISE_GAP_S, own_due_s, pile_due_s, silence_due_s
-from scheduler.view import Picture, held_kw, in_emergency, picture_of, silent_of_kw
+from scheduler.timers import pile_due_s, silence_due_s
+from scheduler.view import Picture, picture_of, silent_of_kw
 
 CLOCK_MOVED_S = 0.05
 """Wall and monotonic clock moved apart by more than this: every instant is another one."""
@@ -168,7 +158,9 @@ class Sights:
         now = Now(draft, self._site, may_rise=bool(self._under[4]))
         known, parts, columns = self._known, self._fixed.piles, self._columns
         for name in stale:
-            sight = known[name] = self._see(draft, parts[name], now, picture.silent.get(name))
+            sight = known[name] = look_at(
+                draft, self._site, parts[name], now, picture.silent.get(name)
+            )
             i = columns.at[name]
             columns.put(i, sight)
             silent_s = math.inf
@@ -182,55 +174,6 @@ class Sights:
             self._add_up()
         for i in np.flatnonzero(columns.floor_kw).tolist():
             picture.floors[columns.names[i]] = float(columns.floor_kw[i])
-
-    def _see(self, draft: Draft, one: FixedPile, now: Now, silent_kw: float | None) -> Sight:
-        name, mono_s, lease_s = one.pile.id, now.mono_s, self._site.lease_s
-        pile = now.piles[name]
-        record = now.sessions.get(now.pile_session.get(name, ""))
-        want = 0.0
-        outlet: Outlet | None = None
-        phases = None if one.pile.one_phase is None else pile.phases
-        if silent_kw is not None:
-            if pile.sent:
-                outlet = outlet_of(one, pile, 0.0, 0.0, 0.0, may_rise=False)
-        else:
-            stopped = now.stopping and in_emergency(draft, self._site, one.path)
-            if record is not None and not stopped:
-                want = now.wishes.of(name, pile, record)
-            floor = 0.0
-            if pile.power_kw > pile.wanted_kw or not pile.sent:
-                floor = floor_kw(pile, one, mono_s, lease_s)
-            fell = pile.before_kw > pile.wanted_kw and mono_s - pile.changed_mono_s < RISE_GAP_S
-            held = held_kw(pile, one.pile, mono_s, lease_s, one.factor)
-            if phases is not None:
-                phases, want = chosen(want, held, pile, record, one, now.wishes.clock)
-            outlet = outlet_of(
-                one,
-                pile,
-                want,
-                held,
-                floor,
-                may_rise=now.may_rise and not stopped and not fell,
-            )
-            if pile.power_kw > 0.0:
-                outlet.drawn_kw = pile.power_kw / one.factor
-        if outlet is not None and phases is not None:
-            wire(outlet, wiring(one, phases))
-        due_s = own_due_s(pile, one.index, self._site, mono_s)
-        until_s = own_until_s(pile, now, lease_s, due_s)
-        return Sight(
-            pile=pile,
-            record=record,
-            since_s=mono_s,
-            silent_kw=silent_kw,
-            want_kw=want,
-            outlet=outlet,
-            own_until_s=min(until_s, next_s(pile, one.pile.switching, mono_s)),
-            own_due_s=due_s,
-            phases=phases,
-            planned=now.planned(record, one),
-            edge_s=now.edge_s(record, one),
-        )
 
     def _add_up(self) -> None:
         """What all outlets may draw, at every node and on every phase."""

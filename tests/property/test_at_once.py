@@ -19,10 +19,11 @@ from models.site import Site, WalkIn
 from scheduler.asked import Requests
 from scheduler.draft import Draft
 from scheduler.engine import Engine
+from scheduler.fleet_at_once import plain_fleet_of
 from scheduler.fold import fold
 from scheduler.fold_telemetry import fold_telemetry
 from scheduler.learned import Taken
-from scheduler.owed import fleet_of, owed_sessions, plain_fleet_of
+from scheduler.owed import fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
 from scheduler.problem import Problem, plain_fleet
 from scheduler.state import SessionRecord, SiteState

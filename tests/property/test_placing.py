@@ -56,3 +56,27 @@ def test_the_compiled_repair_is_the_plain_one(seed: int) -> None:
     whole, compiled = repaired(problem, relaxed), repaired(problem, relaxed, flow.placing_kernel())
     assert whole.energy_kwh.tobytes() == compiled.energy_kwh.tobytes()
     assert whole.gap == compiled.gap
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_a_plan_without_some_is_the_plan_of_the_others(seed: int) -> None:
+    """Whether they are taken out of a plan that others were placed in, or never were in it."""
+    problem = problem_of(seed)
+    relaxed = load_solver("flow")(problem, work_limit=10**9)
+    rng = np.random.default_rng(seed)
+    again = np.flatnonzero(rng.random(problem.fleet.n) < 0.5)
+    kernel = flow.place if rng.random() < 0.5 else None
+    placing = Placing(problem, relaxed, relaxed.energy_kwh, again, kernel)
+    placing.place_all(again.tolist(), relaxed.given_kwh(problem))
+    before = placing.energy.copy()
+    some = np.flatnonzero(rng.random(problem.fleet.n) < 0.3)
+    mine = placing.without(some)
+    theirs = Placing(problem, relaxed, placing.energy, some)
+    assert placing.energy.tobytes() == before.tobytes()
+    assert mine.energy.tobytes() == theirs.energy.tobytes()
+    for name in ("given", "drawn"):
+        np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), atol=1e-9)
+    for i in some.tolist():
+        for here, there in zip(mine.slots_of(i), theirs.slots_of(i), strict=True):
+            np.testing.assert_allclose(here, there, atol=1e-9)

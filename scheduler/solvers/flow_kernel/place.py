@@ -179,6 +179,18 @@ def fill(
 
 
 @compiled
+def limited_above(node: int, parent: Ints, limited: Bools, path: Ints) -> int:
+    """Write the nodes with a limit from a node up to the root; how many there are."""
+    count, v = 0, node
+    while v >= 0:
+        if limited[v]:
+            path[count] = v
+            count += 1
+        v = parent[v]
+    return count
+
+
+@compiled
 def place(
     sessions: Ints,
     target: Floats,
@@ -231,19 +243,17 @@ def place(
     price, least, most = np.empty(slots), np.empty(slots), np.empty(slots)
     step, taken = np.empty(slots), np.empty(slots)
     order, lenders = np.empty(slots, dtype=np.int64), np.empty(slots, dtype=np.int64)
-    usable = np.empty(slots, dtype=np.bool_)
+    usable, path = np.empty(slots, dtype=np.bool_), np.empty(parent.size, dtype=np.int64)
     for q in range(sessions.size):
         i = sessions[q]
         base, n, begin = offsets[i], offsets[i + 1] - offsets[i], first[i]
+        depth = limited_above(node[i], parent, limited, path)
         count, longest = 0, 0.0
         for j in range(n):
             t = begin + j
             room = np.inf
-            v = node[i]
-            while v >= 0:
-                if limited[v]:
-                    room = min(room, left[v, t])
-                v = parent[v]
+            for k in range(depth):
+                room = min(room, left[path[k], t])
             room = min(upper[base + j], max(room / factor[i], 0.0))
             hours = entry_s[base + j] / 3600.0
             step[j] = step_kw[i] * hours
@@ -280,11 +290,8 @@ def place(
             total += taken[j]
             energy[base + j] = taken[j]
             used = taken[j] * factor[i]
-            v = node[i]
-            while v >= 0:
-                if limited[v]:
-                    left[v, t] -= used
-                v = parent[v]
+            for k in range(depth):
+                left[path[k], t] -= used
             surplus[t] = max(surplus[t] - taken[j], 0.0)
         done[q] = total >= target[q] - (3 * ROUNDING_KWH + longest)
         if not done[q]:
