@@ -64,7 +64,7 @@ def carried(
         return None
     fleet, session = problem.fleet, problem.entry_session
     given = given_kwh
-    had = np.bincount(session, weights=running, minlength=fleet.n)
+    had = problem.session_sums(running)
     energy = running.copy()
     last = last_entry(problem, running)
     ends = np.flatnonzero(last >= 0)

@@ -239,7 +239,7 @@ def _as_good(problem: Problem, plan: FloatArray, best: FloatArray, slack: float)
     Where the best is itself only known to a gap, half of it is no reason to move anyone.
     """
     fleet = problem.fleet
-    given = [_given(problem, e) for e in (plan, best)]
+    given = [problem.session_sums(energy) for energy in (plan, best)]
     promised = [float(np.minimum(g, fleet.promised_kwh).sum()) for g in given]
     if promised[0] < promised[1] - _SAME_KWH - slack * promised[1]:
         return False
@@ -258,12 +258,6 @@ def _as_good(problem: Problem, plan: FloatArray, best: FloatArray, slack: float)
     answers = [Solution(e, "feasible", "", 0.0, 0) for e in (plan, best)]
     costs = [a.cost(problem) + a.peak_cost(problem) for a in answers]
     return costs[0] <= costs[1] + max(_SAME_COST, slack) * max(abs(costs[1]), 1.0)
-
-
-def _given(problem: Problem, energy: FloatArray) -> FloatArray:
-    """Energy that a plan gives each session, kWh."""
-    sums = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
-    return np.asarray(sums, dtype=np.float64)
 
 
 def _less_fair(

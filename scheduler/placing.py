@@ -61,9 +61,8 @@ class Placing:
         self._kernel = kernel if plain else None
         self._problem, self._solution = problem, relaxed
         self._relaxed = relaxed.energy_kwh
-        taken_out = np.zeros(problem.fleet.n, dtype=np.bool_)
-        taken_out[again] = True
-        self.energy: FloatArray = np.where(taken_out[problem.entry_session], 0.0, start)
+        self.energy: FloatArray = np.array(start, dtype=np.float64)
+        self.energy[problem.entries_of(again)] = 0.0
         slot_h, fleet = problem.horizon.slot_h, problem.fleet
         session = problem.entry_session
         cap = problem.cap_kw * slot_h

@@ -183,6 +183,15 @@ class Problem:
         before = np.cumsum(size) - size
         return np.repeat(begin - before, size) + np.arange(int(size.sum()), dtype=np.int64)
 
+    def session_sums(self, values: FloatArray) -> FloatArray:
+        """Sum of a value by entry over each session's entries, shape (n,)."""
+        out = np.zeros(self.fleet.n)
+        begins = self.offsets[:-1]
+        some = self.last > self.first
+        if values.size:
+            out[some] = np.add.reduceat(values, begins[some])
+        return out
+
     @cached_property
     def entry_start_s(self) -> IntArray:
         """Where each entry begins: its slot, or its session inside it, epoch seconds."""
@@ -216,8 +225,7 @@ class Problem:
     @cached_property
     def most_kwh(self) -> FloatArray:
         """Most energy that each session can take in its window, whatever it owes, kWh."""
-        most = np.bincount(self.entry_session, weights=self.upper_kwh, minlength=self.fleet.n)
-        return np.asarray(most, dtype=np.float64)
+        return self.session_sums(self.upper_kwh)
 
     @cached_property
     def subtree_end(self) -> IntArray:

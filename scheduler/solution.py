@@ -24,8 +24,7 @@ def given_kwh(problem: Problem, energy_kwh: FloatArray) -> FloatArray:
     if grid is not None and grid.giving is not None:
         back = grid.giving.efficiency[problem.entry_session]
         energy = np.where(energy < 0, energy / back, energy)
-    given = np.bincount(problem.entry_session, weights=energy, minlength=problem.fleet.n)
-    return np.asarray(given, dtype=np.float64)
+    return problem.session_sums(energy)
 
 
 def drawn_kwh(problem: Problem, energy_kwh: FloatArray) -> FloatArray:
