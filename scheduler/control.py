@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from models.site import Site
-from models.switching import FREE
-from models.units import ENERGY_EPSILON_KWH
 from scheduler.asset_control import settle_assets, show_assets
 from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
@@ -20,9 +17,8 @@ from scheduler.excess import note_excess
 from scheduler.island_control import islanding
 from scheduler.safety import Budget, Outlet, enforce
 from scheduler.sending import send
+from scheduler.served_first import served_first
 from scheduler.sights import Sights
-from scheduler.switching import on_for_h
-from scheduler.turns import turn_h
 from scheduler.unused import learn_unused
 from scheduler.view import Picture
 from tariffs.demand import DemandTerm
@@ -56,7 +52,7 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
         names, powers = sights.changing(stale, *sights.alone(sights.moving()[0]))
     elif plain and site.island is None:
         names, outlets = sights.moving()
-        powers = enforce(outlets, _order(draft, site, names, draft.get("now")), budget)
+        powers = enforce(outlets, served_first(draft, site, names), budget)
         names, powers = sights.changing(stale, names, powers)
     else:
         names, outlets = sights.outlets(draft)
@@ -84,7 +80,7 @@ def _enforced(
     """
     moving = [k for k, o in enumerate(outlets) if not _rests(o)]
     some = [k for k in moving if k < len(names)]
-    order = _order(draft, site, [names[k] for k in some], draft.get("now"))
+    order = served_first(draft, site, [names[k] for k in some])
     given = enforce([outlets[k] for k in moving], [*order, *range(len(some), len(moving))], budget)
     powers = [0.0] * len(outlets)
     for k, power in zip(moving, given, strict=True):
@@ -97,39 +93,3 @@ def _rests(outlet: Outlet) -> bool:
         outlet.want_kw == outlet.held_kw == outlet.floor_kw == outlet.drawn_kw == 0.0
         and outlet.sent_kw == 0.0
     )
-
-
-def _order(draft: Draft, site: Site, names: list[str], now: datetime) -> list[int]:
-    """Who is served first under a shortage: priority, then least laxity, and who charges stays,
-    the more so while its pile was only just switched on.
-    """
-    pile_session: dict[str, str] = draft.get("pile_session")
-    sessions, piles, plates = draft.sessions, draft.piles, site.pile_by_id
-    mono_s: float = draft.get("mono_s")
-    at = now.timestamp()
-    keys: list[tuple[int, float, int]] = []
-    for k, name in enumerate(names):
-        session = pile_session.get(name)
-        if session is None:
-            keys.append((10, 0.0, k))
-            continue
-        record = sessions[session]
-        request = record.request
-        given_kw = max(piles[name].wanted_kw, 0.0)
-        owed_kwh = request.energy_kwh - record.delivered_kwh
-        if owed_kwh <= ENERGY_EPSILON_KWH:
-            # More than was asked for comes after everybody's request.
-            keys.append((1, 0.0 if given_kw > 0.0 else 1.0, k))
-            continue
-        left_h = (request.departure_s - at) / 3600.0
-        laxity_h = left_h - owed_kwh / TYPICAL_KW
-        rule = plates[name].switching
-        if rule is not FREE:
-            laxity_h -= on_for_h(piles[name], rule, mono_s)
-        keys.append((-request.priority, turn_h(laxity_h, given_share=given_kw / TYPICAL_KW), k))
-    keys.sort()
-    return [key[2] for key in keys]
-
-
-TYPICAL_KW = 7.0
-"""Power by which laxity is judged: that of the usual AC pile."""

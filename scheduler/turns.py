@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hours = TypeVar("Hours", float, NDArray[np.float64])
+
 TURN_KEPT_H = 0.25
 """A vehicle that charges is ordered as if it had not had the energy of its last so many hours.
 
@@ -11,14 +18,14 @@ are few (I6). It goes by the power given: of two that charge, the one with more 
 """
 
 
-def turn_h(laxity_h: float, *, given_share: float) -> float:
+def turn_h(laxity_h: Hours, *, given_share: Hours) -> Hours:
     """By what vehicles are put in order, the lowest first, h.
 
     Parameters
     ----------
-    laxity_h : float
+    laxity_h : float or ndarray
         Time to departure minus time still needed, h; negative: it will not be met.
-    given_share : float
+    given_share : float or ndarray
         Power it has been given, as a share of that by which its need in hours is told; >= 0.
     """
     return laxity_h - TURN_KEPT_H * given_share

@@ -16,6 +16,7 @@ from models.horizon import Horizon
 from models.plan import Plan, SessionPlan
 from models.session import Request
 from models.site import Site, WalkIn
+from models.switching import SwitchingRule
 from scheduler.asked import Requests
 from scheduler.draft import Draft
 from scheduler.engine import Engine
@@ -26,7 +27,10 @@ from scheduler.learned import Taken
 from scheduler.owed import fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
 from scheduler.problem import Problem, plain_fleet
+from scheduler.served_first import served_first
 from scheduler.state import SessionRecord, SiteState
+from scheduler.switching import on_for_h
+from scheduler.turns import turn_h
 from tariffs.kinds.flat import Flat
 from tests.world import START, ZONE
 
@@ -213,10 +217,62 @@ def test_a_running_plan_lies_on_the_slots_of_the_next_problem(seed: int) -> None
     )
 
 
+def one_by_one(draft: Draft, site: Site, names: list[str]) -> list[int]:
+    """Who is served first, each pile asked by itself."""
+    keys: list[tuple[int, float, int]] = []
+    for k, name in enumerate(names):
+        record = draft.sessions.get(draft.pile_session.get(name, ""))
+        if record is None:
+            keys.append((10, 0.0, k))
+            continue
+        pile, asked = draft.piles[name], record.request
+        owed = asked.energy_kwh - record.delivered_kwh
+        given_kw = max(pile.wanted_kw, 0.0)
+        if owed <= 1e-6:
+            keys.append((1, 0.0 if given_kw > 0 else 1.0, k))
+            continue
+        laxity_h = (asked.departure_s - START_S) / 3600.0 - owed / 7.0
+        laxity_h -= on_for_h(pile, site.pile_by_id[name].switching, 50.0)
+        keys.append((-asked.priority, turn_h(laxity_h, given_share=given_kw / 7.0), k))
+    return [k for *_, k in sorted(keys)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_who_is_served_first_is_told_of_all_at_once_as_of_each(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    site = site_of(rng)
+    rule = SwitchingRule(min_on_s=7200.0)
+    ruled = tuple(
+        dataclasses.replace(pile, switching=rule) if rng.random() < 0.6 else pile
+        for pile in site.piles
+    )
+    site = dataclasses.replace(site, piles=ruled)
+    state = state_of(rng, site)
+    sessions = {
+        name: dataclasses.replace(
+            record, request=dataclasses.replace(record.request, priority=int(rng.integers(2)))
+        )
+        for name, record in state.sessions.items()
+    }
+    piles = {
+        name: dataclasses.replace(
+            pile,
+            sent=bool(rng.random() < 0.8),
+            wanted_kw=float(rng.choice([0.0, rng.uniform(0, 7)])),
+            started_mono_s=float(rng.uniform(-7000, 50)),
+        )
+        for name, pile in state.piles.items()
+    }
+    draft = Draft(dataclasses.replace(state, piles=piles, sessions=sessions))
+    names = [name for name in piles if rng.random() < 0.8]
+    assert served_first(draft, site, names) == one_by_one(draft, site, names)
+
+
 def test_an_event_of_another_kind_goes_its_own_way() -> None:
     """Requests between telemetry are folded where they stand."""
     rng = np.random.default_rng(5)
-    site = site_of(rng)
+    site = dataclasses.replace(site_of(rng), walk_in=None)
     engine = Engine(site, Flat("flat", "CNY", 0.6, 0.0))
     state = engine.start(now=START, mono_s=50.0, epoch=1)
     asked = dataclasses.replace(
@@ -225,10 +281,12 @@ def test_an_event_of_another_kind_goes_its_own_way() -> None:
     heard = dataclasses.replace(telemetry(rng, site, 5), pile=asked.pile, vehicle=True)
     events: list[Event] = [
         dataclasses.replace(heard, stamp=(1, 1)),
+        # What the register showed before the request is nothing that it asked for.
+        dataclasses.replace(heard, stamp=(1, 2), energy_kwh=heard.energy_kwh + 0.25),
         SessionRequested(now=START, mono_s=60.0, stamp=(1, 1), issued_at=START, request=asked),
-        dataclasses.replace(heard, stamp=(1, 2), energy_kwh=heard.energy_kwh + 0.5),
+        dataclasses.replace(heard, stamp=(1, 3), energy_kwh=heard.energy_kwh + 0.5),
         dataclasses.replace(heard, pile="nobody"),
     ]
     state, effects, _ = engine.receive(state, events)
-    assert state.sessions["s0"].delivered_kwh == 0.5
+    assert state.sessions["s0"].delivered_kwh == 0.25
     assert [e.code for e in effects if hasattr(e, "code")] == ["unknown_pile"]

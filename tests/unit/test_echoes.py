@@ -11,7 +11,7 @@ import pytest
 from adapters.books import load_book
 from benchmarks.bench_site import bench_site
 from benchmarks.step import Loop
-from models.events import PileMeasured
+from models.events import PileMeasured, Ticked
 from scheduler.effects import SetpointSent
 from scheduler.sights import Sights
 
@@ -124,3 +124,32 @@ def test_a_new_plan_s_columns_are_those_of_its_sessions(loop: Loop) -> None:
     ):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_reading_after_a_new_setpoint_is_looked_at_though_it_shows_the_same(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it drew before was judged by what it was told then."""
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 30.0))
+    one = charging(loop)[0]
+    pile = loop.state.piles[one]
+    told = replace(pile, changed_mono_s=pile.measured_mono_s + 1.0)
+    loop.state = replace(loop.state, piles={**loop.state.piles, one: told})
+    loop.now, loop.mono_s = loop.now + timedelta(seconds=2), loop.mono_s + 2.0
+    tick = Ticked(now=loop.now, mono_s=loop.mono_s)
+    loop.state, _, _ = loop.engine.receive(loop.state, [tick])
+    assert looked_at(loop, telemetry(loop, 5.0), monkeypatch) == [one]
+    assert looked_at(loop, telemetry(loop, 5.0), monkeypatch) == []
+
+
+def test_a_pile_that_goes_on_to_draw_more_than_it_was_told_is_looked_at_each_time(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was just lowered: from when on its readings count against it hangs on the clock."""
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 30.0))
+    one, pile = next((n, p) for n, p in loop.state.piles.items() if p.wanted_kw == 0)
+    told = replace(pile, before_kw=7.0, changed_mono_s=loop.mono_s)
+    loop.state = replace(loop.state, piles={**loop.state.piles, one: told})
+    for seconds in (1.0, 2.0, 1.0, 1.0):
+        said = telemetry(loop, seconds, **{one: {"power_kw": 2.0}})
+        assert one in looked_at(loop, said, monkeypatch)
