@@ -12,7 +12,7 @@ from adapters.books import load_book
 from benchmarks.bench_site import bench_site
 from benchmarks.step import Loop
 from models.events import PileMeasured, Ticked
-from scheduler.effects import SetpointSent
+from scheduler.effects import Alert, SetpointSent
 from scheduler.sights import Sights
 
 PILES = 12
@@ -153,3 +153,15 @@ def test_a_pile_that_goes_on_to_draw_more_than_it_was_told_is_looked_at_each_tim
     for seconds in (1.0, 2.0, 1.0, 1.0):
         said = telemetry(loop, seconds, **{one: {"power_kw": 2.0}})
         assert one in looked_at(loop, said, monkeypatch)
+
+
+def test_a_fault_that_goes_on_is_told_once_and_its_end_once(loop: Loop) -> None:
+    loop.state, _, _ = loop.engine.receive(loop.state, telemetry(loop, 30.0))
+    one = next(name for name, pile in loop.state.piles.items() if pile.wanted_kw == 0)
+    heard: list[bool] = []
+    for fault in ("GroundFault", "GroundFault", "GroundFault", None, None):
+        said = telemetry(loop, 10.0, **{one: {"fault": fault, "power_kw": 0.0}})
+        loop.state, effects, _ = loop.engine.receive(loop.state, said)
+        heard += [e.cleared for e in effects if isinstance(e, Alert) and e.kind == "pile_fault"]
+        assert (f"pile_fault/{one}" in loop.state.alerts) == (fault is not None)
+    assert heard == [False, True]
