@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 from typing import cast
 
 from models.events import Event, PileMeasured, Solved, SolveFailed
@@ -30,6 +31,8 @@ from scheduler.timers import SOONEST_S, age, next_due_s
 from scheduler.unheard import Unheard
 from scheduler.view import Picture
 from tariffs.tariff import Tariff
+
+MONO_S, PILE = attrgetter("mono_s"), attrgetter("pile")
 
 
 class Engine:
@@ -125,13 +128,14 @@ class Engine:
             Monotonic time at which the engine wants a ``Ticked`` if nothing else comes.
         """
         draft = Draft(state, self._requests)
-        latest = max(events, key=lambda e: e.mono_s)
+        latest = max(events, key=MONO_S)
         step.pass_time(state, draft, latest.now, latest.mono_s)
-        for many, run in groupby(events, self._is_telemetry):
-            if many:
-                fold_telemetry(draft, cast(list[PileMeasured], list(run)), self.site)
-                continue
-            for event in run:
+        for kind, run in groupby(events, type):
+            some = list(run)
+            if kind is PileMeasured:
+                measured, some = self._of_the_site(cast(list[PileMeasured], some))
+                fold_telemetry(draft, measured, self.site)
+            for event in some:
                 if isinstance(event, Solved):
                     self._solved(draft, event)
                 elif isinstance(event, SolveFailed):
@@ -154,9 +158,12 @@ class Engine:
             due_s = min(due_s, draft.get("mono_s") + SOONEST_S)
         return draft.freeze(), tuple(draft.effects), due_s
 
-    def _is_telemetry(self, event: Event) -> bool:
-        """Whether an event is telemetry of a pile that the site has."""
-        return type(event) is PileMeasured and event.pile in self._piles
+    def _of_the_site(self, events: list[PileMeasured]) -> tuple[list[PileMeasured], list[Event]]:
+        """Telemetry of piles that the site has, and the rest, which only has to be refused."""
+        if self._piles.issuperset(map(PILE, events)):
+            return events, []
+        mine = [event for event in events if event.pile in self._piles]
+        return mine, [event for event in events if event.pile not in self._piles]
 
     def _solved(self, draft: Draft, event: Solved) -> None:
         if event.digest != draft.get("solving"):
