@@ -259,13 +259,12 @@ class Horizon:
         """
         starts = np.asarray(starts_s, dtype=np.int64)
         vals = np.asarray(values, dtype=np.float64)
-        knots = np.unique(
-            np.concatenate([self.edges_s, starts[(starts > self.start_s) & (starts < self.end_s)]])
-        )
+        inside = starts[(starts > self.start_s) & (starts < self.end_s)]
+        knots = np.sort(np.concatenate([self.edges_s, inside]))
+        knots = knots[np.append(True, knots[1:] > knots[:-1])]
         at = np.searchsorted(starts, knots[:-1], side="right") - 1
         held = np.full(at.shape, default, dtype=np.float64)
         held[at >= 0] = vals[at[at >= 0]]
         slot = np.searchsorted(self.edges_s, knots[:-1], side="right") - 1
-        weighted = np.zeros(self.n)
-        np.add.at(weighted, slot, held * np.diff(knots))
-        return weighted / self.slot_s
+        weighted = np.bincount(slot, weights=held * np.diff(knots), minlength=self.n)
+        return np.asarray(weighted / self.slot_s, dtype=np.float64)

@@ -58,6 +58,7 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
         hours,
         np.maximum(np.minimum(room - more_kw, level_kw - root), 0.0),
         np.maximum(fed - less_kw, 0.0),
+        SLOTS,
     )
     plain, giving = of_sessions(problem, answer), of_giving(problem, answer)
     shines = np.maximum(grid.sources.available_kw.sum(axis=0) - more_kw, 0.0)

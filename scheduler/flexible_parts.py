@@ -32,7 +32,12 @@ class Reach:
 
 
 def of_storages(
-    grid: Microgrid, answer: Solution, hours: FloatArray, draw_kw: FloatArray, feed_kw: FloatArray
+    grid: Microgrid,
+    answer: Solution,
+    hours: FloatArray,
+    draw_kw: FloatArray,
+    feed_kw: FloatArray,
+    slots: int,
 ) -> Reach:
     """Storages, with what they could have stored, or emptied, by then.
 
@@ -45,6 +50,8 @@ def of_storages(
         Length of each slot.
     draw_kw, feed_kw : ndarray, shape (T,)
         What the connection may draw, and feed back, beside the plan to prepare, kW >= 0.
+    slots : int
+        So many are looked at; none is told of the later ones.
     """
     stores = grid.stores
     assert answer.assets_kw is not None
@@ -61,7 +68,7 @@ def of_storages(
         pv_only = bool(stores.pv_only[k])
         high = low = float(stores.energy_kwh[k])
         for t, (power, h, stored) in enumerate(
-            zip(plan[k].tolist(), slot_h, after[k].tolist(), strict=True)
+            zip(plan[k, :slots].tolist(), slot_h, after[k].tolist(), strict=False)
         ):
             give = min(most_out, max(high - floor, 0.0) * out / h)
             take = min(most_in, max(top - low, 0.0) / into / h)

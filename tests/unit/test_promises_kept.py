@@ -147,12 +147,12 @@ def test_a_storage_offers_what_it_can_have_stored_by_then() -> None:
     answer = Solution(np.zeros(0), "optimal", "general", 0.0, 0, np.zeros((1, n)))
     hours = np.full(n, 0.25)
     room = np.full(n, 20.0)
-    reach = of_storages(grid, answer, hours, room, room)
+    reach = of_storages(grid, answer, hours, room, room, hours.size)
     # Empty now; 5 kWh fit each slot from the next one on; it holds 14 kWh and gives 40 kW.
     assert reach.less_kw == pytest.approx([0.0, 0.0, 20.0, 40.0, 40.0])
     assert reach.more_kw == pytest.approx([40.0, 40.0, 40.0, 40.0, 40.0])
     sun_alone = dataclasses.replace(
         grid, stores=dataclasses.replace(stores, pv_only=~stores.pv_only)
     )
-    assert of_storages(sun_alone, answer, hours, room, room).more_kw.max() == 0.0
-    assert of_storages(sun_alone, answer, hours, room, room).less_kw.max() == 0.0
+    assert of_storages(sun_alone, answer, hours, room, room, hours.size).more_kw.max() == 0.0
+    assert of_storages(sun_alone, answer, hours, room, room, hours.size).less_kw.max() == 0.0
