@@ -8,7 +8,7 @@ that a basis found for one problem starts the next one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -105,10 +105,14 @@ class GeneralProgram:
         self._add_calls()
         self._finish()
 
-    def _key(self, kind: int, owner: IntArray | int, slot_end_s: IntArray | int) -> IntArray:
+    def _key(
+        self, kind: IntArray | int, owner: IntArray | int, slot_end_s: IntArray | int
+    ) -> IntArray:
         place = np.asarray(slot_end_s, dtype=np.int64) & 0xFFFFFFFF
         owner = np.asarray(owner, dtype=np.int64)
-        return np.asarray((np.int64(kind) << 56) | (owner << 32) | place, dtype=np.int64)
+        return np.asarray(
+            (np.asarray(kind, dtype=np.int64) << 56) | (owner << 32) | place, dtype=np.int64
+        )
 
     def _columns(
         self,
@@ -378,7 +382,7 @@ class GeneralProgram:
         self._put(rows[slot[self.y_entry]], self.y, 1.0)
         if rule.green_share > 0.0:
             self._add_green(base, 1.0 - rule.green_share)
-        self._put_assets(rows, range(grid.stores.n), range(grid.sources.n), -1.0)
+        self._put_assets(rows, range(grid.stores.n), range(grid.sources.n), -1.0, np.arange(t))
 
     def _add_green(self, base: FloatArray, grey_share: float) -> None:
         """What is bought is at most a share of what is used, as far as that can be."""
@@ -392,14 +396,20 @@ class GeneralProgram:
             self._put(np.repeat(row, columns.size), columns, value)
         self._put(row, over, -1.0)
 
-    def _put_assets(self, rows: IntArray, stores: range | list[int], sources: range | list[int],
-                    sign: float) -> None:  # fmt: skip
-        """Charging less discharging less PV in the rows of all slots."""
+    def _put_assets(
+        self,
+        rows: IntArray,
+        stores: Sequence[int],
+        sources: Sequence[int],
+        sign: float,
+        slots: IntArray,
+    ) -> None:
+        """Charging less discharging less PV in the rows of some slots."""
         for k in stores:
-            self._put(rows, self.c[k], sign)
-            self._put(rows, self.d[k], -sign)
+            self._put(rows, self.c[k, slots], sign)
+            self._put(rows, self.d[k, slots], -sign)
         for k in sources:
-            self._put(rows, self.u[k], -sign)
+            self._put(rows, self.u[k, slots], -sign)
 
     def _add_limits(self) -> None:
         """Import and export at each node, where they can bind."""
@@ -431,66 +441,51 @@ class GeneralProgram:
         fed = np.maximum(grid.export_kw * hours, -base) + base
         back = gives > fed * (1 + 1e-12)
         back[0] = False
-        owners = [self._owner_of(f"node {name}") for name in problem.node_ids]
-        order, begins = _by_node(node, len(problem.node_ids))
-        self._y_by_node, self._y_begins = _by_node(node[self.y_entry], len(problem.node_ids))
-        store_node, source_node = grid.stores.node.tolist(), grid.sources.node.tolist()
-        used: list[int] = np.flatnonzero(binds.any(axis=1) | back.any(axis=1)).tolist()
-        for v in used:
-            end = int(problem.subtree_end[v])
-            stores = [k for k, n in enumerate(store_node) if v <= n < end]
-            sources = [k for k, n in enumerate(source_node) if v <= n < end]
-            inside = order[begins[v] : begins[end]]
-            relief = np.flatnonzero((over[v] > 0) & (gives[v] > 0))
-            for kind, needed, upper in ((12, binds[v], room[v]), (13, back[v], fed[v])):
-                slots = np.flatnonzero(needed)
-                if not slots.size:
+        used = np.asarray(binds.any(axis=1) | back.any(axis=1))
+        relief = (over > 0) & (gives > 0) & used[:, None]
+        needed = np.stack([binds, back, relief], axis=1)
+        v, kind, slots = np.nonzero(needed)
+        owners = np.array([self._owner_of(f"node {name}") for name in problem.node_ids])
+        key = self._key(12 + kind, owners[v], self._slot_end[slots])
+        upper = np.stack([room, fed, -over], axis=1)[needed]
+        rows = np.full(needed.shape, -1)
+        rows[needed] = self._rows(np.full(upper.size, -np.inf), upper, key)
+        # Base load alone is above the limit: what storage and PV do not take off it costs.
+        v, slots = np.nonzero(relief)
+        if v.size:
+            key = self._key(14, owners[v], self._slot_end[slots])
+            cost = np.full(v.size, self._top)
+            left = self._columns(cost, np.zeros(v.size), over[v, slots], key)
+            self._put(rows[v, 2, slots], left, -1.0)
+        self._put_below(rows, factor)
+
+    def _put_below(self, rows: IntArray, factor: FloatArray) -> None:
+        """Everything that hangs below a node in its rows, by node, kind and slot; -1: there is
+        none. Import counts what sessions draw by their factor, export and relief by itself.
+        """
+        problem, grid, y = self._problem, self._grid, self.y_entry
+        node, slot = problem.fleet.node[problem.entry_session], problem.entry_slot
+        t = self._hours.size
+        for above in _levels(problem.parent):
+            at = above[node]
+            # Who hangs above this depth finds the last place, which no row has.
+            cell = np.where(at >= 0, at * t + slot, -1)
+            for kind, sign in enumerate((1.0, -1.0, 1.0)):
+                mine = rows[:, kind]
+                if not bool((mine >= 0).any()):
                     continue
-                key = self._key(kind, owners[v], self._slot_end[slots])
-                sign = 1.0 if kind == 12 else -1.0
-                rows = self._rows(np.full(slots.size, -np.inf), upper[slots], key)
-                number = np.full(t, -1)
-                number[slots] = rows
-                entry = inside[needed[slot[inside]]]
-                weight = factor[entry] if kind == 12 else -1.0
-                self._put(number[slot[entry]], self.x[entry], weight)
-                given = self._giving_among(v, end, needed)
-                self._put(number[slot[self.y_entry[given]]], self.y[given], -sign)
-                for k in stores:
-                    self._put(rows, self.c[k, slots], sign)
-                    self._put(rows, self.d[k, slots], -sign)
-                for k in sources:
-                    self._put(rows, self.u[k, slots], -sign)
-            if relief.size:
-                self._add_relief(v, owners[v], relief, over[v], inside, stores, sources)
-
-    def _giving_among(self, v: int, end: int, needed: np.ndarray) -> IntArray:
-        """Places of the discharge columns under a node in the slots needed."""
-        among = self._y_by_node[self._y_begins[v] : self._y_begins[end]]
-        on = needed[self._problem.entry_slot[self.y_entry[among]]]
-        return np.asarray(among[on], dtype=np.int64)
-
-    def _add_relief(self, v: int, owner: int, slots: IntArray, over: FloatArray,
-                    inside: IntArray, stores: list[int], sources: list[int]) -> None:  # fmt: skip
-        """Base load alone is above the limit: what storage and PV do not take off it costs."""
-        key = self._key(14, owner, self._slot_end[slots])
-        cost = np.full(slots.size, self._top)
-        left = self._columns(cost, np.zeros(slots.size), over[slots], key)
-        rows = self._rows(np.full(slots.size, -np.inf), -over[slots], key)
-        number = np.full(self._hours.size, -1)
-        number[slots] = rows
-        self._put(rows, left, -1.0)
-        slot = self._problem.entry_slot
-        entry = inside[number[slot[inside]] >= 0]
-        self._put(number[slot[entry]], self.x[entry], 1.0)
-        end = int(self._problem.subtree_end[v])
-        given = self._giving_among(v, end, number >= 0)
-        self._put(number[slot[self.y_entry[given]]], self.y[given], -1.0)
-        for k in stores:
-            self._put(rows, self.c[k, slots], 1.0)
-            self._put(rows, self.d[k, slots], -1.0)
-        for k in sources:
-            self._put(rows, self.u[k, slots], -1.0)
+                row = np.append(mine, -1)[cell]
+                inside = np.flatnonzero(row >= 0)
+                self._put(row[inside], self.x[inside], factor[inside] if kind == 0 else sign)
+                row = row[y]
+                inside = np.flatnonzero(row >= 0)
+                self._put(row[inside], self.y[inside], -sign)
+                for k, v in enumerate(above[grid.stores.node].tolist()):
+                    slots = np.flatnonzero(mine[v] >= 0) if v >= 0 else y[:0]
+                    self._put_assets(mine[v, slots], [k], [], sign, slots)
+                for k, v in enumerate(above[grid.sources.node].tolist()):
+                    slots = np.flatnonzero(mine[v] >= 0) if v >= 0 else y[:0]
+                    self._put_assets(mine[v, slots], [], [k], sign, slots)
 
     def _add_peaks(self) -> None:
         """``mean of what is bought - sum of what is paid for <= free level``, kW."""
@@ -578,10 +573,17 @@ def _joined(parts: list[Triplets]) -> Triplets:
     return row, col, value
 
 
-def _by_node(node: IntArray, nodes: int) -> tuple[IntArray, IntArray]:
-    """Places in the order of their nodes, and where each node's begin."""
-    order = np.argsort(node, kind="stable")
-    return order, np.searchsorted(node[order], np.arange(nodes + 1))
+def _levels(parent: IntArray) -> list[IntArray]:
+    """For each depth of a tree, the node of that depth above each node, or itself; -1: none."""
+    depth = np.zeros(parent.size, dtype=np.int64)
+    for v in range(1, parent.size):
+        depth[v] = depth[parent[v]] + 1
+    above = np.full((int(depth.max()) + 1, parent.size), -1)
+    for v in range(parent.size):
+        if v:
+            above[:, v] = above[:, parent[v]]
+        above[depth[v], v] = v
+    return list(above)
 
 
 class _Parts:
