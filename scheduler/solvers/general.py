@@ -181,7 +181,7 @@ class _Run:
         problem, running = self._problem, self._problem.relaxed_kwh
         if running is None:
             running = problem.running_kwh
-        if running is None or problem.microgrid is None or self._warm.told:
+        if running is None or not running.size or problem.microgrid is None or self._warm.told:
             return None
         if self._program.cost.size < MOVES_FROM_COLUMNS or not _COMPILED.ready():
             return None

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks.events import cut, goes_on, halves, leaves, plugs_in
+from benchmarks.events import cut, goes_on, halves, leaves, plugs_in, with_sessions
 from benchmarks.instances import SHAPES, Load, fleet_problem
 from benchmarks.microgrids import around
 from scheduler.general_program import GeneralProgram
@@ -198,3 +198,11 @@ def test_the_same_problem_gives_the_same_plan_to_the_last_bit() -> None:
 def test_work_that_does_not_suffice_is_left_to_the_whole_program() -> None:
     problem = around(fleet_problem(30, seed=9), giving_share=1.0)
     assert mended(problem, program_of(problem), np.zeros(problem.upper_kwh.size), 20) is None
+
+
+def test_a_site_without_vehicles_is_planned_too() -> None:
+    problem = with_sessions(around(fleet_problem(5, seed=1)), np.zeros(0, dtype=np.int64))
+    after = dataclasses.replace(problem, running_kwh=np.zeros(0))
+    answer = general.solve(after, work_limit=ALL)
+    assert verify(after, answer).ok
+    assert money(after, answer) == pytest.approx(money(after, afresh(after)), rel=1e-9)
