@@ -166,7 +166,6 @@ def _born(draft: Draft, event: PileBorn, site: Site) -> None:
     before: PileState = draft.piles.get(event.pile, UNKNOWN_PILE)
     draft.own("piles")[event.pile] = replace(
         before,
-        born=True,
         heard_mono_s=event.mono_s,
         acked=None,
         lease_mono_s=-1.0,

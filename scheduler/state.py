@@ -74,9 +74,11 @@ class PileState:
     last switched on and off, never: -inf; ``starts`` how often it was switched on on the local day
     ``starts_day`` (an ordinal). ``phases``: on how many phases it was told to draw, where it can
     be switched; ``phase_switches`` how often that changed on the local day ``phases_day``.
+
+    It has fewer than thirty fields: records of more do not share their keys with each other, and
+    take 1.6 kB each instead of 0.3, five times as much to copy with each telemetry.
     """
 
-    born: bool = False
     heard_mono_s: float = -1.0
     measured_mono_s: float = -1.0
     power_kw: float = 0.0

@@ -28,7 +28,7 @@ from scheduler.owed import fleet_of, owed_sessions
 from scheduler.plan_arrays import running_kwh
 from scheduler.problem import Problem, plain_fleet
 from scheduler.served_first import served_first
-from scheduler.state import SessionRecord, SiteState
+from scheduler.state import PileState, SessionRecord, SiteState
 from scheduler.switching import on_for_h
 from scheduler.turns import turn_h
 from tariffs.kinds.flat import Flat
@@ -290,3 +290,8 @@ def test_an_event_of_another_kind_goes_its_own_way() -> None:
     state, effects, _ = engine.receive(state, events)
     assert state.sessions["s0"].delivered_kwh == 0.25
     assert [e.code for e in effects if hasattr(e, "code")] == ["unknown_pile"]
+
+
+def test_records_of_piles_share_their_keys() -> None:
+    """From thirty fields on each takes 1.6 kB instead of 0.3, copied with each telemetry."""
+    assert len(dataclasses.fields(PileState)) < 30
