@@ -33,9 +33,11 @@ def node_loads(
         As the plan's charging counts under the limits. Without a microgrid base load is in neither:
         the problem's limits are what it leaves. Infinite where nothing limits.
     """
-    factor = problem.fleet.count_factor[problem.entry_session]
     slot_h, grid = problem.horizon.slot_h, problem.microgrid
-    load = subtree_sums(problem, np.where(energy_kwh > 0, energy_kwh * factor, energy_kwh))
+    counted = energy_kwh * problem.entry_factor
+    if float(energy_kwh.min(initial=0.0)) < 0.0:
+        counted = np.where(energy_kwh > 0, counted, energy_kwh)
+    load = subtree_sums(problem, counted)
     if grid is None:
         return load, np.asarray(problem.cap_kw * slot_h, dtype=np.float64)
     base = grid.base_kw * slot_h

@@ -136,7 +136,7 @@ def _promise(draft: Draft, problem: Problem, energy_kwh: FloatArray, end_s: int)
     """What a plan that ends at ``end_s`` promises each session, and what it ends short of."""
     fleet, ids = problem.fleet, problem.fleet.ids
     known = list(map(draft.sessions.get, ids))
-    at = np.flatnonzero([record is not None for record in known])
+    at = np.flatnonzero(np.fromiter(map(bool, known), np.bool_, len(known)))
     records = [record for record in known if record is not None]
     n, requests = len(records), list(map(REQUEST, records))
     asked = np.fromiter(map(ENERGY_KWH, requests), np.float64, n)

@@ -80,7 +80,7 @@ class Telling:
         )
         self._energy = energy
         self._records = list(map(sessions.get, problem.fleet.ids))
-        self._many = sum(record is not None for record in self._records)
+        self._many = sum(map(bool, self._records))
         self._same: dict[str, tuple[_Shown, str]] = {}
 
     def after(self, before: Telling | None) -> None:
