@@ -224,11 +224,18 @@ class _Run:
             rounds += 1
             if rounds > _ROUNDS:
                 raise SolverError("charging and discharging at once could not be told apart")
-            none = np.zeros(closed.size)
-            highs.changeColsBounds(closed.size, closed.astype(np.int32), none, none)
-            program.up = program.up.copy()
-            program.up[closed] = 0.0
-            value = self._run()
+            try:
+                value = self._without(closed)
+            except SolverError:
+                # What flows the smaller way may have nowhere else to go: one pair after another.
+                self._reopen(closed, opened)
+                for k in range(closed.size):
+                    one = closed[k : k + 1]
+                    try:
+                        value = self._without(one)
+                    except SolverError:
+                        self._reopen(one, opened)
+                        value = self._without(self._others(one))
             closed = self._open_pairs(value)
         gap = 0.0
         if first_closed.size:
@@ -237,6 +244,27 @@ class _Run:
             if gap > _GAP:
                 value, gap = self._integers(value, reached, bound, opened)
         return self._solution(value, gap)
+
+    def _without(self, closed: IntArray) -> FloatArray:
+        """The same program with some columns closed."""
+        none = np.zeros(closed.size)
+        self._highs.changeColsBounds(closed.size, closed.astype(np.int32), none, none)
+        self._program.up = self._program.up.copy()
+        self._program.up[closed] = 0.0
+        return self._run()
+
+    def _reopen(self, columns: IntArray, opened: FloatArray) -> None:
+        self._program.up[columns] = opened[columns]
+        low, up = self._program.low[columns], opened[columns]
+        self._highs.changeColsBounds(columns.size, columns.astype(np.int32), low, up)
+
+    def _others(self, columns: IntArray) -> IntArray:
+        """The other side of each pair."""
+        into = np.concatenate([pair.into for pair in self._program.pairs])
+        out = np.concatenate([pair.out for pair in self._program.pairs])
+        other = np.arange(self._program.cost.size)
+        other[into], other[out] = out, into
+        return other[columns]
 
     def _run(self) -> FloatArray:
         highs = self._highs

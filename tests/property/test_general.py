@@ -7,7 +7,7 @@ import dataclasses
 import cvxpy as cp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.instances import fleet_problem
@@ -126,6 +126,9 @@ def money_of(problem: Problem, answer: Solution) -> float:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=SEED)
+@example(seed=1328)  # who may not flow the smaller way has nowhere to go
+@example(seed=1533)
+@example(seed=3040)
 def test_as_cheap_as_the_mixed_integer_program(seed: int) -> None:
     problem = random_site(seed)
     general.forget()
