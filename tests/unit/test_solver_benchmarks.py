@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import churn, cli, latency
+from benchmarks import churn, cli, latency, peers
 from benchmarks.fuzz import compare, outcomes
 from benchmarks.instances import LOADS, SHAPES, fleet_problem, random_problem
 from scheduler.solution import Solution
@@ -28,6 +29,19 @@ def test_loads_are_as_tight_as_named():
     assert short_share("congested") == pytest.approx(0.0, abs=1e-6)
     assert 0.006 < short_share("short") < 0.05
     assert list(LOADS) == ["light", "medium", "congested", "short"]
+
+
+@pytest.mark.parametrize(
+    ("hand", "module"), [("adaptive charging, ECOS", "ecos"), ("pulp, HiGHS", "pulp")]
+)
+def test_a_peer_that_is_not_installed_is_named_and_how_to_get_it(hand, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(peers, "own", lambda name: lambda problem: problem.upper_kwh)
+    monkeypatch.setattr(peers, "PEERS", {hand: peers.PEERS[hand]})
+    rows = peers.run(True, lambda _: None)["rows"]
+    missing = [r["missing"] for r in rows if r["hand"] == hand]
+    assert len(missing) == 2
+    assert all(module in m and "valleyfill[bench]" in m for m in missing)
 
 
 def test_instances_repeat_and_shapes_differ():
