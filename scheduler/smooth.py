@@ -130,7 +130,9 @@ def in_steps(
         if bool((opens[~grid] > 0).any()):
             prices.append(level)
             rows.append(np.where(grid, 0.0, opens))
-        for step in range(smooth.steps):
+        # A price that stands in one slot alone has nothing to even out.
+        alone = int(grid.sum()) == 1
+        for step in range(smooth.steps - 1 if alone else 0, smooth.steps):
             here = grid & (smooth.filled <= step)
             if bool(here.any()):
                 height = np.inf if step == smooth.steps - 1 else smooth.step_kw * 1000.0
