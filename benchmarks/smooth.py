@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.instances import fleet_problem
 from scheduler.problem import Problem
 from scheduler.smooth import Smooth
+from scheduler.solution import drawn_kwh
 from scheduler.solvers import cvx, flow
 
 COLUMNS = ("sessions", "hand", "cpu_ms", "above_least", "peak_kw", "dearer")
@@ -80,5 +81,4 @@ def _timed(problem: Problem) -> tuple[np.ndarray, float]:
 
 
 def _peak_kw(problem: Problem, energy_kwh: np.ndarray) -> float:
-    drawn = np.bincount(problem.entry_slot, weights=energy_kwh, minlength=problem.horizon.n)
-    return float((drawn / problem.horizon.slot_h).max())
+    return float((drawn_kwh(problem, energy_kwh) / problem.horizon.slot_h).max())

@@ -271,8 +271,7 @@ class Site:
                 where=where,
                 fix=f"limit_kw at nodes.{self.network.nodes[0].id}",
             )
-        gives = self.v2g is not None and any(p.discharge_kw > 0 for p in self.piles)
-        if self.storages or self.pv or self.feeders or gives:
+        if self.has_assets:
             raise ConfigurationError(
                 "only a site of piles alone is evened out",
                 where=where,
@@ -313,6 +312,12 @@ class Site:
                     where=f"nodes.{node.id}",
                     fix="lower fallback_kw or offline_kw of its piles, or raise failsafe_kw",
                 )
+
+    @cached_property
+    def has_assets(self) -> bool:
+        """Whether problems leave the flow: storage, PV, feeders, or piles that can feed back."""
+        gives = self.v2g is not None and any(p.discharge_kw > 0 for p in self.piles)
+        return bool(self.storages or self.pv or gives or self.feeders)
 
     @cached_property
     def pile_by_id(self) -> Mapping[str, Pile]:

@@ -31,12 +31,6 @@ END_SHARE = 0.999
 that nothing is moved for no gain."""
 
 
-def has_assets(site: Site) -> bool:
-    """Whether a site's problems leave the flow: storage, PV, or piles that can feed back."""
-    gives = site.v2g is not None and any(p.discharge_kw > 0 for p in site.piles)
-    return bool(site.storages or site.pv or gives or site.feeders)
-
-
 def with_microgrid(
     draft: Draft,
     site: Site,

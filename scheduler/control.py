@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from models.site import Site
 from scheduler.asset_control import settle_assets, show_assets
-from scheduler.asset_planning import has_assets
 from scheduler.base_load import measure_base
 from scheduler.beside_plan import beside_plan_kw, under_peak_kw
 from scheduler.budget import budget_now
@@ -36,7 +35,7 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
     learn_unused(draft, site, stale)
     sights.see(draft, stale, picture)
     budget = budget_now(draft, site, picture)
-    assets = has_assets(site)
+    assets = site.has_assets
     wanted = held = sights.wanted(draft) if terms or assets else {}
     beside = beside_plan_kw(draft, site) if assets else {}
     if terms:

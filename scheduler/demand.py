@@ -17,6 +17,7 @@ from scheduler.draft import Draft
 from scheduler.drawn import Drawn, counted, key_of, month_key
 from scheduler.peak import PeakPrice
 from scheduler.problem import Problem
+from scheduler.solution import drawn_kwh
 from scheduler.state import NodeState
 from scheduler.view import Picture, base_now_kw, meter_talks
 from tariffs.demand import DemandTerm
@@ -238,8 +239,7 @@ def aims_of(
             return (), ()
         bought = np.maximum(np.asarray(connection_kw, dtype=np.float64), 0.0)
         return tuple(connection_kw), _aims(problem, bought)
-    by_slot = np.bincount(problem.entry_slot, weights=energy_kwh, minlength=problem.horizon.n)
-    slot_kw = by_slot / problem.horizon.slot_h
+    slot_kw = drawn_kwh(problem, energy_kwh) / problem.horizon.slot_h
     return tuple((slot_kw + problem.peaks[0].base_kw).tolist()), _aims(problem, slot_kw)
 
 

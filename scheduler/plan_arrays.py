@@ -12,6 +12,7 @@ from models.plan import Plan, PlanColumns, PlannedSessions, SessionPlan
 from models.units import SECONDS_PER_HOUR
 from scheduler.demand import aims_of
 from scheduler.problem import FloatArray, IntArray, Problem
+from scheduler.solution import drawn_kwh
 
 
 def running_kwh(problem: Problem, plan: Plan, columns: PlanColumns | None = None) -> FloatArray:
@@ -219,7 +220,7 @@ def _connection_kw(problem: Problem, answer: Solved) -> tuple[float, ...]:
     if grid is None or answer.assets_kw is None:
         return ()
     energy = answer.planned_kwh
-    drawn = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
+    drawn = drawn_kwh(problem, energy)
     assets = np.asarray(answer.assets_kw, dtype=np.float64).reshape(-1, problem.horizon.n)
     return tuple((drawn / problem.horizon.slot_h + grid.base_kw[0] + assets.sum(axis=0)).tolist())
 

@@ -11,7 +11,7 @@ from models.calendar_rules import envelope_kw
 from models.horizon import Horizon, epoch_s, instant_of
 from models.limits import call_edges, limit_edges
 from models.site import Site
-from scheduler.asset_planning import has_assets, with_microgrid
+from scheduler.asset_planning import with_microgrid
 from scheduler.budget import base_phases_a, phase_room_a
 from scheduler.calls import terms_of
 from scheduler.demand import peak_prices
@@ -41,7 +41,7 @@ def build_problem(draft: Draft, site: Site, pricing: Pricing) -> Problem:
     horizon, prices = pricing.window(draft, tuple(sorted(edges)), window_end)
     limit, ahead = _limits_and_base(draft, site, horizon)
     cap_kw = _left(limit, ahead)
-    microgrid = has_assets(site) or bool(terms_of(draft.get("calls"), horizon))
+    microgrid = site.has_assets or bool(terms_of(draft.get("calls"), horizon))
     owed: list[Owed] = []
     fleet = None
     if not (microgrid or site.departures == "learned" or fixed(site).ruled or switchable(site)):

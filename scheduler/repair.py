@@ -70,9 +70,8 @@ def repaired(problem: Problem, relaxed: Solution, kernel: Kernel | None = None) 
 
 def _below_stairs(problem: Problem, smooth: Smooth, relaxed: Solution) -> Problem:
     """The same problem, whose root may rise one step above an even plan within hours of a price."""
-    slots = problem.horizon.n
-    drawn = np.bincount(problem.entry_slot, weights=relaxed.energy_kwh, minlength=slots)
-    top_kw = smooth.room_kw(problem.buy_per_kwh, drawn / problem.horizon.slot_h)
+    drawn_kw = drawn_kwh(problem, relaxed.energy_kwh) / problem.horizon.slot_h
+    top_kw = smooth.room_kw(problem.buy_per_kwh, drawn_kw)
     cap_kw = problem.cap_kw.copy()
     cap_kw[0] = np.minimum(cap_kw[0], top_kw * problem.fleet.count_factor.max(initial=1.0))
     return dataclasses.replace(problem, cap_kw=cap_kw)

@@ -12,7 +12,6 @@ from models.events import Solved
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler import report
-from scheduler.asset_planning import has_assets
 from scheduler.demand_response import weigh
 from scheduler.draft import Draft
 from scheduler.effects import Solve
@@ -66,7 +65,7 @@ def plan_if_wanted(draft: Draft, site: Site, pricing: Pricing) -> Problem | None
     """Ask for a plan when there is news and none is being made."""
     mono_s: float = draft.get("mono_s")
     asked: float = draft.get("solving_mono_s")
-    if draft.slot_turned and not draft.news and (has_assets(site) or off_plan(draft, site)):
+    if draft.slot_turned and not draft.news and (site.has_assets or off_plan(draft, site)):
         draft.news = True
     if draft.news and not draft.get("plan_wanted"):
         draft.put("plan_wanted", True)

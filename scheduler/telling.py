@@ -25,6 +25,7 @@ from scheduler.problem import FloatArray, Problem
 from scheduler.reasons import SHORT_KWH, Reason, Reasons
 from scheduler.report import clear_alert, raise_alert, status_digest, unplanned
 from scheduler.shortage import Cut
+from scheduler.solution import drawn_kwh
 from scheduler.state import SessionRecord, changed
 from scheduler.why import Why, why
 
@@ -114,7 +115,7 @@ class Telling:
         """Tell the totals of the plan, and where those stand whom it does not serve."""
         problem, plan, energy = self._problem, self._plan, self._answer.planned_kwh
         records = map(draft.sessions.get, problem.fleet.ids)
-        by_slot = np.bincount(problem.entry_slot, weights=energy, minlength=problem.horizon.n)
+        by_slot = drawn_kwh(problem, energy)
         unplanned(draft, site, set(problem.fleet.ids))
         draft.emit(
             PlanSummary(
