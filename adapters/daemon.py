@@ -15,12 +15,13 @@ from adapters import health, reload
 from adapters import inbox as box
 from adapters.clock import Clock, WallClock
 from adapters.config import SiteFile
+from adapters.doing import Doing
 from adapters.figures import Figures, View
-from adapters.host import Host, Outcome
+from adapters.host import Host
 from adapters.lockstep import Lockstep, settle
 from adapters.logs import set_up_logs
 from adapters.metrics_http import MetricsServer
-from adapters.notify import notify, watchdog_period_s
+from adapters.notify import Watchdog, notify
 from adapters.own_peak import peak_wanted
 from adapters.parts import Parts, build_parts
 from adapters.presence import Presence, SiteTakenError, Verdict
@@ -31,7 +32,7 @@ from adapters.store.recovery import recover
 from adapters.store.schema import begin_epoch, names_of, open_store
 from adapters.undisturbed import undisturbed
 from adapters.watching import view_of
-from adapters.wire import Publish, outbound
+from adapters.wire import outbound
 from adapters.wire.encode import publish_of
 from adapters.wire.inbound import SimTime
 from models.errors import ValleyfillError
@@ -53,15 +54,6 @@ HAND_OVER_S = 0.0005
 """How long one thread keeps the interpreter while another wants it. A limit is read in several
 pieces; at the usual 5 ms each of them would wait for a drain's arithmetic.
 """
-
-MANY_PUBLISHED = 20
-FLUSH_S = 0.1
-"""So many messages are let out before the next drain, which would fight them for the interpreter;
-waited for no longer than this.
-"""
-
-SPOKEN_AT_MOST_S = 2.0
-"""What was decided longer ago than this is not spoken any more, but decided anew."""
 
 
 class Daemon:
@@ -90,10 +82,7 @@ class Daemon:
         self._host: Host | None = None
         self._exit: int | None = None
         self._figures = Figures(look=self._view, ready=self._lacks)
-        self._handed: dict[int, float] = {}
-        self._watchdog_s = watchdog_period_s()
-        self._watchdog_due_s = 0.0
-        self._due_mono_s = 0.0
+        self._watchdog = Watchdog()
         self._listened_mono_s = 0.0
 
     def run(self) -> int:
@@ -129,7 +118,8 @@ class Daemon:
             gc.freeze()
             while self._exit is None:
                 self._drain(self._wait_s())
-                self._feed_watchdog()
+                # Only while a round trip works: this tick, the store's thread, every echo.
+                self._watchdog.feed(lambda: self._links.alive and self._writer.alive)
                 self._judge(self._presence.look())
             self._goodbye()
         return self._exit
@@ -148,6 +138,7 @@ class Daemon:
             rungs=self._rungs,
         )
         self._links, self._writer, self._solving = parts.links, parts.writer, parts.solving
+        self._doing = Doing(parts, self._figures)
         self._presence = Presence(site, names.instance, epoch)
         self._stands = Standing(self._file, parts.links, parts.writer, self._presence, self._wall)
         self._signals()
@@ -175,7 +166,7 @@ class Daemon:
             epoch=self._presence.epoch,
             recovered=self._recovered,
         )
-        self._due_mono_s = self._listened_mono_s = clock.mono_s()
+        self._doing.due_mono_s = self._listened_mono_s = clock.mono_s()
         self._host = Host(
             self._engine,
             state,
@@ -196,7 +187,7 @@ class Daemon:
     def _wait_s(self) -> float:
         if self._lockstep is not None:
             return TICK_S
-        return min(max(self._due_mono_s - self._wall.mono_s(), 0.0), TICK_S)
+        return min(max(self._doing.due_mono_s - self._wall.mono_s(), 0.0), TICK_S)
 
     def _drain(self, wait_s: float) -> bool:
         """One drain; False when nothing had come."""
@@ -223,12 +214,12 @@ class Daemon:
             wanted = own if peak_wanted(self._host.state) else []
             facts = [*self._deafness(), *wanted, *answers]
             with undisturbed():
-                self._do(self._host, self._host.take(messages, facts))
+                self._doing.do(self._host, self._host.take(messages, facts))
             self._stands.heed(self._host)
             if taken.messages:
                 self._figures.drain_seconds.observe(time.perf_counter() - began_s)
             if self._links.control_up:
-                self._publish(self._host.pile_words())
+                self._doing.publish(self._host.pile_words())
         return bool(taken.facts or taken.messages)
 
     def _deafness(self) -> list[NotListened]:
@@ -249,14 +240,14 @@ class Daemon:
     ) -> None:
         """The same under stepped time: between steps messages wait for their instant."""
         steps, told = lockstep.steps_in(self._file.site.name, messages)
-        self._ack(tuple(told))
+        self._doing.acknowledge(told)
         host, clock = self._host, lockstep.clock
         if not lockstep.in_step or host is None or clock is None:
             lockstep.wait(messages)
         elif messages or answers:
             # An answer counts at its step's instant, however long it took.
             stamped = [replace(a, now=clock.now(), mono_s=clock.mono_s()) for a in answers]
-            self._do(host, host.take(messages, stamped))
+            self._doing.do(host, host.take(messages, stamped))
         for step in steps:
             self._step(lockstep, step)
 
@@ -266,51 +257,21 @@ class Daemon:
         self._links.barrier()
         self._drain(0.0)
         lockstep.in_step = True
-        self._do(host, host.take(lockstep.due()))
+        self._doing.do(host, host.take(lockstep.due()))
         settle(host, self._inbox, self._links, self._solving, drain=self._drain)
         lockstep.in_step = False
         self._links.publish(publish_of(self._file.site.name, outbound.SimDone(step=step.step)))
-
-    def _do(self, host: Host, outcome: Outcome) -> None:
-        """Do what a drain asks for: decreases leave first, the disk has not been waited for."""
-        self._due_mono_s = outcome.due_mono_s
-        if host.age_s(outcome) > SPOKEN_AT_MOST_S:
-            log.warning("frozen between deciding and speaking: deciding anew")
-            host.renew_all()
-            self._due_mono_s = outcome.made_mono_s
-        else:
-            self._publish(outcome.publish)
-        if outcome.batch is not None:
-            self._handed[outcome.batch.token] = time.perf_counter()
-            self._writer.put(outcome.batch)
-        if outcome.solve is not None:
-            self._solving.ask(outcome.solve)
-        self._ack(outcome.acks)
-
-    def _publish(self, publishes: tuple[Publish, ...]) -> None:
-        for publish in publishes:
-            self._links.publish(publish)
-        if len(publishes) >= MANY_PUBLISHED:
-            self._links.flush(FLUSH_S)
-
-    def _ack(self, messages: tuple[box.Message, ...]) -> None:
-        for message in messages:
-            self._links.ack(message)
 
     def _fact(self, fact: box.Fact) -> None:
         host = self._host
         match fact:
             case box.Stored():
-                self._committed(fact.token)
                 self._stands.stored(host)
-                if host is not None:
-                    publishes, acks = host.stored(fact.token)
-                    self._publish(publishes)
-                    self._ack(acks)
+                self._doing.stored(host, fact.token)
             case box.StoreFailed():
                 self._figures.count("store_failures")
                 if host is not None:
-                    self._publish(host.store_failed())
+                    self._doing.publish(host.store_failed())
                 self._stands.store_failed(fact.reason, host)
             case box.LinkUp():
                 self._link_up(fact)
@@ -340,12 +301,11 @@ class Daemon:
             return
         self._stands.say()
         if self._host is not None:
-            self._publish(self._host.retained())
+            self._doing.publish(self._host.retained())
         self._stands.broker_back(self._host)
         if self._host is not None:
             # What was said while the connection was gone reached nobody.
-            self._host.renew_all()
-            self._due_mono_s = 0.0
+            self._doing.renew(self._host)
 
     def _judge(self, verdict: Verdict) -> None:
         """Another daemon of this site was heard: leave it to him, or speak above him."""
@@ -360,8 +320,7 @@ class Daemon:
             self._presence.epoch = verdict + 1
             self._writer.note_epoch(self._presence.epoch, self._wall.now())
             host.raise_epoch(self._presence.epoch)
-            host.renew_all()
-            self._due_mono_s = 0.0
+            self._doing.renew(host)
             self._stands.say()
 
     def _step_aside(self) -> None:
@@ -372,11 +331,6 @@ class Daemon:
         with suppress(sqlite3.Error):
             self._writer.give_names_away()
         self._exit = EX_TEMPFAIL
-
-    def _committed(self, token: int) -> None:
-        now_s = time.perf_counter()
-        for done in [t for t in self._handed if t <= token]:
-            self._figures.commit_seconds.observe(now_s - self._handed.pop(done))
 
     def _view(self) -> View | None:
         """For a scrape, in its thread: only frozen things are read."""
@@ -391,14 +345,6 @@ class Daemon:
             return ("starting",)
         return self._stands.lacks
 
-    def _feed_watchdog(self) -> None:
-        """Only while a round trip works: this tick, the store's thread, each connection's echo."""
-        if self._watchdog_s is None or time.monotonic() < self._watchdog_due_s:
-            return
-        if self._links.alive and self._writer.alive:
-            notify("WATCHDOG=1")
-            self._watchdog_due_s = time.monotonic() + self._watchdog_s / 2
-
     def _reload(self) -> None:
         """Read the site file again; what is wrong with it changes nothing."""
         host, path = self._host, self._file.path
@@ -409,9 +355,9 @@ class Daemon:
             self._file = reload.read_again(path, self._file, host)
         except ValleyfillError as problem:
             log.error("the site file is not taken over: %s", problem)
-            self._publish(host.say(reload.refusal(path, problem, self._wall.now())))
+            self._doing.publish(host.say(reload.refusal(path, problem, self._wall.now())))
         else:
-            self._due_mono_s = 0.0
+            self._doing.due_mono_s = 0.0
             log.info("the site file is taken over")
         notify("READY=1")
 
@@ -422,7 +368,7 @@ class Daemon:
             return
         site = self._file.site.name
         if self._host is not None and self._file.stop == "fallback":
-            self._publish(self._host.hand_over())
+            self._doing.publish(self._host.hand_over())
         self._links.publish(
             publish_of(site, health.offline(self._presence.instance, self._presence.epoch))
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from collections.abc import Callable
 
 
 def notify(*lines: str) -> bool:
@@ -34,3 +36,19 @@ def watchdog_period_s() -> float | None:
     if not micros.isdigit() or (watched and watched != str(os.getpid())):
         return None
     return int(micros) / 2e6
+
+
+class Watchdog:
+    """Tells systemd, where it watches, that the service lives: twice in its period."""
+
+    def __init__(self) -> None:
+        self._period_s = watchdog_period_s()
+        self._due_s = 0.0
+
+    def feed(self, lives: Callable[[], bool]) -> None:
+        """Send word when it is due and ``lives``, which is asked only then, says so."""
+        if self._period_s is None or time.monotonic() < self._due_s:
+            return
+        if lives():
+            notify("WATCHDOG=1")
+            self._due_s = time.monotonic() + self._period_s / 2
