@@ -38,9 +38,12 @@ def restore(
     from adapters.config import load_site
     from adapters.store.backup import restore_store
 
-    store = load_site(site).store_path
-    restore_store(source, store)
+    file = load_site(site)
+    store = file.store_path
+    kept = restore_store(source, store, file.site)
     say(f"{store} is {source} again")
+    if kept is not None:
+        say(f"what stood there is kept as {kept}")
 
 
 @app.command()

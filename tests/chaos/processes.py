@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from adapters.config import load_site
 from adapters.store.backup import backup_store, restore_store
 from adapters.wire import outbound as o
 from adapters.wire import root_of
@@ -268,7 +269,7 @@ def disk_locked_and_corrupt(t: Trial) -> None:
     rig.daemon.start()
     t.check(rig.daemon.wait(30) != 0, "a damaged store was taken")
     t.check("database" in rig.daemon.log.read_text(), "the reason is not told")
-    restore_store(copy, rig.store)
+    restore_store(copy, rig.store, load_site(rig.config).site)
     rig.daemon.start()
     t.over()
     rig.wait_serving(60)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -259,9 +261,9 @@ def test_a_backup_taken_while_writing_comes_back_as_a_whole_store(tmp_path: Path
     desk.put(2, state=state(seq=6))
     desk.wait(2)
     with lock_site(desk.path), pytest.raises(StoreError, match="another daemon"):
-        restore_store(tmp_path / "backup.db", desk.path)
+        restore_store(tmp_path / "backup.db", desk.path, YARD)
     desk.writer.stop()
-    restore_store(tmp_path / "backup.db", desk.path)
+    restore_store(tmp_path / "backup.db", desk.path, YARD)
     found = recover(open_store(desk.path), YARD).recovered.state
     assert found is not None
     assert found.seq == 5
@@ -275,7 +277,7 @@ def test_a_store_and_its_copies_are_their_owners_alone(tmp_path: Path) -> None:
         backup_store(store, copy)
         made = {f.name: f.stat().st_mode & 0o077 for f in (store, copy)}
         store.unlink()
-        restore_store(copy, store)
+        restore_store(copy, store, YARD)
         made["restored"] = store.stat().st_mode & 0o077
     finally:
         os.umask(before)
@@ -289,7 +291,85 @@ def test_a_damaged_backup_changes_nothing(tmp_path: Path) -> None:
     desk.writer.stop()
     (tmp_path / "backup.db").write_bytes(b"no database" * 500)
     with pytest.raises(StoreError):
-        restore_store(tmp_path / "backup.db", desk.path)
+        restore_store(tmp_path / "backup.db", desk.path, YARD)
+    found = recover(open_store(desk.path), YARD).recovered.state
+    assert found is not None
+    assert found.seq == 5
+
+
+def other_sites_backup(folder: Path) -> Path:
+    desk = Desk(folder / "other.db")
+    piles = {"X-01": PileState()}
+    desk.put(1, state=state(seq=7, piles=piles))
+    desk.wait(1)
+    desk.writer.stop()
+    backup_store(desk.path, folder / "other-backup.db")
+    return folder / "other-backup.db"
+
+
+def empty_file(folder: Path) -> Path:
+    (folder / "empty.db").touch()
+    return folder / "empty.db"
+
+
+def database_of_others(folder: Path) -> Path:
+    with closing(sqlite3.connect(folder / "foreign.db")) as base:
+        base.execute("CREATE TABLE customers (name TEXT)")
+        base.execute("PRAGMA user_version = 3")
+    return folder / "foreign.db"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (empty_file, "no backup of a store"),
+        (database_of_others, "no backup of a store"),
+        (other_sites_backup, "another site.*X-01"),
+    ],
+)
+def test_what_is_no_backup_of_this_site_changes_nothing(
+    wrong: Callable[[Path], Path], says: str, tmp_path: Path
+) -> None:
+    desk = Desk(tmp_path / "a.db")
+    desk.put(1, state=state(seq=5))
+    desk.wait(1)
+    desk.writer.stop()
+    named = wrong(tmp_path)
+    before = {f.name for f in tmp_path.iterdir()}
+    with pytest.raises(StoreError, match=says):
+        restore_store(named, desk.path, YARD)
+    assert {f.name for f in tmp_path.iterdir()} - before <= {"a.db.lock"}
+    found = recover(open_store(desk.path), YARD).recovered.state
+    assert found is not None
+    assert found.seq == 5
+
+
+def test_the_store_that_a_backup_replaces_is_kept(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "a.db")
+    desk.put(1, state=state(seq=5))
+    desk.wait(1)
+    backup_store(desk.path, tmp_path / "backup.db")
+    desk.put(2, state=state(seq=6))
+    desk.wait(2)
+    desk.writer.stop()
+    kept = restore_store(tmp_path / "backup.db", desk.path, YARD)
+    assert kept is not None
+    found = recover(open_store(kept), YARD).recovered.state
+    assert found is not None
+    assert found.seq == 6
+
+
+def test_a_damaged_store_gives_way_to_its_backup_and_is_kept(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "a.db")
+    desk.put(1, state=state(seq=5))
+    desk.wait(1)
+    desk.writer.stop()
+    backup_store(desk.path, tmp_path / "backup.db")
+    desk.path.write_bytes(b"no database" * 500)
+    Path(f"{desk.path}-wal").write_bytes(b"left behind")
+    kept = restore_store(tmp_path / "backup.db", desk.path, YARD)
+    assert kept is not None
+    assert kept.read_bytes() == b"no database" * 500
     found = recover(open_store(desk.path), YARD).recovered.state
     assert found is not None
     assert found.seq == 5
