@@ -142,6 +142,35 @@ def calendar_of(
     )
 
 
+def holidays_of(name: str, settings: TariffSettings) -> HolidayCalendar | None:
+    """The days that a site's tariff takes for holidays, also where its prices do not ask.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`load_book`.
+    settings : TariffSettings
+        The site's. A year that is not published has its days by law where they say ``refuse``:
+        that is of prices.
+
+    Returns
+    -------
+    HolidayCalendar or None
+        None where the book names no country, the site wants none, or there is no such book.
+    """
+    fallback = "statutory" if settings.holiday_fallback == "refuse" else settings.holiday_fallback
+    try:
+        books = [read_book_file(Path(name))] if name.endswith(".toml") else read_books().values()
+    except TariffError:
+        return None
+    for book in books:
+        if name.endswith(".toml") or name in (book["name"], book.get("family")):
+            found = calendar_of(book, settings.holidays, fallback, settings.holiday_overrides)
+            if not isinstance(found, NoHolidays):
+                return found
+    return None
+
+
 def read_holiday_overrides(path: Path) -> dict[date, str]:
     """An override file: TOML with dates as keys and a holiday's name, ``workday``, ``ordinary``.
 

@@ -174,15 +174,20 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
     name = head.text("name")
     horizon = Table(top.get("horizon", {}), "horizon", _HORIZON)
     solver = Table(top.get("solver", {}), "solver", ("deadline_s",))
+    currency = head.text("currency")
+    tariff = top.get("tariff", {})
+    settings = tariff_settings(
+        tariff, currency=currency, folder=None if path is None else path.parent
+    )
     site = Site(
         name=name,
         zone=_zone(head),
-        currency=head.text("currency"),
+        currency=currency,
         tariff=head.text("tariff", fix="a book or a family, for example zhejiang-2026"),
         base_load=head.choice("base_load", ("meter", "envelope", "none")),
         walk_in=_walk_in(head),
         v2g=give_back_rule(head),
-        response=response_rule(head),
+        response=response_rule(head, settings),
         island=island_rule(head),
         energy=energy_rule(head),
         beyond_request=head.choice("beyond_request", ("stop", "spare"), "stop"),
@@ -218,7 +223,6 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
     kept_days = store.integer("retention_days", DAYS)
     if not 1 <= kept_days <= 3650:
         raise ConfigurationError(f"{kept_days} is not in 1 to 3650", where="store.retention_days")
-    tariff = top.get("tariff", {})
     return SiteFile(
         site=site,
         mqtt=mqtt,
@@ -228,9 +232,7 @@ def _site_file(data: dict[str, Any], path: Path | None) -> SiteFile:
         stop=head.choice("on_stop", ("hold", "fallback"), "hold"),
         store_path=Path(store.text("path", f"var/{name}.db")),
         clock=clock,
-        tariff_settings=tariff_settings(
-            tariff, currency=site.currency, folder=None if path is None else path.parent
-        ),
+        tariff_settings=settings,
         tariff_table=tariff,
         assumed=assets.assumed,
         web=read_web(top),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from adapters.books import holidays_of
 from adapters.config_table import Table
 from models.island import IslandRule
 from models.site_rules import EnergyRule, ResponseRule
+from tariffs.settings import TariffSettings
 
 
-def response_rule(head: Table) -> ResponseRule | None:
-    """``[site.response]``: how the site takes part in demand response; None where it is silent."""
+def response_rule(head: Table, settings: TariffSettings) -> ResponseRule | None:
+    """``[site.response]``: how the site takes part in demand response; None where it is silent.
+
+    Its days of rest are those of the site's tariff.
+    """
     if "response" not in head:
         return None
     keys = ("like_days", "off_share", "least_per_kwh")
@@ -17,6 +22,7 @@ def response_rule(head: Table) -> ResponseRule | None:
         like_days=table.integer("like_days", 5),
         off_share=table.number("off_share", 0.25),
         least_per_kwh=table.number("least_per_kwh", 0.0),
+        calendar=holidays_of(head.text("tariff"), settings),
     )
 
 

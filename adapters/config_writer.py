@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import tomli_w
@@ -114,7 +114,8 @@ def _site(file: SiteFile) -> dict[str, Any]:
     if site.island is not None:
         out["island"] = _said(asdict(site.island))
     if site.response is not None:
-        out["response"] = _said(asdict(site.response))
+        # Its calendar is the tariff's.
+        out["response"] = _said(asdict(replace(site.response, calendar=None)))
     if site.envelope:
         out["envelope"] = [
             {

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
 
 from models.errors import ConfigurationError
+
+
+class _KindOfDay(Protocol):
+    @property
+    def is_workday(self) -> bool: ...
+
+
+class DayCalendar(Protocol):
+    """Tells of a civil date whether it is worked."""
+
+    def day(self, day: date) -> _KindOfDay:
+        """What kind of day a date is."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -19,11 +34,20 @@ class ResponseRule:
         A day off the mean of those days by more than this share is left out, in (0, 1].
     least_per_kwh : float
         Voluntary events that pay less than this are refused, money per kWh, >= 0.
+    calendar : DayCalendar, optional
+        Which days are work days and which days of rest; None: weekdays alone tell.
     """
 
     like_days: int = 5
     off_share: float = 0.25
     least_per_kwh: float = 0.0
+    calendar: DayCalendar | None = None
+
+    def is_workday(self, day: date) -> bool:
+        """Whether a civil date is worked."""
+        if self.calendar is None:
+            return day.weekday() < 5
+        return self.calendar.day(day).is_workday
 
     def __post_init__(self) -> None:
         where = "site.response"

@@ -46,18 +46,20 @@ LEAST_KW = 0.05
 FOLLOWED_SHARE = 0.1
 """A voluntary series is followed when the plan keeps within this share of it."""
 
+BY_WEEKDAY = "the baseline's like days are told by weekday, the tariff names no country's holidays"
+
 
 def called(draft: Draft, event: DemandCalled, site: Site) -> None:
     """An event, a newer word on it, or its withdrawal."""
     calls = draft.own("calls")
     if event.revoked:
         calls.pop(event.event, None)
-        _answer(draft, CalledRecord(event, event.now, "revoked", "withdrawn by its sender"))
+        _answer(draft, CalledRecord(event, event.now, "revoked", "withdrawn by its sender"), site)
     else:
         calls.pop(event.event, None)
         record = decide(draft, event, site)
         calls[event.event] = record
-        _answer(draft, record)
+        _answer(draft, record, site)
     draft.put("next_limit_edge_s", 0.0)
     draft.news = True
 
@@ -175,7 +177,7 @@ def weigh(draft: Draft, problem: Problem, plan: Plan, site: Site) -> None:
         if not bool(np.isfinite(planned).any()) or hi > plan.end_s:
             continue
         draft.own("calls")[name] = done = _promised(record, planned)
-        _answer(draft, done)
+        _answer(draft, done, site)
     for name, record in calls:
         if name in later - waiting(draft.get("calls")) and record.called.kind != "follow":
             level = np.array(record.level_kw)
@@ -220,7 +222,7 @@ def over(draft: Draft, site: Site) -> None:
             elif record.starts_s:
                 _count_event_day(draft, record, site)
             draft.own("calls")[name] = ended
-            _answer(draft, ended)
+            _answer(draft, ended, site)
             draft.news = True
         elif now > record.called.end + CALLS_KEPT:
             del draft.own("calls")[name]
@@ -250,7 +252,8 @@ def measure(draft: Draft, site: Site) -> None:
         draft.put("quarters", replace(before.counted_to(now_s), power_kw=node.power_kw))
 
 
-def _answer(draft: Draft, record: CalledRecord) -> None:
+def _answer(draft: Draft, record: CalledRecord, site: Site) -> None:
+    why = record.why
     promised = delivered = baseline = paid = None
     if record.level_kw and record.decision in ("accepted", "ended"):
         level = np.array(record.level_kw)
@@ -258,6 +261,8 @@ def _answer(draft: Draft, record: CalledRecord) -> None:
         told = level if follows else np.array(record.promised_kw or (math.nan,))
         promised = float(np.nanmean(told))
         baseline = None if follows else float(level.mean())
+        if not follows and site.response is not None and site.response.calendar is None:
+            why = "; ".join(filter(None, (why, BY_WEEKDAY)))
         quarters: Quarters | None = draft.get("quarters")
         if record.decision == "ended" and quarters is not None and follows:
             drawn = np.array([quarters.mean_kw(s) for s in record.starts_s])
@@ -277,7 +282,7 @@ def _answer(draft: Draft, record: CalledRecord) -> None:
             event=record.called.event,
             received_at=record.received_at,
             decision=record.decision,
-            why=record.why,
+            why=why,
             promised_kw=promised,
             delivered_kwh=delivered,
             baseline_kw=baseline,

@@ -1,8 +1,8 @@
 """What the connection drew, quarter hour by quarter hour, and the baseline that it means.
 
 The baseline of an event is the mean of the last like days at the same clock: work days and days of
-rest apart, days on which an event was answered left out, and of what remains those whose mean is
-off by more than a quarter.
+rest apart by the rule's calendar, days on which an event was answered left out, and of what
+remains those whose mean is off by more than a quarter.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -106,11 +106,11 @@ def like_days(
     """The last like days at the same clock that are known, the youngest first, kW."""
     local = [datetime.fromtimestamp(s, UTC).astimezone(zone) for s in starts_s]
     first = local[0].date()
-    rest = _is_rest(first)
+    worked = rule.is_workday(first)
     found: list[FloatArray] = []
     for back in range(1, KEPT // 96 + 1):
         day = first - timedelta(days=back)
-        if _is_rest(day) != rest or day.toordinal() in quarters.event_days:
+        if rule.is_workday(day) != worked or day.toordinal() in quarters.event_days:
             continue
         then = [datetime.combine(at.date() - timedelta(days=back), at.timetz()) for at in local]
         power = np.array([quarters.mean_kw(int(at.timestamp())) for at in then])
@@ -136,7 +136,3 @@ def baseline_kw(days: Sequence[FloatArray], rule: ResponseRule) -> FloatArray:
         d for d, m in zip(days, means, strict=True) if abs(m - usual) <= rule.off_share * abs(usual)
     ]
     return np.asarray(np.mean(kept or list(days), axis=0), dtype=np.float64)
-
-
-def _is_rest(day: date) -> bool:
-    return day.weekday() >= 5

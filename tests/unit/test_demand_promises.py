@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from models.horizon import instant_of
 from models.site_rules import ResponseRule
 from scheduler.effects import Effect, EventAnswer
 from scheduler.engine import Engine
-from scheduler.quarters import baseline_kw
+from scheduler.quarters import KEPT, Quarters, baseline_kw, like_days, quarter_starts
+from tariffs.calendar import PublicHolidays
 from tariffs.kinds.flat import Flat
 from tests.unit.test_config_microgrid import FILE
 from tests.unit.test_engine_microgrid import HOUR, START_S, _late, bess, by_hour, site_of
@@ -102,6 +103,7 @@ def test_a_paid_reduction_is_promised_and_kept_though_the_load_is_not_what_was_f
     ended = said["cut"][2]
     assert ended.delivered_kwh == pytest.approx(2 * 16.0, rel=0.02)
     assert ended.paid == pytest.approx(2 * 16.0 * 2.0, rel=0.02)
+    assert "by weekday" in ended.why
 
 
 def test_a_call_upward_fills_the_valley() -> None:
@@ -183,10 +185,42 @@ def test_days_off_the_mean_by_over_a_quarter_do_not_count() -> None:
     assert baseline_kw(days, ResponseRule()) == pytest.approx(np.full(4, 100.0))
 
 
+@pytest.mark.parametrize(
+    ("tariff", "event_day", "expected"),
+    [
+        # After National Day 2025 (1 to 8 October; 28 September and 11 October are worked).
+        ("zhejiang-2026", date(2025, 10, 9), ["09-30", "09-29", "09-28", "09-26", "09-25"]),
+        ("zhejiang-2026", date(2025, 10, 11), ["10-10", "10-09", "09-30", "09-29", "09-28"]),
+        # On it: a Friday of rest, and the worked Sunday before it is no day of rest.
+        ("zhejiang-2026", date(2025, 10, 3), ["10-02", "10-01", "09-27", "09-21", "09-20"]),
+        # A book that names no country knows weekdays.
+        ("sce-tou-ev-4-2019", date(2025, 10, 9), ["10-08", "10-07", "10-06", "10-03", "10-02"]),
+    ],
+)
+def test_like_days_follow_the_holidays_of_the_tariff(
+    tariff: str, event_day: date, expected: list[str]
+) -> None:
+    text = FILE.replace("[site.v2g]", "[site.response]\n\n[site.v2g]")
+    site = parse_site(text.replace("zhejiang-2026", tariff)).site
+    assert site.response is not None
+    start = datetime.combine(event_day, time(18), site.zone)
+    now_s = int(start.timestamp()) - 4 * 3600
+    # Each quarter hour has drawn as many kW as its local day has in the calendar's count.
+    days = [
+        datetime.fromtimestamp(now_s - 900 * back, site.zone).date() for back in range(KEPT, 0, -1)
+    ]
+    known = Quarters(float(now_s), 0.0, now_s, means_kw=tuple(float(d.toordinal()) for d in days))
+    found = like_days(
+        known, quarter_starts(start, start + timedelta(hours=2)), site.zone, site.response
+    )
+    told = [f"{date.fromordinal(int(power[0])):%m-%d}" for power in found]
+    assert told == expected
+
+
 def test_the_rule_is_read_written_and_refused_by_its_key() -> None:
     text = FILE.replace("[site.v2g]", "[site.response]\nlike_days = 3\n\n[site.v2g]")
     read = parse_site(text)
-    assert read.site.response == ResponseRule(like_days=3)
+    assert read.site.response == ResponseRule(like_days=3, calendar=PublicHolidays("CN"))
     assert parse_site(site_to_toml(read)).site.response == read.site.response
     with pytest.raises(ConfigurationError, match=r"site\.response\.like_days"):
         parse_site(text.replace("like_days = 3", "like_days = 0"))
