@@ -98,9 +98,9 @@ def churn(as_json: Json = False, quick: Quick = False) -> None:
 
 @app.command()
 def peers(as_json: Json = False, quick: Quick = False) -> None:
-    """The same problems by PuLP, Pyomo, linopy, cvxpy, ECOS and others, as users write them."""
-    columns = ("hand", "sessions", "wall_ms", "cpu_ms", "cost")
-    _report(peers_bench.run, columns, as_json, quick, "1,000 and 20,000 sessions")
+    """The same problems by PuLP, Pyomo, linopy, cvxpy, OR-tools, acnportal and others."""
+    left_out = "1,000 and 20,000 sessions, acnportal beyond 50"
+    _report(peers_bench.run, peers_bench.COLUMNS, as_json, quick, left_out)
 
 
 @app.command()

@@ -31,6 +31,7 @@ SHAPES: tuple[Shape, ...] = ("flat", "two-level", "five-level", "hourly", "quart
 _MIDNIGHT_S = 1_781_971_200
 _ZONE = ZoneInfo("Asia/Shanghai")
 _KW = np.array([7.36, 11.0, 22.0])
+_AMPS_PER_KW = 1000.0 / 230.0
 
 
 def fleet_problem(
@@ -42,6 +43,7 @@ def fleet_problem(
     slot_minutes: int = 15,
     late_minutes: int = 0,
     hours: int = 24,
+    by_phase: bool = False,
 ) -> Problem:
     """A day from 6:00 of n sessions under feeders, transformers and one point of connection.
 
@@ -61,6 +63,9 @@ def fleet_problem(
         The horizon starts so many minutes after 6:00: a partial first slot.
     hours : int
         Length of the horizon; 23 and 25 on the days on which clocks change.
+    by_phase : bool
+        Single-phase piles of 32 A on the three phases in turn, and every node limited by the
+        current on each phase, a third of what its kW make, instead of by its kW.
     """
     rng = np.random.default_rng(seed)
     start_s = _MIDNIGHT_S + 6 * 3600
@@ -77,7 +82,7 @@ def fleet_problem(
     first_s = _MIDNIGHT_S + np.round(np.maximum(arrive_h, 6.0) * 12).astype(np.int64) * 300
     last_s = np.minimum(first_s + np.round(stay_h * 12).astype(np.int64) * 300, edges[-1])
     first_s = np.minimum(first_s, last_s - 3600)
-    kw = _KW[kind]
+    kw = np.full(n, _KW[0]) if by_phase else _KW[kind]
     want = np.choose(kind, [rng.uniform(12, 60, n), rng.uniform(8, 45, n), rng.uniform(12, 45, n)])
     energy = np.minimum(np.round(want, 2), np.floor(0.8 * kw * (last_s - first_s) / 36) / 100)
     parent, leaf = _tree(n)
@@ -92,7 +97,7 @@ def fleet_problem(
         rng.integers(1, 4, n) if load == "short" else None,
     )
     zeros = np.zeros(horizon.n)
-    return Problem(
+    problem = Problem(
         horizon=horizon,
         node_ids=tuple(f"n{v}" for v in range(parent.size)),
         parent=parent,
@@ -102,6 +107,22 @@ def fleet_problem(
         sell_per_kwh=zeros,
         surplus_kw=zeros,
     )
+    return _on_phases(problem) if by_phase else problem
+
+
+def _on_phases(problem: Problem) -> Problem:
+    """The same piles on one phase each, the limits in amps on each phase."""
+    n = problem.fleet.n
+    limits = tuple(
+        PhaseLimit(v, phase, cap_kw * _AMPS_PER_KW / 3.0)
+        for v, cap_kw in enumerate(problem.cap_kw)
+        for phase in range(3)
+    )
+    fleet = dataclasses.replace(
+        problem.fleet, phases=2 ** (np.arange(n) % 3), amps_per_kw=np.full(n, _AMPS_PER_KW)
+    )
+    none = np.full(problem.cap_kw.shape, np.inf)
+    return dataclasses.replace(problem, fleet=fleet, cap_kw=none, phase_limits=limits)
 
 
 def prices(shape: Shape, hour: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -64,7 +64,7 @@ def flow_tree(problem: Problem) -> FlowTree:
     """
     if problem.peaks:
         raise SolverError("a price on the peak is no flow")
-    binding = [limit for limit in problem.phase_limits if _can_bind(problem, limit)]
+    binding = _binding(problem) if problem.phase_limits else []
     shared = _shared_by_different(problem)
     if shared and (binding or problem.offsets[-1] < _LARGE_ENTRIES):
         raise SolverError(f"sessions below {shared} count differently")
@@ -139,24 +139,13 @@ def _shared_by_different(problem: Problem) -> str:
     return problem.node_ids[int(found[0])] if found.size else ""
 
 
-def _members(problem: Problem, limit: PhaseLimit) -> IntArray:
-    """Sessions that count at a phase limit."""
-    fleet = problem.fleet
-    below = (fleet.node >= limit.node) & (fleet.node < problem.subtree_end[limit.node])
-    draws = ((fleet.phases >> limit.phase) & 1 == 1) & (fleet.amps_per_kw > 0)
-    return np.flatnonzero(below & draws)
-
-
-def _can_bind(problem: Problem, limit: PhaseLimit) -> bool:
-    counts = np.zeros(problem.fleet.n)
-    members = _members(problem, limit)
-    counts[members] = problem.fleet.amps_per_kw[members]
-    most = np.bincount(
-        problem.entry_slot,
-        weights=reach_kwh(problem) * counts[problem.entry_session],
-        minlength=problem.horizon.n,
-    )
-    return bool(np.any(most > limit.cap_a * problem.horizon.slot_h * (1 + 1e-12)))
+def _binding(problem: Problem) -> list[PhaseLimit]:
+    """The phase limits that the piles below, all at once, can pass."""
+    phases = problem.fleet.phases[problem.entry_session]
+    drawn = reach_kwh(problem) * problem.fleet.amps_per_kw[problem.entry_session]
+    most = [subtree_sums(problem, np.where((phases >> p) & 1, drawn, 0.0)) for p in range(3)]
+    room = problem.horizon.slot_h * (1 + 1e-12)
+    return [k for k in problem.phase_limits if np.any(most[k.phase][k.node] > k.cap_a * room)]
 
 
 def _sessions_at_leaves(parent: IntArray, node: IntArray, cap_w: FloatArray) -> FlowTree:
@@ -188,41 +177,40 @@ def _with_phases(problem: Problem, cap_w: FloatArray, limits: list[PhaseLimit]) 
     binds = (reach > cap_w * problem.horizon.slot_h).any(axis=1)
     binds = np.asarray(binds, dtype=np.bool_)
     binds[0] = True
-    sets: list[np.ndarray] = []
-    caps: list[FloatArray] = []
-    for node in np.flatnonzero(binds):
-        v = int(node)
-        sets.append((fleet.node >= v) & (fleet.node < problem.subtree_end[v]))
-        caps.append(cap_w[v])
+    by_node = np.argsort(fleet.node, kind="stable")
+    first = np.searchsorted(fleet.node[by_node], np.arange(binds.size))
+    after = np.searchsorted(fleet.node[by_node], problem.subtree_end)
+    sets = [by_node[first[v] : after[v]] for v in np.flatnonzero(binds)]
+    caps = list(cap_w[binds])
     for limit in limits:
-        members = _members(problem, limit)
+        below = by_node[first[limit.node] : after[limit.node]]
+        draws = ((fleet.phases[below] >> limit.phase) & 1 == 1) & (fleet.amps_per_kw[below] > 0)
+        members = below[draws]
         name = f"{problem.node_ids[limit.node]}/L{limit.phase + 1}"
         if bool(np.any(fleet.phases[members] != 1 << limit.phase)):
             raise SolverError(f"a pile on more than one phase counts at {name}")
         amps = fleet.amps_per_kw[members]
         if bool(np.any(amps != amps[0])):
             raise SolverError(f"sessions below {name} count differently")
-        inside = np.zeros(fleet.n, dtype=bool)
-        inside[members] = True
-        sets.append(inside)
+        sets.append(members)
         caps.append(limit.cap_a * 1000.0 / float(amps[0]))
-    return _nested(np.array(sets), caps)
+    return _nested(sets, caps)
 
 
-def _nested(member: np.ndarray, caps: list[FloatArray]) -> FlowTree:
-    """The tree of a family of sets of which any two are nested or separate."""
-    size = member.sum(axis=1)
-    order = np.argsort(-size, kind="stable")
-    member, size = member[order], size[order]
-    shared = member.astype(np.int64) @ member.T.astype(np.int64)
-    smaller = np.minimum(size[:, None], size[None, :])
-    if bool(np.any((shared != 0) & (shared != smaller))):
-        raise SolverError("phase limits and nodes cross: no tree")
-    k = size.size
+def _nested(sets: list[IntArray], caps: list[FloatArray]) -> FlowTree:
+    """The tree of sets of sessions of which any two are nested or separate; the first holds all."""
+    order = np.argsort([-found.size for found in sets], kind="stable")
+    k = len(sets)
     above = np.full(k, -1, dtype=np.int64)
+    smallest = np.zeros(sets[0].size, dtype=np.int64)
     for j in range(1, k):
-        holds = np.flatnonzero((shared[:j, j] == size[j]) & (size[j] > 0))
-        above[j] = holds[-1] if holds.size else 0
+        members = sets[order[j]]
+        # Larger sets came before: who is inside lies in the same smallest of them.
+        holds = smallest[members]
+        if bool(np.any(holds != holds[:1])):
+            raise SolverError("phase limits and nodes cross: no tree")
+        above[j] = holds[0] if holds.size else 0
+        smallest[members] = j
     children: list[list[int]] = [[] for _ in range(k)]
     for j in range(1, k):
         children[int(above[j])].append(j)
@@ -235,7 +223,6 @@ def _nested(member: np.ndarray, caps: list[FloatArray]) -> FlowTree:
     place = np.empty(k, dtype=np.int64)
     place[preorder] = np.arange(k)
     parent = np.array([-1] + [int(place[above[v]]) for v in preorder[1:]], dtype=np.int64)
-    smallest = k - 1 - np.argmax(member[::-1], axis=0)
     cap_w = np.array([caps[int(order[v])] for v in preorder])
     none = np.zeros(0, dtype=np.int64)
     tree = _sessions_at_leaves(parent, place[smallest], cap_w)

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from benchmarks import churn, cli, latency, peers
 from benchmarks.fuzz import compare, outcomes
 from benchmarks.instances import LOADS, SHAPES, fleet_problem, random_problem
+from benchmarks.peer_models import hands
+from benchmarks.peer_models.hand import Hand, below
 from scheduler.solution import Solution
 from scheduler.solvers import flow
 
@@ -32,16 +34,73 @@ def test_loads_are_as_tight_as_named():
 
 
 @pytest.mark.parametrize(
-    ("hand", "module"), [("adaptive charging, ECOS", "ecos"), ("pulp, HiGHS", "pulp")]
+    ("hand", "module"),
+    [
+        ("adaptive charging, ECOS", "ecos"),
+        ("pulp, HiGHS", "pulp"),
+        ("acnportal, least laxity", "acnportal"),
+    ],
 )
 def test_a_peer_that_is_not_installed_is_named_and_how_to_get_it(hand, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr(peers, "own", lambda name: lambda problem: problem.upper_kwh)
-    monkeypatch.setattr(peers, "PEERS", {hand: peers.PEERS[hand]})
+    only = {hand: dataclasses.replace(hands()[hand], largest=1_000)}
+    monkeypatch.setattr(peers, "hands", lambda: only)
     rows = peers.run(True, lambda _: None)["rows"]
-    missing = [r["missing"] for r in rows if r["hand"] == hand]
-    assert len(missing) == 2
-    assert all(module in m and "valleyfill[bench]" in m for m in missing)
+    assert [r["sessions"] for r in rows] == [50, 200]
+    assert all(module in r["missing"] and "valleyfill[bench]" in r["missing"] for r in rows)
+
+
+def planned(hand, problem):
+    try:
+        return hand.plan(problem)
+    except ImportError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", [n for n, h in hands().items() if h.within and n[:4] != "flow"])
+def test_a_hand_that_claims_the_optimum_finds_the_flows(name):
+    hand = hands()[name]
+    problem = fleet_problem(20, seed=4, by_phase=hand.by_phase)
+    best = flow.solve(problem, work_limit=_ALL).energy_kwh
+    # Fewer kWh than asked: energy before money has to show.
+    assert not hand.by_phase or best.sum() < problem.fleet.energy_kwh.sum() - 1
+    energy = planned(hand, problem)
+    price = problem.buy_per_kwh[problem.entry_slot]
+    assert energy @ price == pytest.approx(best @ price, rel=hand.within)
+    assert energy.sum() == pytest.approx(best.sum(), rel=hand.within)
+
+
+@pytest.mark.parametrize("name", ["acnportal, earliest deadline", "acnportal, least laxity"])
+def test_acnportals_days_stay_below_the_limits_of_the_phases(name):
+    problem = fleet_problem(20, load="medium", seed=4, by_phase=True)
+    energy = planned(hands()[name], problem)
+    best = flow.solve(problem, work_limit=_ALL).energy_kwh
+    assert 0.95 * best.sum() < energy.sum() <= best.sum() + 1e-3
+    assert np.all((energy >= 0) & (energy <= problem.upper_kwh + 1e-6))
+    for limit in problem.phase_limits:
+        counts = np.zeros(problem.fleet.n)
+        counts[below(problem, limit.node)] = problem.fleet.amps_per_kw[0]
+        counts *= problem.fleet.phases == 1 << limit.phase
+        amps = energy * counts[problem.entry_session] / problem.horizon.slot_h[0]
+        total = np.bincount(problem.entry_slot, weights=amps, minlength=problem.horizon.n)
+        assert np.all(total <= limit.cap_a + 1e-3)
+
+
+def test_who_is_ended_at_one_size_is_not_asked_the_next(monkeypatch):
+    asked = []
+
+    def slow(problem):
+        asked.append(problem.fleet.n)
+        return np.zeros(problem.upper_kwh.size)
+
+    monkeypatch.setattr(peers, "hands", lambda: {"slow": Hand("slow", slow)})
+    monkeypatch.setattr(peers, "CUT_OFF_S", 0.0)
+    rows = peers.run(True, lambda _: None)["rows"]
+    assert 50 in asked
+    assert 200 not in asked
+    assert rows[0]["wall_ms"] > 0
+    assert rows[1]["cut_off_s"] == 0.0
+    assert np.isnan(rows[1]["cost"])
 
 
 def test_instances_repeat_and_shapes_differ():
