@@ -125,11 +125,12 @@ def verify(problem: Problem, solution: Solution) -> Verdict:
     _check_taper(problem, energy, found)
     if problem.microgrid is not None:
         _check_giving(problem, energy, found)
-        every = list(bounds(problem, solution))
-        excess = _beyond([b[2] for b in every], np.array([b[3] for b in every]))
-        for k in np.flatnonzero(excess.any(axis=1)).tolist():
-            bad = np.flatnonzero(excess[k])
-            found.add(every[k][0], excess[k, bad], [every[k][1]] * bad.size, bad.tolist())
+        for kind, names, value, most in bounds(problem, solution):
+            excess = _beyond(value, most)
+            rows, slots = np.nonzero(excess)
+            if rows.size:
+                named = [names[k] for k in rows.tolist()]
+                found.add(kind, excess[rows, slots], named, slots.tolist())
     return Verdict(tuple(found.violations), found.count)
 
 

@@ -7,7 +7,7 @@ books no longer have, and is caught here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,8 +17,8 @@ from scheduler.problem import FloatArray, Problem
 from scheduler.solution import Solution
 
 Kind = Literal["storage", "source", "node", "export"]
-Finding = tuple[Kind, str, FloatArray, FloatArray]
-"""(kind, name, value, most) by slot, kWh: no value may pass its most."""
+Finding = tuple[Kind, Sequence[str], FloatArray, FloatArray]
+"""(kind, names, value, most) by name and slot, kWh: no value may pass its most."""
 
 
 def bounds(problem: Problem, solution: Solution) -> Iterator[Finding]:
@@ -42,10 +42,9 @@ def bounds(problem: Problem, solution: Solution) -> Iterator[Finding]:
     powers = solution.assets_kw
     if powers is not None:
         yield from _stores(grid, powers, slot_h)
-        for k, name in enumerate(grid.sources.ids):
-            power = powers[grid.stores.n + k]
-            yield "source", name, -power * slot_h, grid.sources.available_kw[k] * slot_h
-            yield "source", name, power * slot_h, np.zeros(slot_h.size)
+        drawn = powers[grid.stores.n :] * slot_h
+        yield "source", grid.sources.ids, -drawn, grid.sources.available_kw * slot_h
+        yield "source", grid.sources.ids, drawn, np.zeros(drawn.shape)
     yield from _nodes(problem, grid, solution)
 
 
@@ -53,31 +52,29 @@ def _stores(grid: Microgrid, powers: FloatArray, slot_h: FloatArray) -> Iterator
     stores = grid.stores
     net = powers[: stores.n] * slot_h
     stored = stores.stored_kwh(net)
-    whole = np.ones(slot_h.size)
-    for k, name in enumerate(stores.ids):
-        yield "storage", name, net[k], stores.charge_kw[k] * slot_h
-        yield "storage", name, -net[k], stores.discharge_kw[k] * slot_h
-        yield "storage", name, stored[k], stores.high_kwh[k] * whole
-        yield "storage", name, -stored[k], -stores.low_kwh[k] * whole
+    whole = np.ones((1, slot_h.size))
+    yield "storage", stores.ids, net, stores.charge_kw[:, None] * slot_h
+    yield "storage", stores.ids, -net, stores.discharge_kw[:, None] * slot_h
+    yield "storage", stores.ids, stored, stores.high_kwh[:, None] * whole
+    yield "storage", stores.ids, -stored, -stores.low_kwh[:, None] * whole
     if stores.budget_kwh is not None and stores.day is not None:
         given = np.maximum(-net, 0.0)
         for k, name in enumerate(stores.ids):
             for d in np.flatnonzero(np.isfinite(stores.budget_kwh[k])).tolist():
                 spent = np.cumsum(np.where(stores.day == d, given[k], 0.0))
-                yield "storage", name, spent, stores.budget_kwh[k, d] * whole
+                yield "storage", [name], spent[None], stores.budget_kwh[k, d] * whole
     if bool(stores.pv_only.any()):
         charged = np.maximum(net[stores.pv_only], 0.0).sum(axis=0)
-        yield "storage", "pv_only", charged, -powers[stores.n :].sum(axis=0) * slot_h
+        sun = -powers[stores.n :].sum(axis=0) * slot_h
+        yield "storage", ["pv_only"], charged[None], sun[None]
 
 
 def _nodes(problem: Problem, grid: Microgrid, solution: Solution) -> Iterator[Finding]:
     """What flows through each node, against both limits; base load alone may be above them."""
     t, m = problem.horizon.n, len(problem.node_ids)
     slot_h = problem.horizon.slot_h
-    session = problem.entry_session
-    energy = solution.energy_kwh
-    counted = np.where(energy > 0, energy * problem.fleet.count_factor[session], energy)
-    at = problem.fleet.node[session] * t + problem.entry_slot
+    energy, at = solution.energy_kwh, problem.entry_cell
+    counted = np.where(energy > 0, energy * problem.entry_factor, energy)
     most = np.bincount(at, weights=counted, minlength=m * t).reshape(m, t).astype(np.float64)
     least = np.bincount(at, weights=energy, minlength=m * t).reshape(m, t).astype(np.float64)
     if solution.assets_kw is not None:
@@ -88,10 +85,8 @@ def _nodes(problem: Problem, grid: Microgrid, solution: Solution) -> Iterator[Fi
         most[int(problem.parent[v])] += most[v]
         least[int(problem.parent[v])] += least[v]
     base = grid.base_kw * slot_h
-    for v in range(m):
-        name = problem.node_ids[v]
-        if solution.assets_kw is not None:
-            allowed = np.maximum(grid.import_kw[v] * slot_h, base[v])
-            yield "node", name, most[v] + base[v], allowed
-        fed = np.maximum(grid.export_kw[v] * slot_h, -base[v])
-        yield "export", name, -(least[v] + base[v]), fed
+    if solution.assets_kw is not None:
+        allowed = np.maximum(grid.import_kw * slot_h, base)
+        yield "node", problem.node_ids, most + base, allowed
+    fed = np.maximum(grid.export_kw * slot_h, -base)
+    yield "export", problem.node_ids, -(least + base), fed

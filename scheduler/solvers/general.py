@@ -14,7 +14,6 @@ costs a gap a small mixed-integer program decides.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,47 +26,16 @@ from scheduler.placing import Kernel
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.solution import Solution, SolverError, Status
 from scheduler.solvers.flow_kernel.place import place
+from scheduler.solvers.general_path.basis import begin_with, carried, packed, unpacked
+from scheduler.solvers.general_path.both_ways import open_pairs, others, with_integers
 from scheduler.solvers.general_path.mend import mended
-from scheduler.solvers.general_path.quiet import (
-    DUAL,
-    PRIMAL,
-    pass_program,
-    run,
-    silent_highs,
-    simplex_highs,
-)
+from scheduler.solvers.general_path.quiet import DUAL, PRIMAL, pass_program, run, simplex_highs
 
-_INF = highspy.kHighsInf
 _ROUNDS = 6
-_BOTH_KWH = 2.5e-4
-"""1 W for a quarter of an hour: less than this at once is rounding, and is netted."""
-
-_MIP_STORES = 50
-_MIP_PAIRS = 48
-_MIP_NODES = 60
 _GAP = 1e-5
 _OWNERS_MAX = 1 << 23
 MOVES_FROM_COLUMNS = 7_000
 """A smaller program is solved from its last basis within fewer milliseconds."""
-
-_KNOWN_SHARE = 0.5
-"""With fewer of the columns known the last basis is no start."""
-
-_LOWER, _BASIC, _UPPER, _ZERO = 0, 1, 2, 3
-_STATUS = np.array(
-    [
-        highspy.HighsBasisStatus.kLower,
-        highspy.HighsBasisStatus.kBasic,
-        highspy.HighsBasisStatus.kUpper,
-        highspy.HighsBasisStatus.kZero,
-    ],
-    dtype=object,
-)
-
-Basis = tuple[IntArray, IntArray]
-"""Status of each column and of each row."""
-
-_NO_BASIS: Basis = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 @dataclass
@@ -186,7 +154,7 @@ class _Run:
         if self._program.cost.size < MOVES_FROM_COLUMNS or not _COMPILED.ready():
             return None
         found = mended(problem, self._program, running, self._left)
-        if found is None or self._open_pairs(found[0]).size:
+        if found is None or open_pairs(self._program, found[0]).size:
             return None
         self._warm.began, self._warm.digest, self._warm.told = b"", "", None
         self._work = found[1]
@@ -201,12 +169,12 @@ class _Run:
         if told is None and digest == self._warm.digest:
             told = self._warm.began
         self._warm.digest = digest
-        basis = self._carried(before) if told is None else self._unpacked(told)
+        basis = carried(highs, before, program) if told is None else unpacked(told, program)
         # One that begins with nothing says so: made again, it must not begin with a running plan.
-        self._warm.began = _packed(_NO_BASIS if basis is None else basis)
+        self._warm.began = packed(basis)
         # Always passed afresh: what HiGHS keeps beside the basis would decide among equal plans.
         pass_program(highs, program)
-        started = basis is not None and self._start(basis)
+        started = basis is not None and begin_with(highs, basis)
         if not started:
             highs.setOptionValue("presolve", "on")
         # Near the end already the primal simplex has few steps to go; the dual one takes many
@@ -216,7 +184,7 @@ class _Run:
         highs.setOptionValue("simplex_strategy", DUAL)
         highs.setOptionValue("presolve", "off")
         bound = highs.getInfo().objective_function_value
-        closed = first_closed = self._open_pairs(value)
+        closed = first_closed = open_pairs(program, value)
         self._warm.program = program
         opened = program.up
         rounds = 0
@@ -235,14 +203,17 @@ class _Run:
                         value = self._without(one)
                     except SolverError:
                         self._reopen(one, opened)
-                        value = self._without(self._others(one))
-            closed = self._open_pairs(value)
+                        value = self._without(others(program, one))
+            closed = open_pairs(program, value)
         gap = 0.0
         if first_closed.size:
             reached = highs.getInfo().objective_function_value
             gap = self._gap(reached, bound)
             if gap > _GAP:
-                value, gap = self._integers(value, reached, bound, opened)
+                apart = _GAP * program.scale
+                better = with_integers(self._problem, program, opened, program.up, reached, apart)
+                if better is not None:
+                    value, gap = better[0], self._gap(better[1], bound)
         return self._solution(value, gap)
 
     def _without(self, closed: IntArray) -> FloatArray:
@@ -257,14 +228,6 @@ class _Run:
         self._program.up[columns] = opened[columns]
         low, up = self._program.low[columns], opened[columns]
         self._highs.changeColsBounds(columns.size, columns.astype(np.int32), low, up)
-
-    def _others(self, columns: IntArray) -> IntArray:
-        """The other side of each pair."""
-        into = np.concatenate([pair.into for pair in self._program.pairs])
-        out = np.concatenate([pair.out for pair in self._program.pairs])
-        other = np.arange(self._program.cost.size)
-        other[into], other[out] = out, into
-        return other[columns]
 
     def _run(self) -> FloatArray:
         highs = self._highs
@@ -284,44 +247,6 @@ class _Run:
             raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}")
         return np.array(highs.getSolution().col_value)
 
-    def _carried(self, before: GeneralProgram | None) -> Basis | None:
-        """The last basis, on this program's columns and rows; None where little of it is known."""
-        if before is None:
-            return None
-        held = _basis(self._highs, before)
-        if held is None:
-            return None
-        program = self._program
-        cols = _looked_up(before.col_key, held[0], program.col_key, -1)
-        if float(np.mean(cols >= 0)) < _KNOWN_SHARE:
-            return None
-        rows = _looked_up(before.row_key, held[1], program.row_key, _BASIC)
-        return np.where(cols < 0, _LOWER, cols), rows
-
-    def _unpacked(self, told: bytes) -> Basis | None:
-        columns, rows = int(self._program.cost.size), int(self._program.row_up.size)
-        both = np.frombuffer(zlib.decompress(told), dtype=np.uint8) if told else None
-        if both is None or both.size != columns + rows:
-            return None
-        return both[:columns].astype(np.int64), both[columns:].astype(np.int64)
-
-    def _start(self, basis: Basis) -> bool:
-        found = highspy.HighsBasis()
-        found.col_status = _STATUS[basis[0]].tolist()
-        found.row_status = _STATUS[basis[1]].tolist()
-        found.valid = True
-        found.alien = True
-        return bool(self._highs.setBasis(found) == highspy.HighsStatus.kOk)
-
-    def _open_pairs(self, value: FloatArray) -> IntArray:
-        """Columns to close: the smaller side of each pair that runs both ways."""
-        found: list[IntArray] = []
-        for pair in self._program.pairs:
-            into, out = value[pair.into], value[pair.out]
-            both = np.flatnonzero((into > _BOTH_KWH) & (out > _BOTH_KWH))
-            found.append(np.where(into >= out, pair.out, pair.into)[both])
-        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-
     def _gap(self, reached: float, bound: float) -> float:
         """Distance to the bound as a share of what the energy of the site costs anyway."""
         problem = self._problem
@@ -329,65 +254,6 @@ class _Run:
         usual = np.abs(grid_of(problem).base_kw[0]) * problem.horizon.slot_h @ price
         usual += float(problem.fleet.energy_kwh.sum()) * float(price.mean())
         return max(reached - bound, 0.0) / self._program.scale / max(float(usual), 1.0)
-
-    def _integers(
-        self, value: FloatArray, reached: float, bound: float, opened: FloatArray
-    ) -> tuple[FloatArray, float]:
-        """The mixed-integer program, where it is small enough; else the repaired answer."""
-        program = self._program
-        gap = self._gap(reached, bound)
-        pairs = [(p.into, p.out) for p in program.pairs]
-        into = np.concatenate([a for a, _ in pairs])
-        out = np.concatenate([b for _, b in pairs])
-        risky = self._risky(into, out)
-        if grid_of(self._problem).stores.n > _MIP_STORES or risky.size > _MIP_PAIRS:
-            return value, gap
-        highs = silent_highs()
-        highs.setOptionValue("threads", 1)
-        highs.setOptionValue("mip_max_nodes", _MIP_NODES)
-        highs.setOptionValue("mip_rel_gap", 0.0)
-        highs.setOptionValue("mip_abs_gap", _GAP * program.scale)
-        pass_program(highs, program)
-        every = np.arange(opened.size, dtype=np.int32)
-        highs.changeColsBounds(every.size, every, program.low, opened)
-        most = np.where(np.isfinite(opened), opened, self._most_kwh())
-        first = int(program.cost.size)
-        count = risky.size
-        highs.addVars(count, np.zeros(count), np.ones(count))
-        for k in range(count):
-            highs.changeColIntegrality(first + k, highspy.HighsVarType.kInteger)
-            i, o = int(into[risky[k]]), int(out[risky[k]])
-            highs.addRow(-_INF, 0.0, 2, np.array([i, first + k]), np.array([1.0, -most[i]]))
-            highs.addRow(-_INF, most[o], 2, np.array([o, first + k]), np.array([1.0, most[o]]))
-        highs.run()
-        if highs.getInfo().primal_solution_status != 2:
-            return value, gap
-        found = highs.getInfo().objective_function_value
-        if found >= reached - 1e-9 * max(abs(reached), 1.0):
-            return value, gap
-        better = np.array(highs.getSolution().col_value)[:first]
-        if self._open_pairs(better).size:
-            return value, gap
-        return better, self._gap(found, bound)
-
-    def _risky(self, into: IntArray, out: IntArray) -> IntArray:
-        """Pairs that a linear program has a reason to run both ways: in slots of low prices."""
-        highs = self._highs
-        end = self._program.col_key & 0xFFFFFFFF
-        problem = self._problem
-        slots = problem.horizon.edges_s[1:] & 0xFFFFFFFF
-        odd = (problem.buy_per_kwh < 0) | (problem.sell_per_kwh > problem.buy_per_kwh)
-        odd |= problem.sell_per_kwh < 0
-        closed = np.array(highs.getLp().col_upper_) == 0
-        slot = np.searchsorted(slots, end[into])
-        slot = np.minimum(slot, slots.size - 1)
-        return np.flatnonzero(odd[slot] | closed[into] | closed[out])
-
-    def _most_kwh(self) -> float:
-        """More than a slot can ever buy."""
-        grid, hours = grid_of(self._problem), self._problem.horizon.slot_h
-        most = np.abs(grid.base_kw[0]).max() + self._problem.fleet.max_kw.sum()
-        return float((most + grid.stores.charge_kw.sum()) * hours.max() + 1.0)
 
     def _solution(self, value: FloatArray, gap: float) -> Solution:
         problem, program = self._problem, self._program
@@ -406,40 +272,6 @@ class _Run:
         status: Status = "optimal" if gap <= _GAP else "gap"
         told = None if problem.microgrid is None else powers
         return Solution(energy, status, "general", gap, self._work, told)
-
-
-def _looked_up(known: IntArray, status: IntArray, key: IntArray, other: int) -> IntArray:
-    """Status of each key where it is known, else ``other``."""
-    order = np.argsort(known, kind="stable")
-    at = order[np.minimum(np.searchsorted(known, key, sorter=order), known.size - 1)]
-    return np.where(known[at] == key, status[at], other)
-
-
-def _packed(basis: Basis) -> bytes:
-    """A basis as bytes: one for each column and row, compressed."""
-    return zlib.compress(np.concatenate(basis).astype(np.uint8).tobytes(), 1)
-
-
-def _basis(highs: highspy.Highs, program: GeneralProgram) -> Basis | None:
-    """Status of columns and rows in the basis that HiGHS holds."""
-    status, basic = highs.getBasicVariables()  # type: ignore[attr-defined]
-    if status != highspy.HighsStatus.kOk:
-        return None
-    solution = highs.getSolution()
-    value = np.array(solution.col_value)
-    activity = np.array(solution.row_value)
-    cols = np.where(_nearer(value, program.low, program.up), _UPPER, _LOWER)
-    rows = np.where(_nearer(activity, program.row_low, program.row_up), _UPPER, _LOWER)
-    basic = np.asarray(basic)
-    cols[basic[basic >= 0]] = _BASIC
-    rows[-basic[basic < 0] - 1] = _BASIC
-    return cols, rows
-
-
-def _nearer(value: FloatArray, low: FloatArray, up: FloatArray) -> np.ndarray:
-    """Whether a nonbasic value sits at its upper bound."""
-    with np.errstate(invalid="ignore"):
-        return np.isfinite(up) & ((np.abs(value - up) < np.abs(value - low)) | ~np.isfinite(low))
 
 
 @cache

@@ -10,8 +10,9 @@ import pytest
 from benchmarks.events import cut, goes_on, halves, leaves, plugs_in, with_sessions
 from benchmarks.instances import SHAPES, Load, fleet_problem
 from benchmarks.microgrids import around
+from models.site_rules import EnergyRule
 from scheduler.general_program import GeneralProgram
-from scheduler.problem import FloatArray, Problem
+from scheduler.problem import FloatArray, PhaseLimit, Problem
 from scheduler.solution import Solution
 from scheduler.solvers import general
 from scheduler.solvers.general_path.mend import mended
@@ -206,3 +207,50 @@ def test_a_site_without_vehicles_is_planned_too() -> None:
     answer = general.solve(after, work_limit=ALL)
     assert verify(after, answer).ok
     assert money(after, answer) == pytest.approx(money(after, afresh(after)), rel=1e-9)
+
+
+def crowded(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Rows of every kind: phases, factors, limits to export inside the site, and a green share."""
+    fleet, grid, t = problem.fleet, problem.microgrid, problem.horizon.n
+    assert grid is not None
+    base = grid.base_kw.copy()
+    v = len(problem.node_ids) - 1
+    # More than the node lets pass for a while: what is given beside it is a relief.
+    base[v, t // 2 : t // 2 + 4] = grid.import_kw[v, t // 2 : t // 2 + 4] + 5.0
+    back = grid.export_kw.copy()
+    back[v] = 2.0
+    amps = 0.35 * float(fleet.max_kw.sum()) * 4.0 / 3.0
+    return dataclasses.replace(
+        problem,
+        fleet=dataclasses.replace(
+            fleet,
+            count_factor=rng.choice([1.0, 1.1], fleet.n),
+            phases=rng.choice([1, 2, 4, 7], fleet.n),
+            amps_per_kw=rng.choice([1.45, 4.35], fleet.n),
+        ),
+        phase_limits=tuple(PhaseLimit(0, p, np.full(t, amps)) for p in range(3)),
+        microgrid=dataclasses.replace(
+            grid,
+            base_kw=base,
+            export_kw=back,
+            energy=EnergyRule(green_share=0.5, green_per_kwh=0.01, own_first=True),
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_of_every_kind_end_in_the_optimum(seed: int) -> None:
+    rng = np.random.default_rng(300 + seed)
+    problem = around(fleet_problem(30, seed=seed), giving_share=float(rng.choice([0.3, 1.0])))
+    problem = crowded(problem, rng)
+    answer, moved = afresh(problem), 0
+    for event in (halves, leaves, plugs_in, cut, cloudier):
+        after = goes_on(problem, answer.energy_kwh, event(problem, rng))
+        assert after.running_kwh is not None
+        moved += mended(after, program_of(after), after.running_kwh, ALL) is not None
+        found, fresh = general.solve(after, work_limit=ALL), afresh(after)
+        assert verify(after, found).ok, f"{event}: {verify(after, found)}"
+        assert lacking(after, found) == pytest.approx(lacking(after, fresh), abs=1e-5)
+        assert money(after, found) == pytest.approx(money(after, fresh), rel=1e-9)
+        problem, answer = after, found
+    assert moved >= 4

@@ -6,12 +6,13 @@ from functools import cache
 
 import highspy
 import numpy as np
-from scipy.sparse import coo_matrix, csc_matrix, vstack
 
 from scheduler.general_program import GeneralProgram
 from scheduler.problem import FloatArray, IntArray
+from scheduler.solvers.general_path.coefficients import by_column
 from scheduler.solvers.general_path.quiet import DUAL, PRIMAL, run, simplex_highs
 from scheduler.solvers.general_path.sessions import Bools
+from scheduler.solvers.general_path.site import Site
 
 _BROKEN_TIMES = 2.0
 _OVER_KWH = 1e-9
@@ -29,10 +30,10 @@ class Master:
     ----------
     program : GeneralProgram
         The whole.
-    rows : ndarray of int64, shape (r,)
-        The site's rows that take part.
-    site : csc_matrix
-        These rows, every column.
+    site : Site
+        Its rows.
+    awake : ndarray of bool, shape (r,)
+        Those that take part.
     whole : ndarray of bool, shape (n,)
         Sessions that take part with all their columns and rows.
     values : ndarray, shape (columns,)
@@ -40,6 +41,10 @@ class Master:
 
     Attributes
     ----------
+    number : ndarray of int64, shape (r,)
+        Where each of the site's rows stands here, -1: it does not take part.
+    price : ndarray, shape (r,)
+        Of the site's rows, 0 where they do not take part.
     work : int
         Simplex iterations so far.
     """
@@ -47,22 +52,22 @@ class Master:
     def __init__(
         self,
         program: GeneralProgram,
-        rows: IntArray,
-        site: csc_matrix,
+        site: Site,
+        awake: Bools,
         whole: Bools,
         values: FloatArray,
     ) -> None:
-        self._site, self._rows = site, int(site.shape[0])
+        self._site, self._awake = site, np.flatnonzero(awake)
         self.work = 0
+        self.number = np.where(awake, np.cumsum(awake) - 1, -1)
+        self.price = np.zeros(awake.size)
         free = (program.col_session < 0) | whole[program.col_session]
         own = (program.row_session >= 0) & whole[program.row_session]
         self.free = np.flatnonzero(free)
-        rows = np.concatenate([rows, np.flatnonzero(own)])
-        number = np.full(program.row_up.size, -1)
-        number[rows] = np.arange(rows.size)
-        part = self._part(program, own, number)
+        rows = np.concatenate([site.rows[self._awake], np.flatnonzero(own)])
+        start, row, value = self._part(program, own)
         used = np.zeros(rows.size)
-        used[: self._rows] = site @ np.where(free, 0.0, values)
+        used[: self._awake.size] = site.used(np.where(free, 0.0, values))[self._awake]
         self._low, self._up = program.row_low[rows], program.row_up[rows]
         self._used = used
         low, up = self._low - used, self._up - used
@@ -73,7 +78,7 @@ class Master:
         highs.passModel(
             self.free.size,
             rows.size,
-            int(part.nnz),
+            int(row.size),
             int(highspy.MatrixFormat.kColwise),
             int(highspy.ObjSense.kMinimize),
             0.0,
@@ -82,9 +87,9 @@ class Master:
             program.up[self.free],
             low,
             up,
-            part.indptr[:-1].astype(np.int32),
-            part.indices.astype(np.int32),
-            part.data,
+            start[:-1].astype(np.int32),
+            row.astype(np.int32),
+            value,
             np.zeros(self.free.size, dtype=np.int32),
         )
         # A limit that the plan breaks may stay broken until moves have mended it, at a price
@@ -95,16 +100,18 @@ class Master:
         self._add(none + dearest, none + highspy.kHighsInf, over, np.arange(over.size), none - 1.0)
         highs.setOptionValue("simplex_strategy", DUAL)
 
-    def _part(self, program: GeneralProgram, own: Bools, number: IntArray) -> csc_matrix:
+    def _part(self, program: GeneralProgram, own: Bools) -> tuple[IntArray, IntArray, FloatArray]:
         """The site's rows, then those of whole sessions, in the free columns."""
-        row, column, value = program.own_triplets
-        inside = np.flatnonzero(own[row])
-        place = np.zeros(program.cost.size, dtype=np.int64)
-        place[self.free] = np.arange(self.free.size)
-        at = (number[row[inside]] - self._rows, place[column[inside]])
-        shape = (int(own.sum()), self.free.size)
-        below = coo_matrix((value[inside], at), shape=shape)
-        return vstack([self._site[:, self.free], below], format="csc")
+        row, column, value = self._site.part(self.free)
+        inside = self.number[row] >= 0
+        below, theirs, own_value = program.own_of(own)
+        place = np.cumsum(own) - 1 + self._awake.size
+        return by_column(
+            np.concatenate([self.number[row[inside]], place[below]]),
+            np.concatenate([column[inside], np.searchsorted(self.free, theirs)]),
+            np.concatenate([value[inside], own_value]),
+            self.free.size,
+        )
 
     def _add(
         self,
@@ -126,9 +133,11 @@ class Master:
                 value,
             )
 
-    def add(self, cost: FloatArray, rows: csc_matrix, most: FloatArray) -> None:
-        """Moves: their cost, what a kWh of each changes in the site's rows, and how far they go."""
-        self._add(cost, most, rows.indices, rows.indptr[:-1], rows.data)
+    def add(
+        self, most: FloatArray, cost: FloatArray, start: IntArray, row: IntArray, value: FloatArray
+    ) -> None:
+        """Moves: how far they go, and what a kWh changes: its cost and the rows, by column."""
+        self._add(cost, most, row, start[:-1], value)
 
     def settle(self, change: FloatArray, moves: IntArray) -> None:
         """Let go of some moves, and take note of where their sessions stand instead.
@@ -140,7 +149,7 @@ class Master:
         moves : ndarray of int64
             Numbers of the moves, in the order in which they were added.
         """
-        self._used[: self._rows] += self._site @ change
+        self._used[: self._awake.size] += self._site.used(change)[self._awake]
         rows = np.arange(self._used.size, dtype=np.int32)
         low, up = self._low - self._used, self._up - self._used
         self._solver.changeRowsBounds(rows.size, rows, low, up)  # type: ignore[attr-defined]
@@ -161,7 +170,7 @@ class Master:
             return False
         solution = highs.getSolution()
         self._value = np.array(solution.col_value)
-        self.price = np.array(solution.row_dual)[: self._rows]
+        self.price[self._awake] = np.array(solution.row_dual)[: self._awake.size]
         return True
 
     @property

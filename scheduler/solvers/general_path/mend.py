@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_matrix, csc_matrix
 
 from scheduler.general_program import GeneralProgram
-from scheduler.problem import FloatArray, IntArray, Problem
+from scheduler.problem import FloatArray, Problem
 from scheduler.solvers.general_path.master import Master
 from scheduler.solvers.general_path.sessions import Bools, Moves, Sessions
+from scheduler.solvers.general_path.site import Site
 
 _PRICE = 1e-6
 """A move must win more than so much per kWh, on a scale on which prices span 100."""
 
 _ROUNDS = 60
 _MASTERS = 100
-_ROOM = 0.2
-"""A limit with so large a share of room left, and no asset below it, is not thought of at first."""
-
 _WHOLE = 24
 """So many sessions of whom there is much news take part whole at once: they move in many places."""
 
@@ -50,13 +47,13 @@ def mended(
     """
     sessions = Sessions(problem, program, running)
     whole = _whole(sessions)
-    site = _Site(program)
+    site = Site(program)
     awake = site.near(sessions.values())
     work = 0
     for _ in range(_MASTERS):
         if whole.sum() > _MOST_WHOLE:
             return None
-        chase = _Chase(program, sessions, site.rows[awake], site.columns(awake), whole)
+        chase = _Chase(program, sessions, site, awake, whole)
         value = chase.run(work_limit - work)
         work += chase.work
         if value is None:
@@ -86,8 +83,10 @@ class _Chase:
 
     Parameters
     ----------
-    rows, site : ndarray of int64, csc_matrix
-        The site's rows that take part.
+    site : Site
+        Its rows.
+    awake : ndarray of bool, shape (r,)
+        Those that take part.
     whole : ndarray of bool, shape (n,)
         Sessions that take part with all their columns and rows.
 
@@ -103,14 +102,13 @@ class _Chase:
         self,
         program: GeneralProgram,
         sessions: Sessions,
-        rows: IntArray,
-        site: csc_matrix,
+        site: Site,
+        awake: Bools,
         whole: Bools,
     ) -> None:
         self._program, self._sessions, self._site, self._whole = program, sessions, site, whole
-        self._by_column = site.T
         self._base = sessions.values()
-        self._master = Master(program, rows, site, whole, self._base)
+        self._master = Master(program, site, awake, whole, self._base)
         self._found: list[Moves] = []
         self._made = np.zeros(0)
         self._once = np.zeros(whole.size, dtype=np.bool_)
@@ -122,13 +120,13 @@ class _Chase:
 
     def run(self, work_limit: int) -> FloatArray | None:
         """Values of the columns; None where there is no answer."""
-        program, sessions, master = self._program, self._sessions, self._master
+        sessions, master = self._sessions, self._master
         for _ in range(_ROUNDS):
             if not master.solve(work_limit - master.work):
                 self.broken = self._once
                 return None
             self._make(master.amounts)
-            price = program.cost - self._by_column @ master.price
+            price = self._site.charged(master.price)
             best, broken, stuck = sessions.best(price, self._whole, _PRICE)
             if broken.any():
                 self.broken = broken & self._once
@@ -175,50 +173,5 @@ class _Chase:
 
     def _add(self, best: Moves) -> None:
         """Moves as columns."""
-        program = self._program
-        column, move, share, cost = self._sessions.columns_of(best)
-        shape = (program.cost.size, best.most.size)
-        combined = csc_matrix((share, (column, move)), shape=shape)
-        cost = cost + program.cost @ combined
-        self._master.add(cost, (self._site @ combined).tocsc(), best.most)
+        self._master.add(best.most, *self._site.moved(self._sessions, best, self._master.number))
         self._found.append(best)
-
-
-class _Site:
-    """The rows of a program that are the site's own.
-
-    Attributes
-    ----------
-    rows : ndarray of int64, shape (r,)
-        Their numbers in the program.
-    up : ndarray, shape (r,)
-        Their upper bounds.
-    """
-
-    def __init__(self, program: GeneralProgram) -> None:
-        mine = program.row_session < 0
-        row, self._column, self._value = program.site_triplets
-        self._row = (np.cumsum(mine) - 1)[row]
-        self.rows = np.flatnonzero(mine)
-        self.up = program.row_up[self.rows]
-        self._program = program
-
-    def used(self, values: FloatArray) -> FloatArray:
-        """What stands in each row at these values of the columns."""
-        weights = self._value * values[self._column]
-        found = np.bincount(self._row, weights=weights, minlength=self.rows.size)
-        return np.asarray(found, dtype=np.float64)
-
-    def near(self, values: FloatArray) -> Bools:
-        """Rows near their limit, and those of assets; others are looked at when all is done."""
-        with np.errstate(invalid="ignore"):
-            near = self.up - self.used(values) < _ROOM * np.abs(self.up)
-        near[self._row[self._program.col_session[self._column] < 0]] = True
-        return np.asarray(near | np.isfinite(self._program.row_low[self.rows]))
-
-    def columns(self, some: Bools) -> csc_matrix:
-        """Some of the rows, every column."""
-        inside = some[self._row]
-        at = ((np.cumsum(some) - 1)[self._row[inside]], self._column[inside])
-        shape = (int(some.sum()), self._program.cost.size)
-        return coo_matrix((self._value[inside], at), shape=shape).tocsc()

@@ -11,7 +11,7 @@ from scheduler.general_program import GeneralProgram
 from scheduler.problem import FloatArray, IntArray, Problem
 from scheduler.rows import taper_share
 from scheduler.solvers.general_path import moves
-from scheduler.solvers.general_path.kinds import END, GIVE, NEAR_KWH, TAKE
+from scheduler.solvers.general_path.kinds import END, NEAR_KWH
 
 Bools = NDArray[np.bool_]
 
@@ -51,6 +51,8 @@ class Sessions:
     ----------
     take, give, held : ndarray, shape (E,)
         Energy taken and given in each entry, and gained since now at its end, kWh.
+    give_column : ndarray of int64, shape (E,)
+        Column of what each entry gives, where it may.
     moved : ndarray, shape (n,)
         How far the start is from ``running``, and from what is owed, kWh.
     """
@@ -83,8 +85,8 @@ class Sessions:
         self._taper_share[program.tapered] = taper_share(problem)[program.tapered]
         self._taper_full = np.array(fleet.taper_room_kwh)
         self._promised = np.where(program.promise > 0, fleet.promised_kwh, -np.inf)
-        self._give_column = np.zeros(entries, dtype=np.int64)
-        self._give_column[program.y_entry] = program.y
+        self.give_column = np.zeros(entries, dtype=np.int64)
+        self.give_column[program.y_entry] = program.y
         self.take, self.give, self.held = (np.zeros(entries) for _ in range(3))
         self.moved = np.zeros(fleet.n)
         # Copies, where arrays may be read-only: numba would compile once more for them.
@@ -142,7 +144,7 @@ class Sessions:
         where, most = np.zeros((n, 4), dtype=np.int64), np.zeros(n)
         broken, stuck = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
         count = moves.best_moves(
-            problem.offsets, still, price, program.x, self._give_column, self._worth,
+            problem.offsets, still, price, program.x, self.give_column, self._worth,
             program.promise, self._promised, self.take, self.take_most, self.give, self.give_most,
             self._budget, self.efficiency, self.held, self.low, self.high, self._taper_share,
             self._taper_full, tolerance, where, most, broken, stuck,
@@ -155,33 +157,15 @@ class Sessions:
         eta = self.efficiency[found.session]
         moves.apply_moves(found.where, amount, eta, self.take, self.give, self.held)
 
-    def columns_of(self, found: Moves) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-        """Each move as a combination of the program's columns, and its own cost at the end.
-
-        Returns
-        -------
-        column, move, value : ndarray
-            Triplets: a kWh of the move changes the column by so much.
-        cost : ndarray, shape (k,)
-            What a kWh of the move changes at the session's end.
-        """
-        program = self._program
-        columns, owners, values = [], [], []
+    def end_cost(self, found: Moves) -> FloatArray:
+        """What a kWh of each move changes at its session's end, shape (k,)."""
         cost = np.zeros(found.most.size)
         for at, sign in ((0, 1.0), (2, -1.0)):
             entry, kind = found.where[:, at], found.where[:, at + 1]
-            took = np.flatnonzero(kind == TAKE)
-            gave = np.flatnonzero(kind == GIVE)
             ends = np.flatnonzero(kind == END)
-            columns += [program.x[entry[took]], self._give_column[entry[gave]]]
-            owners += [took, gave]
-            values += [
-                np.full(took.size, -sign),
-                sign * self.efficiency[found.session[gave]],
-            ]
             who = found.session[ends]
             step = self._promised[who] + (-sign) * NEAR_KWH
             below = self.held[entry[ends]] < step if sign > 0 else self.held[entry[ends]] <= step
-            worth = self._worth[who] + np.where(below, program.promise[who], 0.0)
+            worth = self._worth[who] + np.where(below, self._program.promise[who], 0.0)
             cost[ends] -= sign * worth
-        return np.concatenate(columns), np.concatenate(owners), np.concatenate(values), cost
+        return cost
