@@ -112,7 +112,7 @@ def _read(
     from adapters.site_writers import block_sessions, is_blocks_file
     from models.errors import DataError
 
-    if path.suffix == ".csv" and is_blocks_file(path):
+    if ".csv" in path.suffixes and is_blocks_file(path):
         if not depot:
             raise DataError("holds blocks", where=path.name, fix="say whose: --depot CH")
         days = max((last - first) / timedelta(days=1), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -195,6 +196,22 @@ def test_from_blocks_writes_site_and_sessions(run: Any, tmp_path: Path) -> None:
     document = json.loads(out)
     assert (document["buses"], document["sessions"]) == (len(site.piles), len(stays))
     assert parse_site(document["site"]).site.piles == site.piles
+
+
+def test_blocks_are_known_for_blocks_packed_too(run: Any, tmp_path: Path) -> None:
+    plain = sample_path("nyc_ch_blocks.csv")
+    packed = tmp_path / "blocks.csv.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    code, toml, _ = run("site", "from-blocks", str(packed), "--depot", "CH", "--battery-kwh", "400")
+    assert code == 0
+    site = tmp_path / "site.toml"
+    site.write_text(toml)
+    for file in (plain, packed):
+        words = ("--sessions", str(file), "--from", "2026-09-15", "--to", "2026-09-16")
+        code, _, err = run("simulate", str(site), *words)
+        assert code != 0
+        assert "holds blocks" in err
+        assert "--depot" in err
 
 
 def test_plan_gives_every_session_its_energy_within_the_limit(run: Any) -> None:
