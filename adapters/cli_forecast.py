@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+
+class _LoadMethod(StrEnum):
+    LIKE_DAYS = "like-days"
+    REGRESSION = "regression"
 
 
 def forecast(
@@ -19,8 +25,12 @@ def forecast(
         typer.Option(exists=True, help="CSV of a weather service: start, w_m2."),
     ] = None,
     country: Annotated[
-        str, typer.Option(help="Whose holidays the load keeps, as CN; none unless given.")
+        str,
+        typer.Option(help="Whose holidays the load keeps, as CN, or none; the tariff's if silent."),
     ] = "",
+    method: Annotated[
+        _LoadMethod, typer.Option(help="How the load is foreseen; regression wants scikit-learn.")
+    ] = _LoadMethod.LIKE_DAYS,
     username: Annotated[str, typer.Option(help="The forecaster's name at the broker.")] = "",
     password_file: Annotated[Path | None, typer.Option(help="File with its password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="Certificate of the broker: TLS.")] = None,
@@ -28,11 +38,14 @@ def forecast(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Foresee load and PV from the store, and tell the daemon; to be run once an hour."""
+    from adapters.books import holidays_of
     from adapters.cli_output import print_document, tables
     from adapters.config import load_site
     from adapters.data.irradiance import read_irradiance
+    from adapters.forecast.base_load import LikeDays
     from adapters.forecast.from_store import series_told
     from adapters.forecast.pv import Place
+    from adapters.forecast.regression import Regression
     from adapters.mqtt.forecaster import tell
     from adapters.store.readings import EVERY_S
     from models.errors import ConfigurationError
@@ -54,8 +67,12 @@ def forecast(
     if latitude is not None and longitude is not None:
         place = Place(latitude, longitude, altitude_m)
     now = datetime.now(UTC)
-    calendar = PublicHolidays(country) if country else None
-    told = series_told(file, now, place=place, irradiance=weather, calendar=calendar)
+    calendar = holidays_of(file.site.tariff, file.tariff_settings)
+    if country:
+        calendar = None if country == "none" else PublicHolidays(country)
+    chosen = Regression if method is _LoadMethod.REGRESSION else LikeDays
+    load = chosen(calendar=calendar)
+    told = series_told(file, now, load=load, place=place, irradiance=weather)
 
     def prepare(client: Any) -> None:
         if username:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ import numpy as np
 from adapters.data.measured_series import read_ucsd
 from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
 from adapters.forecast.pv import ClearSky
+from adapters.forecast.regression import Regression
 from adapters.forecast.series import Banded, Foreseen, Measured, Method, skill
-from benchmarks.microgrid_case import FIRST_KNOWN, MOVED_DAYS, PLACE, UCSD, ZONE
+from benchmarks.microgrid_case import FIRST_KNOWN, HOLIDAYS, MOVED_DAYS, PLACE, UCSD, ZONE
 from models.horizon import FloatArray
 from scheduler.microgrid import PROMISED_TIMES
-from tariffs.calendar import DayType, HolidayCalendar, PublicHolidays
-from tariffs.tariff import TariffNote
 
 COLUMNS = ("month", "series", "hours", "method", "mae_kw", "rmse_kw", "bias_kw", "skill", "in_band")
 MONTHS = (6, 7, 8)
@@ -51,19 +50,6 @@ class _Case:
     @property
     def methods(self) -> tuple[Method, ...]:
         return (*self.plain, self.ours.method)
-
-
-@dataclass(frozen=True)
-class _Moved:
-    """A calendar of days that were moved as the series were: by whole weeks."""
-
-    real: HolidayCalendar
-
-    def day(self, day: date) -> DayType:
-        return self.real.day(day - timedelta(days=MOVED_DAYS))
-
-    def notes(self, first: date, last: date) -> tuple[TariffNote, ...]:
-        return ()
 
 
 def run(data: Path, quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -115,10 +101,12 @@ def _cases(data: Path) -> tuple[_Case, ...]:
     sun = read["HopkinsParkingPV"]
     sun = replace(sun, values_kw=np.maximum(sun.values_kw, 0.0))
     plain = (Persistence(), DayBefore())
-    knowing = LikeDays(calendar=_Moved(PublicHolidays("US")))
+    knowing = LikeDays(calendar=HOLIDAYS)
     knowing.name = "like days and holidays"
     return (
-        _Case("base load", base, (*plain, LikeDays()), Banded(knowing)),
+        _Case(
+            "base load", base, (*plain, LikeDays(), Regression(calendar=HOLIDAYS)), Banded(knowing)
+        ),
         _Case("PV", sun, plain, Banded(ClearSky(PLACE))),
     )
 

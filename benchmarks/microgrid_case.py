@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -33,8 +33,9 @@ from models.network import Network, Node
 from models.session import GiveBack
 from models.site import GiveBackRule, Site
 from models.storage import PvPlant, Storage
+from tariffs.calendar import DayType, HolidayCalendar, PublicHolidays
 from tariffs.settings import TariffSettings
-from tariffs.tariff import Tariff
+from tariffs.tariff import Tariff, TariffNote
 
 ZONE = ZoneInfo("America/Los_Angeles")
 PLACE = Place(32.88, -117.23, 100.0)
@@ -48,6 +49,23 @@ GIVING_SHARE = 4
 BATTERY_KWH = 60.0
 FORECAST_H = 30
 FIRST_KNOWN = datetime(2019, 3, 25, tzinfo=ZONE)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A calendar of days that were moved as the series were: by whole weeks."""
+
+    real: HolidayCalendar
+
+    def day(self, day: date) -> DayType:
+        return self.real.day(day - timedelta(days=MOVED_DAYS))
+
+    def notes(self, first: date, last: date) -> tuple[TariffNote, ...]:
+        return ()
+
+
+HOLIDAYS = _Moved(PublicHolidays("US"))
+"""Of those who use the two buildings."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from adapters.forecast.base_load import LikeDays
 from adapters.forecast.month_peak import least_peak_kw
 from adapters.forecast.pv import ClearSky
 from adapters.forecast.series import Banded, Measured
-from benchmarks.microgrid_case import FORECAST_H, PLACE, Case
+from benchmarks.microgrid_case import FORECAST_H, HOLIDAYS, PLACE, Case
 from models.events import ForecastPushed, Received
 from models.horizon import UTC, FloatArray
 from scheduler.demand import PEAK_SERIES
@@ -19,7 +19,7 @@ def forecasts(
 ) -> list[tuple[float, Received]]:
     """What a forecaster says, hour by hour, from what was measured before; or the truth."""
     methods: tuple[tuple[str, Measured, Banded], ...] = (
-        ("base-transformer", case.base, Banded(LikeDays())),
+        ("base-transformer", case.base, Banded(LikeDays(calendar=HOLIDAYS))),
         ("pv-pv", case.sun, Banded(ClearSky(PLACE))),
     )
     said: list[tuple[float, Received]] = []

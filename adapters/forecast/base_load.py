@@ -76,16 +76,16 @@ class LikeDays:
             return DayBefore().expect(past, n)
         recent = max(day // 24 * 2, 1)
         first = end - recent
-        usual = self._usual(past, first, recent + n, end)
+        usual = self.usual(past, first, recent + n)
         gap = past.values_kw[first:end] - usual[:recent]
         gap = gap[np.isfinite(gap)]
         level = float(gap.mean()) if gap.size else 0.0
         hours = (np.arange(n) + 0.5) * past.step_s / 3600.0
         return np.asarray(usual[recent:] + level * 0.5 ** (hours / self._half_life_h))
 
-    def _usual(self, past: Measured, first: int, n: int, end: int) -> FloatArray:
-        """Mean of like days on slots from ``first`` on, by what is known before ``end``."""
-        day, back = past.per_day, 7 * self._weeks
+    def usual(self, past: Measured, first: int, n: int) -> FloatArray:
+        """Mean of like days on n slots from ``first`` on, which may lie before the last known."""
+        day, back, end = past.per_day, 7 * self._weeks, past.values_kw.size
         slots = np.arange(first, first + n)
         at = slots - day * np.arange(1, back + 1)[:, None]
         kinds = self._kinds(past, first - back * day, n + back * day)

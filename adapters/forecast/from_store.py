@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from adapters.config import SiteFile
-from adapters.forecast.base_load import DayBefore, LikeDays
+from adapters.forecast.base_load import DayBefore
 from adapters.forecast.pv import ClearSky, Place
 from adapters.forecast.series import Banded, Measured, Method
 from adapters.store.flows import Flowed, read_flows
@@ -23,11 +23,11 @@ from adapters.store.readings import EVERY_S
 from adapters.store.steps import reading_store
 from models.errors import DataError
 from models.horizon import FloatArray, epoch_s, instant_of
-from tariffs.calendar import HolidayCalendar
 
-PAST_DAYS, LEAST_DAYS = 50, 7
-"""So many days are read: four weeks of like days, and the three before them for the band. A
-series of which fewer than the second are known is not foreseen."""
+PAST_DAYS, LEAST_DAYS = 98, 7
+"""So many days are read: four weeks of like days, the weeks before them that a regression is
+fitted on, and three before those for the band. A series of which fewer than the second are known
+is not foreseen."""
 
 BEYOND_H = 6.0
 """A forecast reaches so much further than a plan: it is still whole when a few were missed."""
@@ -39,9 +39,9 @@ def series_told(
     file: SiteFile,
     now: datetime,
     *,
+    load: Method,
     place: Place | None = None,
     irradiance: Measured | None = None,
-    calendar: HolidayCalendar | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The bodies of ``forecast/{series}``, without their sender's counters.
 
@@ -51,12 +51,12 @@ def series_told(
         Whose store is read.
     now : datetime
         Aware; what was kept before it counts, and the forecast begins with its quarter hour.
+    load : Method
+        Foresees the load.
     place : Place, optional
         Where the PV plants stand; None: they give what they gave the day before.
     irradiance : Measured, optional
         What a weather service foresees, W/m2; see :class:`adapters.forecast.pv.ClearSky`.
-    calendar : HolidayCalendar, optional
-        Which days the load takes for holidays; None: none.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def series_told(
     sun = DayBefore() if place is None else ClearSky(place, irradiance=irradiance)
     wanted: list[tuple[str, Flowed | None, float, Method]] = []
     if site.base_load != "none":
-        wanted.append((f"base-{root}", flows.get(("base", root)), 1.0, LikeDays(calendar=calendar)))
+        wanted.append((f"base-{root}", flows.get(("base", root)), 1.0, load))
     # A plant's power is negative while it gives; a forecast of it is a magnitude.
     wanted += [(f"pv-{p.id}", flows.get(("asset", p.id)), -1.0, sun) for p in site.pv]
     n = math.ceil((site.horizon.hours + BEYOND_H) * 3600.0 / EVERY_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -11,14 +12,22 @@ import pytest
 
 from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
 from adapters.forecast.pv import ClearSky, Place
+from adapters.forecast.regression import Regression
 from adapters.forecast.series import Banded, Measured, Method, quantiles, skill
+from models.errors import ConfigurationError
 from models.horizon import FloatArray
 from tariffs.calendar import DayType, HolidayDay, NoHolidays
 
 ZONE = ZoneInfo("Asia/Shanghai")
 MONDAY_S = 1_781_452_800  # 00:00 on Monday 15 June 2026 in Shanghai
 PLACE = Place(30.3, 120.2)
-METHODS: tuple[Method, ...] = (Persistence(), DayBefore(), LikeDays(), ClearSky(PLACE))
+METHODS: tuple[Method, ...] = (
+    Persistence(),
+    DayBefore(),
+    LikeDays(),
+    Regression(),
+    ClearSky(PLACE),
+)
 
 
 def weeks(n: int, seed: int = 4) -> Measured:
@@ -41,8 +50,8 @@ def sunny(days: int) -> Measured:
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 def test_nothing_is_known_of_what_comes(method: Method) -> None:
-    series = weeks(4)
-    k = 17 * 96 + 40
+    series = weeks(9)
+    k = 59 * 96 + 40
     other = Measured(series.start_s, 900, series.values_kw.copy(), ZONE)
     other.values_kw[k:] = 1e6
     ahead = method.expect(series.until(k), 96)
@@ -77,6 +86,53 @@ def test_a_holiday_is_like_a_sunday_and_a_worked_sunday_like_a_work_day() -> Non
     assert usual[6 * 96 + noon] == pytest.approx(60.0, abs=5.0)
     assert told[6 * 96 + noon] == pytest.approx(150.0, abs=5.0)
     assert told[96 : 6 * 96] == pytest.approx(usual[96 : 6 * 96])
+
+
+def wandering(n: int) -> Measured:
+    """The same weeks, off by what fades by half in an hour and comes again."""
+    rng, series = np.random.default_rng(9), weeks(n)
+    off = np.zeros(series.values_kw.size)
+    for k in range(1, off.size):
+        off[k] = 0.5**0.25 * off[k - 1] + rng.normal(0, 4.0)
+    return replace(series, values_kw=series.values_kw + off)
+
+
+def test_a_regression_learns_how_departures_from_like_days_fade() -> None:
+    series = wandering(12)
+    methods = (LikeDays(), Regression(refit_days=14))
+    found = skill(methods, series, 70 * 96, n=4, every=29)
+    assert found["regression"]["mae_kw"] < 0.85 * found["like days"]["mae_kw"]
+
+
+def test_a_regression_is_fitted_once_for_each_stretch_and_before_it_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitted_to: list[int] = []
+    fit = Regression._fit
+
+    def counted(self: Regression, past: Measured) -> object:
+        fitted_to.append(past.values_kw.size)
+        return fit(self, past)
+
+    monkeypatch.setattr(Regression, "_fit", counted)
+    series, method = weeks(9), Regression(refit_days=1)
+    for slot in (0, 40, 95, 96):
+        method.expect(series.until(57 * 96 + slot), 8)
+    assert fitted_to == [57 * 96, 58 * 96]
+    # Another series that begins at the same instant is another one.
+    method.expect(wandering(9).until(58 * 96), 8)
+    assert len(fitted_to) == 3
+
+
+def test_with_too_little_past_a_regression_is_like_days() -> None:
+    past = weeks(7).until(48 * 96 + 5)
+    assert np.array_equal(Regression().expect(past, 96), LikeDays().expect(past, 96))
+
+
+def test_without_scikit_learn_it_is_said_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    with pytest.raises(ConfigurationError, match=r"尚未安装.*pip install 'valleyfill\[forecast\]'"):
+        Regression()
 
 
 def test_clear_sky_is_dark_at_night_and_beats_persistence() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,17 @@ from adapters.broker import wheel_broker
 from adapters.cli import main
 from adapters.config import parse_site
 from adapters.data.irradiance import read_irradiance
+from adapters.forecast.base_load import LikeDays
 from adapters.forecast.from_store import series_told
 from adapters.forecast.pv import Place
+from adapters.forecast.series import Measured, Method
 from adapters.store.flows import Flow, write_flows
 from adapters.store.schema import open_store
 from adapters.wire.decode import decode
 from models.errors import DataError
 from models.events import ForecastPushed
 from models.horizon import epoch_s
+from tariffs.calendar import PublicHolidays
 from tests.unit.test_config_microgrid import FILE
 from tests.unit.test_engine_microgrid import ZONE, bess
 from tests.unit.test_own_peak import NOW, stored
@@ -37,7 +40,7 @@ def test_load_and_sun_are_foreseen_from_the_store(tmp_path: Path) -> None:
     file = stored(tmp_path, 14, storage=bess(), pv_kw=25.0)
     # The store ends with the day before: what it knows until then counts.
     now = NOW.replace(hour=0, minute=7)
-    told = series_told(file, now)
+    told = series_told(file, now, load=LikeDays())
     load, sun = told[f"base-{ROOT}"], told[f"pv-{file.site.pv[0].id}"]
     assert load["start"] == now.replace(minute=0)
     assert load["slot_minutes"] == 15
@@ -50,7 +53,9 @@ def test_load_and_sun_are_foreseen_from_the_store(tmp_path: Path) -> None:
 
 def test_where_the_plant_stands_makes_nights_dark(tmp_path: Path) -> None:
     file = stored(tmp_path, 14, storage=bess(), pv_kw=25.0)
-    told = series_told(file, NOW.replace(hour=0, minute=0), place=Place(30.3, 120.2))
+    told = series_told(
+        file, NOW.replace(hour=0, minute=0), load=LikeDays(), place=Place(30.3, 120.2)
+    )
     sun = told[f"pv-{file.site.pv[0].id}"]["values_kw"]
     assert max(sun[:12]) == 0.0
     assert sun[48] == pytest.approx(25.0, rel=0.2)
@@ -59,7 +64,7 @@ def test_where_the_plant_stands_makes_nights_dark(tmp_path: Path) -> None:
 def test_less_than_a_week_foresees_nothing_and_says_so(tmp_path: Path) -> None:
     file = stored(tmp_path, 6, storage=bess(), pv_kw=25.0)
     with pytest.raises(DataError, match="less than 7 days"):
-        series_told(file, NOW.replace(hour=0, minute=0))
+        series_told(file, NOW.replace(hour=0, minute=0), load=LikeDays())
 
 
 def test_irradiance_is_read_on_our_slots_and_refused_with_its_line(tmp_path: Path) -> None:
@@ -114,6 +119,32 @@ def test_the_command_tells_the_daemon_by_the_contract(
     assert len(load.low) == len(load.high) == 120
     document = json.loads(capsys.readouterr().out)
     assert document["series"][f"base-{ROOT}"]["values_kw"] == pytest.approx(120 * [60.0])
+
+
+def test_the_load_keeps_the_holidays_of_the_sites_tariff_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[Method] = []
+
+    def told(*_: Any, load: Method, **__: Any) -> dict[str, Any]:
+        chosen.append(load)
+        return {}
+
+    monkeypatch.setattr("adapters.forecast.from_store.series_told", told)
+    site = tmp_path / "site.toml"
+    site.write_text(FILE, encoding="utf-8")
+    for more in ([], ["--method", "regression"], ["--country", "none"]):
+        assert main(["forecast", str(site), "--dry", "--json", *more]) == 0
+    # Five weeks of work days until the evening before National Day 2026, a Thursday.
+    days = [date(2026, 8, 27) + timedelta(days=d) for d in range(35)]
+    kept = PublicHolidays("CN")
+    by_day = [100.0 if kept.day(d).is_workday else 20.0 for d in days]
+    past = Measured(
+        epoch_s(datetime.combine(days[0], time(), ZONE)), 900, np.repeat(by_day, 96), ZONE
+    )
+    noons = [method.expect(past, 96)[48] for method in chosen]
+    assert noons[:2] == pytest.approx([20.0, 20.0], abs=10.0)
+    assert noons[2] > 70.0
 
 
 def mqtt(port: int) -> str:

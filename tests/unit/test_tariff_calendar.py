@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.books import load_book
+from adapters.books import holidays_of, load_book
 from adapters.config import load_site
 from models.errors import TariffError
 from tariffs.calendar import PublicHolidays
 from tariffs.scope import Scope, clock_ranges, minute_of
+from tariffs.settings import TariffSettings
 
 CN = PublicHolidays("CN")
 REPO = Path(__file__).resolve().parents[2]
@@ -48,6 +49,22 @@ def test_a_year_not_yet_published_follows_its_named_fallback_loudly() -> None:
     assert "'none'" in silent.notes(spring, spring)[0].text
     with pytest.raises(TariffError, match="2027 are not published"):
         PublicHolidays("CN", fallback="refuse").day(spring)
+
+
+def test_the_holidays_of_a_tariff_are_found_where_its_prices_do_not_ask(tmp_path: Path) -> None:
+    day = date(2026, 10, 9)
+    settings = TariffSettings(holiday_fallback="refuse", holiday_overrides={day: "day_off"})
+    family = holidays_of("zhejiang-industrial", settings)
+    assert family is not None
+    assert family.day(day).is_holiday
+    # Prices of an unpublished year may be refused; a day is then what the law makes it.
+    assert family.day(date(2027, 10, 1)).is_holiday
+    flat = tmp_path / "flat.toml"
+    flat.write_text('name = "flat"\ncountry = "CN"\n', encoding="utf-8")
+    assert holidays_of(str(flat), TariffSettings()) == CN
+    for name in ("sce-tou-ev-4-2019", "nobody's", "nowhere.toml"):
+        assert holidays_of(name, TariffSettings()) is None
+    assert holidays_of("zhejiang-2026", TariffSettings(holidays="none")) is None
 
 
 def test_an_override_wins_over_the_source() -> None:
