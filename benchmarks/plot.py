@@ -30,7 +30,7 @@ def peers(folder: Path) -> list[CurvePlot]:
     """Time by size and hand; none where nothing was measured."""
     found: dict[str, dict[int, float]] = {}
     for row in _rows(folder, "peers"):
-        if row.get("cpu_ms", float("nan")) > 0:
+        if row.get("cpu_ms"):
             found.setdefault(row["hand"], {})[row["sessions"]] = row["cpu_ms"]
     sizes = sorted({size for times in found.values() for size in times})
     if len(sizes) < 2:
