@@ -144,8 +144,10 @@ def _binding(problem: Problem) -> list[PhaseLimit]:
     phases = problem.fleet.phases[problem.entry_session]
     drawn = reach_kwh(problem) * problem.fleet.amps_per_kw[problem.entry_session]
     most = [subtree_sums(problem, np.where((phases >> p) & 1, drawn, 0.0)) for p in range(3)]
-    room = problem.horizon.slot_h * (1 + 1e-12)
-    return [k for k in problem.phase_limits if np.any(most[k.phase][k.node] > k.cap_a * room)]
+    limits = problem.phase_limits
+    room = np.array([limit.cap_a for limit in limits]) * problem.horizon.slot_h * (1 + 1e-12)
+    reach = np.stack(most)[[limit.phase for limit in limits], [limit.node for limit in limits]]
+    return [limits[k] for k in np.flatnonzero((reach > room).any(axis=1)).tolist()]
 
 
 def _sessions_at_leaves(parent: IntArray, node: IntArray, cap_w: FloatArray) -> FlowTree:
@@ -178,23 +180,38 @@ def _with_phases(problem: Problem, cap_w: FloatArray, limits: list[PhaseLimit]) 
     binds = np.asarray(binds, dtype=np.bool_)
     binds[0] = True
     by_node = np.argsort(fleet.node, kind="stable")
-    first = np.searchsorted(fleet.node[by_node], np.arange(binds.size))
-    after = np.searchsorted(fleet.node[by_node], problem.subtree_end)
-    sets = [by_node[first[v] : after[v]] for v in np.flatnonzero(binds)]
+    below = _Below(problem, by_node)
+    sets = [below.of(v) for v in np.flatnonzero(binds).tolist()]
     caps = list(cap_w[binds])
+    draws = [(fleet.phases >> p) & 1 == 1 for p in range(3)]
+    drawing = [_Below(problem, by_node[(d & (fleet.amps_per_kw > 0))[by_node]]) for d in draws]
+    alike = bool((np.sum(draws, axis=0) <= 1).all() and np.ptp(fleet.amps_per_kw) == 0.0)
     for limit in limits:
-        below = by_node[first[limit.node] : after[limit.node]]
-        draws = ((fleet.phases[below] >> limit.phase) & 1 == 1) & (fleet.amps_per_kw[below] > 0)
-        members = below[draws]
-        name = f"{problem.node_ids[limit.node]}/L{limit.phase + 1}"
-        if bool(np.any(fleet.phases[members] != 1 << limit.phase)):
-            raise SolverError(f"a pile on more than one phase counts at {name}")
+        members = drawing[limit.phase].of(limit.node)
         amps = fleet.amps_per_kw[members]
-        if bool(np.any(amps != amps[0])):
-            raise SolverError(f"sessions below {name} count differently")
+        if not alike:
+            name = f"{problem.node_ids[limit.node]}/L{limit.phase + 1}"
+            if bool(np.any(fleet.phases[members] != 1 << limit.phase)):
+                raise SolverError(f"a pile on more than one phase counts at {name}")
+            if bool(np.any(amps != amps[0])):
+                raise SolverError(f"sessions below {name} count differently")
         sets.append(members)
         caps.append(limit.cap_a * 1000.0 / float(amps[0]))
     return _nested(sets, caps)
+
+
+class _Below:
+    """Some sessions, in the order of their nodes, and which of them hang below each node."""
+
+    def __init__(self, problem: Problem, sessions: IntArray) -> None:
+        node = problem.fleet.node[sessions]
+        self._sessions = sessions
+        self._first = np.searchsorted(node, np.arange(len(problem.node_ids))).tolist()
+        self._after = np.searchsorted(node, problem.subtree_end).tolist()
+
+    def of(self, v: int) -> IntArray:
+        """Those below node v."""
+        return self._sessions[self._first[v] : self._after[v]]
 
 
 def _nested(sets: list[IntArray], caps: list[FloatArray]) -> FlowTree:
@@ -207,7 +224,7 @@ def _nested(sets: list[IntArray], caps: list[FloatArray]) -> FlowTree:
         members = sets[order[j]]
         # Larger sets came before: who is inside lies in the same smallest of them.
         holds = smallest[members]
-        if bool(np.any(holds != holds[:1])):
+        if bool((holds != holds[:1]).any()):
             raise SolverError("phase limits and nodes cross: no tree")
         above[j] = holds[0] if holds.size else 0
         smallest[members] = j
