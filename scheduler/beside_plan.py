@@ -75,6 +75,25 @@ def most_sun_kw(draft: Draft, site: Site) -> float:
     return fits if fits < could else math.inf
 
 
+def room_kept_kw(draft: Draft, site: Site) -> float:
+    """What piles may draw so that the connection stays under what an event was promised, kW, less
+    than 0 where vehicles must give; inf: all.
+
+    Storages give what they can first.
+    """
+    _, high = kept_kw(list(draft.get("calls").values()), draft.get("now"))
+    node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
+    if not math.isfinite(high) or node is None or node.load_kw is None:
+        return math.inf
+    assets = draft.get("assets")
+    given = sum(
+        reach_kw(s, assets[s.id], FADE_H)[0]
+        for s in site.storages
+        if asset_talks(draft, site, s.id)
+    )
+    return high - node.load_kw + sun_kw(draft, site, 0) + given
+
+
 def under_peak_kw(
     draft: Draft, site: Site, wanted: dict[str, float], room_kw: float
 ) -> tuple[dict[str, float], float]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from models.site import Site
 from scheduler.asset_control import settle_assets, show_assets
 from scheduler.base_load import measure_base
-from scheduler.beside_plan import beside_plan_kw, under_peak_kw
+from scheduler.beside_plan import beside_plan_kw, room_kept_kw, under_peak_kw
 from scheduler.budget import budget_now
 from scheduler.demand_hold import hold, room_now_kw
 from scheduler.draft import Draft
@@ -38,11 +38,13 @@ def control(draft: Draft, site: Site, sights: Sights, terms: Sequence[DemandTerm
     assets = site.has_assets
     wanted = held = sights.wanted(draft) if terms or assets else {}
     beside = beside_plan_kw(draft, site) if assets else {}
+    if beside:
+        held = hold(draft, site, wanted, room_kept_kw(draft, site))
     if terms:
         room = room_now_kw(draft, site, picture, terms)
         if assets and not beside:
             beside, room = under_peak_kw(draft, site, wanted, room)
-        held = hold(draft, site, wanted, room)
+        held = hold(draft, site, held, room)
     plain = held is wanted and not assets
     plenty = plain and sights.plenty(budget)
     if plenty and sights.had_plenty:

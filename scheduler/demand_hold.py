@@ -86,7 +86,7 @@ def hold(draft: Draft, site: Site, wanted: dict[str, float], room: float) -> dic
     wanted : dict of str to float
         Power wanted by pile, kW.
     room : float
-        See :func:`room_now_kw`.
+        What they may draw together less what they give, kW; see :func:`room_now_kw`.
     """
     if sum(wanted.values()) <= room * (1.0 + SLACK_SHARE):
         return wanted
@@ -97,7 +97,8 @@ def hold(draft: Draft, site: Site, wanted: dict[str, float], room: float) -> dic
     overrides = draft.get("overrides")
     out = dict(wanted)
     waiting: list[tuple[int, float, int, str]] = []
-    left = room
+    # What vehicles give is there to be drawn.
+    left = room - sum(want for want in wanted.values() if want < 0.0)
     for name, want in wanted.items():
         if want <= 0.0:
             continue

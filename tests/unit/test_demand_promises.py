@@ -15,10 +15,13 @@ from adapters.simulator.grid import GridScript
 from adapters.simulator.inprocess import cascade_of, run
 from adapters.simulator.series import StepSeries, constant
 from adapters.simulator.trace import Trace
+from adapters.simulator.vehicle import Vehicle
 from adapters.simulator.virtual_assets import VirtualStorage
+from models.battery import Battery
 from models.errors import ConfigurationError
 from models.events import DemandCalled, LimitPushed, Received
 from models.horizon import instant_of
+from models.session import Request
 from models.site_rules import ResponseRule
 from scheduler.effects import Effect, EventAnswer
 from scheduler.engine import Engine
@@ -49,12 +52,16 @@ def event(name: str, kind: Any, power_kw: float, **changes: Any) -> DemandCalled
 
 
 def drilled(
-    *events: Received, base: StepSeries | None = None, like_days: int = 1, **site: Any
+    *events: Received,
+    base: StepSeries | None = None,
+    like_days: int = 1,
+    vehicle: Vehicle | None = None,
+    **site: Any,
 ) -> tuple[Trace, dict[str, list[EventAnswer]]]:
     """Two days of a site with storage under a flat price; answers by event."""
     plant = site_of(
         limit_kw=100.0,
-        storages=(bess(),),
+        storages=site.pop("storages", (bess(),)),
         telemetry_period_s=60.0,
         lease_s=86_400.0,
         response=ResponseRule(like_days=like_days),
@@ -62,7 +69,7 @@ def drilled(
     )
     depot = VirtualDepot(
         plant,
-        (_late(),),
+        (vehicle or _late(),),
         start_s=START_S,
         base_kw={"transformer": base or constant(40.0)},
         grid=GridScript([(e.now.timestamp(), e) for e in events]),
@@ -84,9 +91,9 @@ def drilled(
     return trace, answers
 
 
-def drawn_kw(trace: Trace) -> float:
+def drawn_kw(trace: Trace, hours: tuple[float, float] = ASKED) -> float:
     """Mean exchange at the connection while the event runs, kW."""
-    lo, hi = (START_S + h * HOUR for h in ASKED)
+    lo, hi = (START_S + h * HOUR for h in hours)
     at = np.array([t for t, _ in trace.root] + [trace.root[-1][0] + DAY * HOUR])
     power = np.array([kw for _, kw in trace.root])
     inside = np.maximum(np.minimum(at[1:], hi) - np.maximum(at[:-1], lo), 0.0)
@@ -215,6 +222,31 @@ def test_like_days_follow_the_holidays_of_the_tariff(
     )
     told = [f"{date.fromordinal(int(power[0])):%m-%d}" for power in found]
     assert told == expected
+
+
+def test_who_can_wait_gives_way_where_the_storage_alone_cannot_keep_a_series() -> None:
+    # Load rises by 30 kW in the middle of a quarter hour, and the storage has 10 kW.
+    at = START_S + (DAY + 17.0) * HOUR
+    asked = Request(
+        session="s1",
+        pile="A-01",
+        arrival=instant_of(int(at)),
+        departure=instant_of(int(at + 6 * HOUR)),
+        energy_kwh=45.0,
+    )
+    waits = Vehicle(
+        "s1", "A-01", at, at + 6 * HOUR, Battery(80.0, 22.0, taper_soc=1.0), 20.0, ((at, asked),)
+    )
+    risen = by_hour(40.0, 70.0, ASKED[0] + 0.3, ASKED[0] + 0.5)
+    trace, said = drilled(
+        event("line", "follow", 60.0, mandatory=True),
+        base=risen,
+        vehicle=waits,
+        storages=(bess(max_kw=10.0),),
+    )
+    assert said["line"][0].decision == "accepted"
+    middle = drawn_kw(trace, (ASKED[0] + 0.32, ASKED[0] + 0.49))
+    assert middle == pytest.approx(60.0, abs=1.0)
 
 
 def test_the_rule_is_read_written_and_refused_by_its_key() -> None:
