@@ -20,6 +20,7 @@ from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
 from adapters.forecast.pv import ClearSky
 from adapters.forecast.regression import Regression
 from adapters.forecast.series import Banded, Foreseen, Measured, Method, skill
+from benchmarks.arrival_forecasts import rows as arrival_rows
 from benchmarks.microgrid_case import FIRST_KNOWN, HOLIDAYS, MOVED_DAYS, PLACE, UCSD, ZONE
 from models.horizon import FloatArray
 from scheduler.microgrid import PROMISED_TIMES
@@ -80,6 +81,7 @@ def run(data: Path, quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
                     }
                     for method, figures in found.items()
                 ]
+        rows += arrival_rows(data, start, end, EVERY, tell)
         tell(f"{name}: promises")
         rows.append({"month": name, **_promised(cases, start, end)})
     return {"rows": rows, "promised_times": PROMISED_TIMES}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
+from adapters.data.recorded import ReplaySession
 from adapters.forecast.base_load import DayBefore, LikeDays, Persistence
 from adapters.forecast.pv import ClearSky, Place
 from adapters.forecast.regression import Regression
 from adapters.forecast.series import Banded, Measured, Method, quantiles, skill
+from benchmarks.arrival_forecasts import FIRST, LastHours, arriving, mean_skill
 from models.errors import ConfigurationError
 from models.horizon import FloatArray
 from tariffs.calendar import DayType, HolidayDay, NoHolidays
@@ -27,6 +29,7 @@ METHODS: tuple[Method, ...] = (
     LikeDays(),
     Regression(),
     ClearSky(PLACE),
+    LastHours(),
 )
 
 
@@ -216,3 +219,25 @@ def test_quantiles_are_numpys_to_the_last_bit(seed: int) -> None:
     expected = np.zeros((3, 40))
     expected[:, known] = np.nanquantile(table[:, known], (0.05, 0.5, 0.95), axis=0)
     assert quantiles(table, (0.05, 0.5, 0.95)).tobytes() == expected.tobytes()
+
+
+def test_the_mornings_of_work_days_are_foreseen_and_how_many_come_then() -> None:
+    """Two of 6 kWh each come at 8:00 on work days, one at noon on others."""
+    sessions = []
+    for day in range(60):
+        midnight = FIRST + timedelta(days=day)
+        works = midnight.weekday() < 5
+        at = midnight + timedelta(hours=8 if works else 12)
+        sessions += [
+            ReplaySession(f"s-{day}-{k}", f"p-{k}", at, at + timedelta(hours=3), 6.0)
+            for k in range(2 if works else 1)
+        ]
+    energy, number = arriving(sessions)
+    first = FIRST + timedelta(days=40)
+    for series, daily in ((energy, 12.0), (number, 2.0)):
+        monday = series.at((FIRST + timedelta(days=5)).timestamp())
+        assert series.values_kw[monday : monday + 96].sum() / 4.0 == pytest.approx(daily)
+        found = mean_skill(series, first, first + timedelta(days=14), 4 * 24, 28)
+        skills = {name: figures["skill"] for name, figures in found.items()}
+        assert skills["like days and holidays"] > 0.5
+        assert skills["persistence"] == 0.0
