@@ -21,6 +21,7 @@ from scheduler.draft import Draft
 from scheduler.fleet import Fleet
 from scheduler.learned import likely_energy
 from scheduler.owed import OVERSTAY, plates_of, taper_of
+from scheduler.since_reading import since_reading_kwh, with_drawn
 from scheduler.state import UNKNOWN_PILE
 
 REQUEST, STATE, PILE = attrgetter("request"), attrgetter("state"), attrgetter("pile")
@@ -54,8 +55,9 @@ def plain_fleet_of(draft: Draft, site: Site, now: datetime, until_s: int) -> Fle
     states = list(map(STATE, records))
     announced = _are(states, "announced")
     out = _are(states, "ended") | _are(states, "full")
-    delivered = np.fromiter(map(DELIVERED_KWH, records), np.float64, len(records))
     piles = list(map(draft.piles.get, map(PILE, wanted), repeat(UNKNOWN_PILE)))
+    drawn = since_reading_kwh(piles, records, site, draft.get("mono_s"))
+    delivered = np.fromiter(map(DELIVERED_KWH, records), np.float64, len(records)) + drawn
     # A vehicle of which nothing was learned yet is not a number.
     learned_kw = np.array(list(map(LEARNED_KW, piles)), dtype=np.float64)
     faults = list(map(FAULT, piles))
@@ -82,7 +84,8 @@ def plain_fleet_of(draft: Draft, site: Site, now: datetime, until_s: int) -> Fle
     taper, room = np.full(at.size, math.inf), np.full(at.size, math.inf)
     for k in np.flatnonzero(asked.battery[at]).tolist():
         rated_kw = float(asked.most_kw[at[k]])
-        taper[k], room[k] = taper_of(chosen[k], float(energy[k]), rated_kw)
+        now_has = with_drawn(chosen[k], float(drawn[at[k]]))
+        taper[k], room[k] = taper_of(now_has, float(energy[k]), rated_kw)
     plates, own = plates_of(site), asked.pile[at]
     return Fleet(
         ids=tuple([ids[i] for i in at.tolist()]),

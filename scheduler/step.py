@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from itertools import repeat
 from operator import attrgetter
 
 import numpy as np
@@ -21,9 +22,10 @@ from scheduler.plan_arrays import plan_of
 from scheduler.planning import build_problem
 from scheduler.pricing import Pricing
 from scheduler.problem import FloatArray, Problem
+from scheduler.since_reading import since_reading_kwh
 from scheduler.solution import Solution, given_kwh
 from scheduler.solver_words import reason_zh
-from scheduler.state import SiteState, changed
+from scheduler.state import UNKNOWN_PILE, SiteState, changed
 from scheduler.telling import Telling
 from scheduler.timers import SOLVER_RETRY_S, planning_ails, solver_deadline_s
 
@@ -47,6 +49,7 @@ def pass_time(state: SiteState, draft: Draft, now: datetime, mono_s: float) -> N
 
 
 REQUEST, DELIVERED_KWH = attrgetter("request"), attrgetter("delivered_kwh")
+PILE = attrgetter("pile")
 PROMISED_KWH, SHORT_KWH = attrgetter("promised_kwh"), attrgetter("short_kwh")
 ENERGY_KWH, DEPARTURE_S = attrgetter("energy_kwh"), attrgetter("departure_s")
 
@@ -120,7 +123,7 @@ def take_plan(
     plan = plan_of(problem, answer)
     draft.put("plan", plan)
     weigh(draft, problem, plan, site)
-    _promise(draft, problem, energy, plan.end_s)
+    _promise(draft, site, problem, energy, plan.end_s)
     _tell_flexibility(draft, problem, answer)
     periods, currency = pricing.named(draft, problem.horizon)
     telling = Telling(problem, answer, plan, draft.sessions, periods=periods, currency=currency)
@@ -131,7 +134,9 @@ def take_plan(
     return telling
 
 
-def _promise(draft: Draft, problem: Problem, energy_kwh: FloatArray, end_s: int) -> None:
+def _promise(
+    draft: Draft, site: Site, problem: Problem, energy_kwh: FloatArray, end_s: int
+) -> None:
     """What a plan that ends at ``end_s`` promises each session, and what it ends short of."""
     fleet, ids = problem.fleet, problem.fleet.ids
     known = list(map(draft.sessions.get, ids))
@@ -141,6 +146,8 @@ def _promise(draft: Draft, problem: Problem, energy_kwh: FloatArray, end_s: int)
     asked = np.fromiter(map(ENERGY_KWH, requests), np.float64, n)
     leaves_s = np.fromiter(map(DEPARTURE_S, requests), np.float64, n)
     delivered = np.fromiter(map(DELIVERED_KWH, records), np.float64, n)
+    piles = list(map(draft.piles.get, map(PILE, requests), repeat(UNKNOWN_PILE)))
+    drawn = since_reading_kwh(piles, records, site, draft.get("mono_s"))
     # One that was never promised anything is not a number.
     before = np.array(list(map(PROMISED_KWH, records)), dtype=np.float64)
     short_before = np.fromiter(map(SHORT_KWH, records), np.float64, n)
@@ -149,7 +156,7 @@ def _promise(draft: Draft, problem: Problem, energy_kwh: FloatArray, end_s: int)
     most = problem.most_kwh[at]
     # What the car will likely not take is not planned; it must fit the stay all the same.
     short = np.maximum(owed - planned, 0.0)
-    unlikely = asked - delivered - owed
+    unlikely = asked - delivered - drawn - owed
     short += np.maximum(unlikely - np.maximum(most - planned - short, 0.0), 0.0)
     counts = (delivered < asked - ENERGY_EPSILON_KWH) & (leaves_s < end_s + 1)
     short = np.where(counts, short, 0.0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.effects import SessionStatus
+from scheduler.effects import SessionStatus, Solve
+from scheduler.owed import BEYOND_TRIED_KWH
 from tests.world import World, pile, site
 
 
@@ -36,3 +37,22 @@ def test_nobody_goes_short_for_what_was_not_asked() -> None:
     stopped, spared = given("stop"), given("spare")
     assert spared[1] == pytest.approx(stopped[1], abs=0.1)
     assert spared[0] < 0.5
+
+
+def test_one_that_stopped_by_itself_is_kept_little_room_until_it_takes_it() -> None:
+    """A sale of cheap hours to a full vehicle would send others to dear ones."""
+
+    def kept_kwh(draws_kw: float) -> float:
+        w = World(site((pile("A"), pile("B")), beyond_request="spare"))
+        w.plug("A", "B")
+        w.say(w.request("a", "A", 8.0, hours=6.0))
+        while w.registers["A"] < 108.0:
+            w.wait(10.0)
+        w.draws["A"] = draws_kw
+        w.wait(10.0)
+        said = w.say(w.request("b", "B", 5.0))
+        problem = next(e.problem for e in said if isinstance(e, Solve))
+        return float(problem.fleet.energy_kwh[problem.fleet.ids.index("a")])
+
+    assert kept_kwh(0.0) == pytest.approx(BEYOND_TRIED_KWH)
+    assert kept_kwh(7.04) == pytest.approx(4.0, abs=0.2)
