@@ -42,7 +42,6 @@ check: install
 	$(BIN)/lint-imports --no-cache
 
 bench: install
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/valleyfill bench
 
 # The documentation as pages that load nothing from elsewhere, in artifacts/docs.
@@ -61,7 +60,6 @@ screenshots: system install
 .PHONY: bench-table
 QUICK ?=
 bench-table: install
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	mkdir -p artifacts/bench
 	for name in latency general peers optimality churn; do \
 		$(BIN)/valleyfill bench $$name --json $(QUICK) > artifacts/bench/$$name.json || exit 1; \
@@ -75,7 +73,6 @@ bench-table: install
 .PHONY: resilience fuzz-flow
 resilience: install
 	mkdir -p artifacts/bench
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/valleyfill bench resilience --json $(QUICK) > artifacts/bench/resilience.json
 	@cat artifacts/bench/resilience.json
 

@@ -50,13 +50,6 @@ def test_a_peer_that_is_not_installed_is_named_and_how_to_get_it(hand, module, m
     assert all(module in r["missing"] and "valleyfill[bench]" in r["missing"] for r in rows)
 
 
-def planned(hand, problem):
-    try:
-        return hand.plan(problem)
-    except ImportError as error:
-        pytest.skip(str(error))
-
-
 @pytest.mark.parametrize("name", [n for n, h in hands().items() if h.within and n[:4] != "flow"])
 def test_a_hand_that_claims_the_optimum_finds_the_flows(name):
     hand = hands()[name]
@@ -64,7 +57,7 @@ def test_a_hand_that_claims_the_optimum_finds_the_flows(name):
     best = flow.solve(problem, work_limit=_ALL).energy_kwh
     # Fewer kWh than asked: energy before money has to show.
     assert not hand.by_phase or best.sum() < problem.fleet.energy_kwh.sum() - 1
-    energy = planned(hand, problem)
+    energy = hand.plan(problem)
     price = problem.buy_per_kwh[problem.entry_slot]
     assert energy @ price == pytest.approx(best @ price, rel=hand.within)
     assert energy.sum() == pytest.approx(best.sum(), rel=hand.within)
@@ -73,7 +66,7 @@ def test_a_hand_that_claims_the_optimum_finds_the_flows(name):
 @pytest.mark.parametrize("name", ["acnportal, earliest deadline", "acnportal, least laxity"])
 def test_acnportals_days_stay_below_the_limits_of_the_phases(name):
     problem = fleet_problem(20, load="medium", seed=4, by_phase=True)
-    energy = planned(hands()[name], problem)
+    energy = hands()[name].plan(problem)
     best = flow.solve(problem, work_limit=_ALL).energy_kwh
     assert 0.95 * best.sum() < energy.sum() <= best.sum() + 1e-3
     assert np.all((energy >= 0) & (energy <= problem.upper_kwh + 1e-6))
