@@ -40,6 +40,9 @@ SEED = 7
 LEAST_KW = 5.0
 """Less is no offer that anybody takes."""
 
+TELEMETRY_S = 60.0
+"""As meters and piles speak; what they said last counts until they speak again."""
+
 AHEAD = 8
 """The slot taken begins within so many quarter hours."""
 
@@ -83,7 +86,8 @@ def trial(
         Told what is being done.
     """
     case = read_case(data, CASES[0], first_day, first_day + timedelta(days=DAYS))
-    case = replace(case, site=replace(case.site, response=ResponseRule()))
+    site = replace(case.site, response=ResponseRule(), telemetry_period_s=TELEMETRY_S)
+    case = replace(case, site=site)
     rng = np.random.default_rng(seed)
     span = case.end.timestamp() - case.start.timestamp()
     wanted = np.sort(case.start.timestamp() + rng.uniform(0.05, 0.93, times) * span)

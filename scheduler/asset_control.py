@@ -21,7 +21,7 @@ from models.site import Site
 from models.units import POWER_EPSILON_KW
 from scheduler.asset_sending import asset_told
 from scheduler.asset_state import asset_talks, held_band_kw, pv_now_kw, reach_kw
-from scheduler.beside_plan import FADE_H, most_sun_kw, planned_kw
+from scheduler.beside_plan import most_sun_kw, planned_kw
 from scheduler.draft import Draft
 from scheduler.effects import AssetSetpointSent
 from scheduler.fixed import fixed
@@ -101,7 +101,7 @@ def show_assets(
             for v in path:
                 budget.kw[v] -= max(high, 0.0)
             continue
-        out_kw, in_kw = reach_kw(storage, state, FADE_H)
+        out_kw, in_kw = reach_kw(draft, site, storage)
         stopped = bool(draft.get("emergencies")) and in_emergency(draft, site, path)
         want = (planned_kw(draft, storage.id) or 0.0) + beside_kw.get(storage.id, 0.0)
         if stopped:

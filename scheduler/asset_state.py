@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from models.site import Site
 from models.storage import Storage
+from scheduler.base_rise import LATE_S
 from scheduler.draft import Draft
 from scheduler.state import AssetState
 from scheduler.view import MISSED_PERIODS
+
+FADE_LEAST_S, FADE_MOST_S = 30.0, 180.0
+"""A storage fades out over at least many times an inverter's response, and at most so long, however
+rarely it speaks."""
 
 
 def asset_talks(draft: Draft, site: Site, asset: str) -> bool:
@@ -87,19 +92,25 @@ def stored_now_kwh(storage: Storage, state: AssetState, mono_s: float) -> float 
     return min(max(state.soc * storage.capacity_kwh + moved, 0.0), storage.capacity_kwh)
 
 
-def reach_kw(storage: Storage, state: AssetState, look_ahead_h: float) -> tuple[float, float]:
+def fade_h(site: Site) -> float:
+    """So long the energy above a storage's floor must last, h: until the next reading and a little
+    more, so that what an event was promised for the last minutes is still given.
+    """
+    heard_s = min(site.telemetry_period_s + LATE_S, FADE_MOST_S)
+    return max(heard_s, FADE_LEAST_S) / 3600.0
+
+
+def reach_kw(draft: Draft, site: Site, storage: Storage) -> tuple[float, float]:
     """Most discharging and most charging power that the stored energy bears for a while, kW.
 
-    Magnitudes. The energy above the floor (or below the top) must last ``look_ahead_h``, so that
-    a storage fades out instead of stopping in the middle of what others count on.
+    Magnitudes. The energy above the floor (or below the top) must last :func:`fade_h`, so that a
+    storage fades out instead of stopping in the middle of what others count on.
     """
-    if state.soc is None:
+    state = draft.get("assets").get(storage.id, AssetState())
+    stored = stored_now_kwh(storage, state, draft.get("mono_s"))
+    if stored is None:
         return 0.0, 0.0
-    stored = state.soc * storage.capacity_kwh
     out = (stored - storage.floor_soc * storage.capacity_kwh) * storage.discharge_efficiency
     into = (storage.max_soc * storage.capacity_kwh - stored) / storage.charge_efficiency
-    most = storage.max_kw
-    return (
-        min(most, max(out, 0.0) / look_ahead_h),
-        min(most, max(into, 0.0) / look_ahead_h),
-    )
+    most, ahead_h = storage.max_kw, fade_h(site)
+    return min(most, max(out, 0.0) / ahead_h), min(most, max(into, 0.0) / ahead_h)

@@ -13,9 +13,6 @@ from scheduler.draft import Draft
 from scheduler.island_control import forming
 from scheduler.state import NodeState
 
-FADE_H = 0.05
-"""Energy above a storage's floor must last so long: three minutes, many times the response."""
-
 
 def planned_kw(draft: Draft, asset: str) -> float | None:
     """Power of an asset in the running plan now, kW; None: it says nothing."""
@@ -64,12 +61,8 @@ def most_sun_kw(draft: Draft, site: Site) -> float:
     if not math.isfinite(low) or node is None or node.load_kw is None:
         return math.inf
     drawn = node.load_kw + sum(p.power_kw for p in draft.piles.values())
-    assets = draft.get("assets")
-    drawn += sum(
-        reach_kw(s, assets[s.id], FADE_H)[1]
-        for s in site.storages
-        if asset_talks(draft, site, s.id)
-    )
+    talking = (s for s in site.storages if asset_talks(draft, site, s.id))
+    drawn += sum(reach_kw(draft, site, s)[1] for s in talking)
     fits = max(drawn - low, 0.0)
     could = sum(pv_now_kw(draft, site, p.id) or 0.0 for p in site.pv)
     return fits if fits < could else math.inf
@@ -85,12 +78,8 @@ def room_kept_kw(draft: Draft, site: Site) -> float:
     node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
     if not math.isfinite(high) or node is None or node.load_kw is None:
         return math.inf
-    assets = draft.get("assets")
-    given = sum(
-        reach_kw(s, assets[s.id], FADE_H)[0]
-        for s in site.storages
-        if asset_talks(draft, site, s.id)
-    )
+    talking = (s for s in site.storages if asset_talks(draft, site, s.id))
+    given = sum(reach_kw(draft, site, s)[0] for s in talking)
     return high - node.load_kw + sun_kw(draft, site, 0) + given
 
 
@@ -121,7 +110,7 @@ def under_peak_kw(
     for storage in site.storages:
         if storage.id == formed_by or not asset_talks(draft, site, storage.id):
             continue
-        out_kw, in_kw = reach_kw(storage, draft.get("assets")[storage.id], FADE_H)
+        out_kw, in_kw = reach_kw(draft, site, storage)
         power = min(max(planned_kw(draft, storage.id) or 0.0, -out_kw), in_kw)
         planned[storage.id], spare[storage.id] = power, power + out_kw
     stores_kw, whole = sum(planned.values()), sum(spare.values())

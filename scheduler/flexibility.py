@@ -8,6 +8,7 @@ sun may come otherwise than foreseen is kept back: storage makes up for it.
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import numpy as np
@@ -29,7 +30,9 @@ SLOTS = 32
 """Slots ahead that are told: eight hours of quarter hours."""
 
 
-def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOffered | None:
+def offered(
+    problem: Problem, answer: Solution, now: datetime, *, stands_s: float = math.inf
+) -> FlexibilityOffered | None:
     """The flexibility around a plan; None where nothing limits the connection or no asset plans.
 
     Parameters
@@ -40,6 +43,8 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
         The plan that runs, with its assets.
     now : datetime
         When it is told.
+    stands_s : float
+        For so long the kernel counts a reading that is higher than the next one, s > 0.
     """
     grid = problem.microgrid
     if grid is None or answer.assets_kw is None:
@@ -76,9 +81,11 @@ def offered(problem: Problem, answer: Solution, now: datetime) -> FlexibilityOff
     cars = (1.0 - LEAVING_SHARE) * (plain.more_kw + giving.more_kw)
     cars = cars - LEAVING_SHARE * drawn / hours
     moved = (1.0 - KEPT_SHARE) * (stores.more_kw + cars) - load_less_kw - KEPT_KW
-    # The kernel counts the highest of the last readings: a load that has just fallen stands yet.
+    # The kernel counts the highest of the last readings: a load that has just fallen stands for
+    # some of the slot yet.
     base = grid.base_kw[0] - grid.sources.available_kw.sum(axis=0)
     stands = np.maximum(np.append(0.0, base[:-1] - base[1:]), 0.0) + bands.less_kw
+    stands = np.minimum(stands_s / (3600.0 * hours), 1.0) * stands
     up = np.minimum(moved + sun.more_kw, (1.0 - KEPT_SHARE) * np.maximum(room - stands, 0.0))
     down, up = np.maximum(down, 0.0), np.maximum(up, 0.0)
     # What an event has bought is not offered again.

@@ -13,6 +13,7 @@ from models.events import Solved
 from models.site import Site
 from models.units import ENERGY_EPSILON_KWH, POWER_EPSILON_KW
 from scheduler import report
+from scheduler.base_rise import window_s
 from scheduler.demand_response import weigh
 from scheduler.draft import Draft
 from scheduler.effects import Solve
@@ -124,7 +125,7 @@ def take_plan(
     draft.put("plan", plan)
     weigh(draft, problem, plan, site)
     _promise(draft, site, problem, energy, plan.end_s)
-    _tell_flexibility(draft, problem, answer)
+    _tell_flexibility(draft, site, problem, answer)
     periods, currency = pricing.named(draft, problem.horizon)
     telling = Telling(problem, answer, plan, draft.sessions, periods=periods, currency=currency)
     draft.put("told", 0)
@@ -182,7 +183,7 @@ def _by_rule(draft: Draft, site: Site, reason: str) -> None:
     )
 
 
-def _tell_flexibility(draft: Draft, problem: Problem, answer: Solved) -> None:
+def _tell_flexibility(draft: Draft, site: Site, problem: Problem, answer: Solved) -> None:
     """What the site could do beside its new plan, where storage or PV is in it."""
     if problem.microgrid is None or answer.assets_kw is None:
         return
@@ -195,6 +196,6 @@ def _tell_flexibility(draft: Draft, problem: Problem, answer: Solved) -> None:
         answer.work,
         np.asarray(answer.assets_kw, dtype=np.float64).reshape(shape),
     )
-    found = offered(problem, told, draft.get("now"))
+    found = offered(problem, told, draft.get("now"), stands_s=window_s(site))
     if found is not None:
         draft.emit(found)

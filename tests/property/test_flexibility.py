@@ -106,3 +106,19 @@ def test_a_later_slot_is_delivered_with_what_is_stored_and_given_back_for_it() -
     assert delivered == 40
     # Elsewhere the plan draws nothing there anyway.
     assert offers >= 12
+
+
+def test_where_meters_speak_often_a_load_that_falls_keeps_less_back() -> None:
+    gained = 0
+    for seed in range(20):
+        problem = site(seed)
+        answer = general.solve(problem, work_limit=10**9)
+        now = instant_of(problem.horizon.start_s)
+        slow, quick = (offered(problem, answer, now, stands_s=s) for s in (900.0, 65.0))
+        assert slow is not None
+        assert quick is not None
+        for before, after in zip(slow.slots, quick.slots, strict=True):
+            assert after.up_kw >= before.up_kw - 1e-9
+            assert after.down_kw == before.down_kw
+            gained += after.up_kw > before.up_kw + 0.5
+    assert gained

@@ -16,7 +16,7 @@ from models.events import DemandCalled, ForecastPushed
 from models.horizon import UTC, Horizon, instant_of
 from models.site_rules import ResponseRule
 from models.storage import PvPlant
-from scheduler.asset_state import stored_now_kwh
+from scheduler.asset_state import reach_kw, stored_now_kwh
 from scheduler.calls import CallTerm
 from scheduler.draft import Draft
 from scheduler.flexible_parts import of_storages
@@ -85,6 +85,25 @@ def test_what_a_storage_did_since_its_last_word_is_counted() -> None:
     assert stored_now_kwh(storage, state, 760.0) == pytest.approx(expected)
     assert stored_now_kwh(storage, state, 100.0) == pytest.approx(50.0)
     assert stored_now_kwh(storage, dataclasses.replace(state, soc=None), 760.0) is None
+
+
+@pytest.mark.parametrize(("telemetry_s", "lasts_s"), [(10.0, 30.0), (60.0, 65.0), (900.0, 180.0)])
+def test_a_storage_gives_all_until_its_next_word_might_come_too_late(
+    telemetry_s: float, lasts_s: float
+) -> None:
+    storage = bess(charge_efficiency=0.9, discharge_efficiency=0.8)
+    site = dataclasses.replace(
+        site_of(limit_kw=100.0, storages=(storage,)), telemetry_period_s=telemetry_s
+    )
+    # Above the floor lies what full power takes in that time, and no more.
+    usable = storage.max_kw * lasts_s / 3600.0 / 0.8
+    soc = storage.floor_soc + usable / storage.capacity_kwh
+    heard = {storage.id: AssetState(heard_mono_s=0.0, power_kw=-storage.max_kw, soc=soc)}
+    full, _ = reach_kw(at(0.0, assets=heard), site, storage)
+    assert full == pytest.approx(storage.max_kw)
+    # A third of it gone since: it fades, and nobody had to say so.
+    later, _ = reach_kw(at(lasts_s / 3.0, assets=heard), site, storage)
+    assert later == pytest.approx(storage.max_kw * 2.0 / 3.0)
 
 
 def test_the_error_of_now_fades_over_the_hours_ahead() -> None:
