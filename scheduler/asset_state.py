@@ -100,11 +100,14 @@ def fade_h(site: Site) -> float:
     return max(heard_s, FADE_LEAST_S) / 3600.0
 
 
-def reach_kw(draft: Draft, site: Site, storage: Storage) -> tuple[float, float]:
+def reach_kw(
+    draft: Draft, site: Site, storage: Storage, lasts_h: float = 0.0
+) -> tuple[float, float]:
     """Most discharging and most charging power that the stored energy bears for a while, kW.
 
     Magnitudes. The energy above the floor (or below the top) must last :func:`fade_h`, so that a
-    storage fades out instead of stopping in the middle of what others count on.
+    storage fades out instead of stopping in the middle of what others count on, and ``lasts_h``
+    where that is longer.
     """
     state = draft.get("assets").get(storage.id, AssetState())
     stored = stored_now_kwh(storage, state, draft.get("mono_s"))
@@ -112,5 +115,5 @@ def reach_kw(draft: Draft, site: Site, storage: Storage) -> tuple[float, float]:
         return 0.0, 0.0
     out = (stored - storage.floor_soc * storage.capacity_kwh) * storage.discharge_efficiency
     into = (storage.max_soc * storage.capacity_kwh - stored) / storage.charge_efficiency
-    most, ahead_h = storage.max_kw, fade_h(site)
+    most, ahead_h = storage.max_kw, max(fade_h(site), lasts_h)
     return min(most, max(out, 0.0) / ahead_h), min(most, max(into, 0.0) / ahead_h)

@@ -11,6 +11,7 @@ from scheduler.calls import kept_kw, runs
 from scheduler.demand_hold import SLACK_SHARE
 from scheduler.draft import Draft
 from scheduler.island_control import forming
+from scheduler.quarters import QUARTER_S
 from scheduler.state import NodeState
 
 
@@ -62,10 +63,20 @@ def most_sun_kw(draft: Draft, site: Site) -> float:
         return math.inf
     drawn = node.load_kw + sum(p.power_kw for p in draft.piles.values())
     talking = (s for s in site.storages if asset_talks(draft, site, s.id))
-    drawn += sum(reach_kw(draft, site, s)[1] for s in talking)
+    lasts_h = _promised_h(draft)
+    drawn += sum(reach_kw(draft, site, s, lasts_h)[1] for s in talking)
     fits = max(drawn - low, 0.0)
     could = sum(pv_now_kw(draft, site, p.id) or 0.0 for p in site.pv)
     return fits if fits < could else math.inf
+
+
+def _promised_h(draft: Draft) -> float:
+    """What is left of the quarter hour for which a power is promised, h.
+
+    A storage that took all at first would leave nothing to its end.
+    """
+    at_s: float = draft.get("now").timestamp()
+    return (QUARTER_S - at_s % QUARTER_S) / 3600.0
 
 
 def room_kept_kw(draft: Draft, site: Site) -> float:
@@ -79,7 +90,8 @@ def room_kept_kw(draft: Draft, site: Site) -> float:
     if not math.isfinite(high) or node is None or node.load_kw is None:
         return math.inf
     talking = (s for s in site.storages if asset_talks(draft, site, s.id))
-    given = sum(reach_kw(draft, site, s)[0] for s in talking)
+    lasts_h = _promised_h(draft)
+    given = sum(reach_kw(draft, site, s, lasts_h)[0] for s in talking)
     return high - node.load_kw + sun_kw(draft, site, 0) + given
 
 

@@ -17,6 +17,7 @@ from models.horizon import UTC, Horizon, instant_of
 from models.site_rules import ResponseRule
 from models.storage import PvPlant
 from scheduler.asset_state import reach_kw, stored_now_kwh
+from scheduler.beside_plan import most_sun_kw
 from scheduler.calls import CallTerm
 from scheduler.draft import Draft
 from scheduler.flexible_parts import of_storages
@@ -24,7 +25,7 @@ from scheduler.foreseen import HALF_LIFE_S, available_kw, load_ahead_kw
 from scheduler.insured import insured
 from scheduler.microgrid import PROMISED_TIMES, Bands, Microgrid, Sources, Stores
 from scheduler.solution import Solution
-from scheduler.state import AssetState, SentSetpoint
+from scheduler.state import AssetState, CalledRecord, NodeState, SentSetpoint
 from tariffs.kinds.flat import Flat
 from tests.unit.test_engine_microgrid import HOUR, START_S, ZONE, bess, played, site_of
 
@@ -44,6 +45,8 @@ def at(after_s: float, **known: Any) -> Draft:
     now = {"now": instant_of(int(START_S + after_s)), "mono_s": after_s, "forecasts": {}}
 
     class Known:
+        piles: dict[str, Any] = {}  # noqa: RUF012
+
         def get(self, name: str) -> Any:
             return (now | known)[name]
 
@@ -72,6 +75,28 @@ def test_a_rise_is_kept_by_curtailing_pv_that_nobody_foresaw() -> None:
         assert held == pytest.approx(30.0, abs=0.7), minute
     # Before and after it nothing is withheld: the sun feeds back.
     assert trace.root[-1][1] < -15.0
+
+
+def test_a_storage_with_little_room_lasts_to_the_end_of_what_was_promised() -> None:
+    # 45 kW are to be drawn to the end of the quarter hour, of which a third is over. There are
+    # 40 kW of load and 60 kW of sun, and the storage has room for 12 kW over the ten minutes left.
+    site = site_of(
+        limit_kw=100.0, export_kw=60.0, storages=(bess(),), pv=(PvPlant("pv", "transformer", 80.0),)
+    )  # fmt: skip
+    start = instant_of(int(START_S))
+    called = DemandCalled(
+        now=start, mono_s=0.0, stamp=(1, 0), issued_at=start, event="line", kind="follow",
+        start=start, end=instant_of(int(START_S + 900)), power_kw=45.0, mandatory=True,
+    )  # fmt: skip
+    record = CalledRecord(called, start, "accepted", starts_s=(int(START_S),), level_kw=(45.0,))
+    heard = {
+        "bess": AssetState(heard_mono_s=300.0, soc=0.9 - 0.95 * 12.0 / 6.0 / 100.0),
+        "pv": AssetState(heard_mono_s=300.0, power_kw=-60.0, available_kw=60.0),
+    }
+    node = NodeState(heard_mono_s=300.0, power_kw=-20.0, load_kw=40.0)
+    draft = at(300.0, assets=heard, calls={"line": record}, nodes={"transformer": node})
+    # So much sun from now on, and not once the storage is full.
+    assert most_sun_kw(draft, site) == pytest.approx(40.0 + 12.0 - 45.0)
 
 
 def test_what_a_storage_did_since_its_last_word_is_counted() -> None:
