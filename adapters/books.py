@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ class BookInfo:
     missing: tuple[str, ...]
 
 
+@cache
 def read_books() -> dict[str, dict[str, Any]]:
-    """Every shipped book by name, as plain mappings."""
+    """Every shipped book by name, as plain mappings: read once, for all to look at."""
     found: dict[str, dict[str, Any]] = {}
     for entry in sorted(resources.files("tariffs.books").iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".toml"):
@@ -115,15 +117,29 @@ def load_book(
     def build(book: Mapping[str, Any]) -> Tariff:
         return build_tariff(book, site, calendar_of(book, named, follows, overrides))
 
+    found, family = _books_of(name)
+    if not family:
+        return build(found[0])
+    return Family(str(name), tuple(Version(build(book), *validity(book)) for book in found))
+
+
+def _books_of(name: str | Path) -> tuple[list[dict[str, Any]], bool]:
+    """The books behind a name, and whether it is a family's.
+
+    Raises
+    ------
+    TariffError
+        If there is none.
+    """
     text = str(name)
     if text.endswith(".toml"):
-        return build(read_book_file(Path(name)))
+        return [read_book_file(Path(name))], False
     books = read_books()
     if text in books:
-        return build(books[text])
+        return [books[text]], False
     members = [book for book in books.values() if book.get("family") == text]
     if members:
-        return Family(text, tuple(Version(build(book), *validity(book)) for book in members))
+        return members, True
     raise TariffError(f"there is no book or family '{text}'", fix=_nearest(text, books))
 
 
@@ -160,15 +176,11 @@ def holidays_of(name: str, settings: TariffSettings) -> HolidayCalendar | None:
     """
     fallback = "statutory" if settings.holiday_fallback == "refuse" else settings.holiday_fallback
     try:
-        books = [read_book_file(Path(name))] if name.endswith(".toml") else read_books().values()
+        books, _ = _books_of(name)
     except TariffError:
         return None
-    for book in books:
-        if name.endswith(".toml") or name in (book["name"], book.get("family")):
-            found = calendar_of(book, settings.holidays, fallback, settings.holiday_overrides)
-            if not isinstance(found, NoHolidays):
-                return found
-    return None
+    found = (calendar_of(b, settings.holidays, fallback, settings.holiday_overrides) for b in books)
+    return next((calendar for calendar in found if not isinstance(calendar, NoHolidays)), None)
 
 
 def read_holiday_overrides(path: Path) -> dict[date, str]:

@@ -17,7 +17,7 @@ import numpy as np
 from adapters.data.recorded import ReplaySession
 from adapters.data.sessions import read_sessions
 from adapters.forecast.base_load import DayBefore, LikeDays
-from adapters.forecast.series import Measured, Method
+from adapters.forecast.series import Measured, Method, errors_of
 from benchmarks.microgrid_case import ZONE
 from models.horizon import FloatArray
 from tariffs.calendar import PublicHolidays
@@ -88,22 +88,14 @@ def mean_skill(
     likeness.name = "like days and holidays"
     methods: tuple[Method, ...] = (LastHours(), DayBefore(), likeness)
     origins = range(series.at(start.timestamp()), series.at(end.timestamp()) - n + 1, every)
-    out: dict[str, dict[str, float | None]] = {}
-    for method in methods:
-        misses = np.array(
+    misses = {
+        method.name: np.array(
             [
                 max(float(method.expect(series.until(k), n).mean()), 0.0)
                 - float(series.values_kw[k : k + n].mean())
                 for k in origins
             ]
         )
-        mae = float(np.abs(misses).mean())
-        reference = out[methods[0].name]["mae_kw"] if out else mae
-        out[method.name] = {
-            "mae_kw": mae,
-            "rmse_kw": float(np.sqrt((misses**2).mean())),
-            "bias_kw": float(misses.mean()),
-            "skill": 1.0 - mae / reference if reference else 0.0,
-            "in_band": None,
-        }
-    return out
+        for method in methods
+    }
+    return {name: {**found, "in_band": None} for name, found in errors_of(misses).items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.site import Site
 from models.storage import Storage
-from scheduler.base_rise import LATE_S
+from scheduler.base_rise import window_s
 from scheduler.draft import Draft
 from scheduler.state import AssetState
 from scheduler.view import MISSED_PERIODS
@@ -96,8 +96,7 @@ def fade_h(site: Site) -> float:
     """So long the energy above a storage's floor must last, h: until the next reading and a little
     more, so that what an event was promised for the last minutes is still given.
     """
-    heard_s = min(site.telemetry_period_s + LATE_S, FADE_MOST_S)
-    return max(heard_s, FADE_LEAST_S) / 3600.0
+    return max(min(window_s(site), FADE_MOST_S), FADE_LEAST_S) / 3600.0
 
 
 def reach_kw(

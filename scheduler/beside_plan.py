@@ -62,21 +62,21 @@ def most_sun_kw(draft: Draft, site: Site) -> float:
     if not math.isfinite(low) or node is None or node.load_kw is None:
         return math.inf
     drawn = node.load_kw + sum(p.power_kw for p in draft.piles.values())
-    talking = (s for s in site.storages if asset_talks(draft, site, s.id))
-    lasts_h = _promised_h(draft)
-    drawn += sum(reach_kw(draft, site, s, lasts_h)[1] for s in talking)
+    drawn += sum(into for _, into in _to_the_end_kw(draft, site))
     fits = max(drawn - low, 0.0)
     could = sum(pv_now_kw(draft, site, p.id) or 0.0 for p in site.pv)
     return fits if fits < could else math.inf
 
 
-def _promised_h(draft: Draft) -> float:
-    """What is left of the quarter hour for which a power is promised, h.
+def _to_the_end_kw(draft: Draft, site: Site) -> list[tuple[float, float]]:
+    """What each storage can give, and take, to the end of the quarter hour that is promised, kW.
 
-    A storage that took all at first would leave nothing to its end.
+    One that took all at first would leave nothing to its end.
     """
     at_s: float = draft.get("now").timestamp()
-    return (QUARTER_S - at_s % QUARTER_S) / 3600.0
+    lasts_h = (QUARTER_S - at_s % QUARTER_S) / 3600.0
+    talking = [s for s in site.storages if asset_talks(draft, site, s.id)]
+    return [reach_kw(draft, site, s, lasts_h) for s in talking]
 
 
 def room_kept_kw(draft: Draft, site: Site) -> float:
@@ -89,9 +89,7 @@ def room_kept_kw(draft: Draft, site: Site) -> float:
     node: NodeState | None = draft.get("nodes").get(site.network.ids[0])
     if not math.isfinite(high) or node is None or node.load_kw is None:
         return math.inf
-    talking = (s for s in site.storages if asset_talks(draft, site, s.id))
-    lasts_h = _promised_h(draft)
-    given = sum(reach_kw(draft, site, s, lasts_h)[0] for s in talking)
+    given = sum(out for out, _ in _to_the_end_kw(draft, site))
     return high - node.load_kw + sun_kw(draft, site, 0) + given
 
 

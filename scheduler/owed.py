@@ -74,10 +74,9 @@ def owed_sessions(draft: Draft, site: Site, now: datetime, until_s: int) -> list
     records = list(draft.sessions.values())
     at = [piles.get(record.request.pile, UNKNOWN_PILE) for record in records]
     drawn = since_reading_kwh(at, records, site, draft.get("mono_s")).tolist()
-    for (session, record), drawn_kwh in zip(draft.sessions.items(), drawn, strict=True):
+    for session, known, pile, drawn_kwh in zip(draft.sessions, records, at, drawn, strict=True):
+        record = with_drawn(known, drawn_kwh)
         request = record.request
-        pile = piles.get(request.pile, UNKNOWN_PILE)
-        record = with_drawn(record, drawn_kwh)
         total = request.energy_kwh
         if not request.is_measured:
             total = likely.total_kwh(total, record.delivered_kwh)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -194,18 +194,39 @@ def skill(
         By method: ``mae_kw``, ``rmse_kw``, ``bias_kw`` and ``skill`` = 1 - MAE / MAE of the
         first.
     """
-    out: dict[str, dict[str, float]] = {}
     origins = range(first, series.values_kw.size - n + 1, every)
-    for method in methods:
-        misses = [method.expect(series.until(k), n) - series.values_kw[k : k + n] for k in origins]
-        table = np.array(misses)
-        table = table[np.isfinite(table)]
-        out[method.name] = {
+    return errors_of(
+        {
+            method.name: np.array(
+                [method.expect(series.until(k), n) - series.values_kw[k : k + n] for k in origins]
+            )
+            for method in methods
+        }
+    )
+
+
+def errors_of(misses: Mapping[str, FloatArray]) -> dict[str, dict[str, float]]:
+    """What methods missed, as figures.
+
+    Parameters
+    ----------
+    misses : mapping of str to ndarray, any shape
+        By method, forecast less truth, kW; nan where it is not known. The first is the reference.
+
+    Returns
+    -------
+    dict
+        As :func:`skill` returns it.
+    """
+    out: dict[str, dict[str, float]] = {}
+    for name, missed in misses.items():
+        table = missed[np.isfinite(missed)]
+        out[name] = {
             "mae_kw": float(np.mean(np.abs(table))),
             "rmse_kw": float(np.sqrt(np.mean(table**2))),
             "bias_kw": float(np.mean(table)),
         }
-    reference = out[methods[0].name]["mae_kw"]
+    reference = next(iter(out.values()))["mae_kw"]
     for found in out.values():
         found["skill"] = 1.0 - found["mae_kw"] / reference if reference > 0 else 0.0
     return out

@@ -71,9 +71,11 @@ def restore_store(backup: Path, store: Path, site: Site) -> Path | None:
         raise StoreError("is not there", where=str(backup))
     with lock_site(store):
         part = store.with_suffix(store.suffix + ".part")
+        # A restore that was killed may have left some.
+        _clear(part)
         try:
-            own(part)
             _refuse_foreign(backup)
+            own(part)
             shutil.copyfile(backup, part)
             with closing(open_store(part)) as base:
                 _refuse_other_site(base, backup, site)
@@ -85,9 +87,13 @@ def restore_store(backup: Path, store: Path, site: Site) -> Path | None:
         except (OSError, sqlite3.Error) as problem:
             raise StoreError(f"cannot be written: {problem}", where=str(store)) from problem
         finally:
-            for leftover in ("", *_BESIDE):
-                Path(f"{part}{leftover}").unlink(missing_ok=True)
+            _clear(part)
     return kept
+
+
+def _clear(part: Path) -> None:
+    for end in ("", *_BESIDE):
+        Path(f"{part}{end}").unlink(missing_ok=True)
 
 
 def _refuse_foreign(backup: Path) -> None:

@@ -284,17 +284,28 @@ def test_a_store_and_its_copies_are_their_owners_alone(tmp_path: Path) -> None:
     assert made == {"a.db": 0, "backup.db": 0, "restored": 0}
 
 
-def test_a_damaged_backup_changes_nothing(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "a.db")
+def kept_at_5(folder: Path) -> Desk:
+    """A store that holds a state of seq 5."""
+    desk = Desk(folder / "a.db")
     desk.put(1, state=state(seq=5))
     desk.wait(1)
+    return desk
+
+
+def seq_of(store: Path) -> int:
+    """Of the state that comes back."""
+    found = recover(open_store(store), YARD).recovered.state
+    assert found is not None
+    return found.seq
+
+
+def test_a_damaged_backup_changes_nothing(tmp_path: Path) -> None:
+    desk = kept_at_5(tmp_path)
     desk.writer.stop()
     (tmp_path / "backup.db").write_bytes(b"no database" * 500)
     with pytest.raises(StoreError):
         restore_store(tmp_path / "backup.db", desk.path, YARD)
-    found = recover(open_store(desk.path), YARD).recovered.state
-    assert found is not None
-    assert found.seq == 5
+    assert seq_of(desk.path) == 5
 
 
 def other_sites_backup(folder: Path) -> Path:
@@ -330,39 +341,29 @@ def database_of_others(folder: Path) -> Path:
 def test_what_is_no_backup_of_this_site_changes_nothing(
     wrong: Callable[[Path], Path], says: str, tmp_path: Path
 ) -> None:
-    desk = Desk(tmp_path / "a.db")
-    desk.put(1, state=state(seq=5))
-    desk.wait(1)
+    desk = kept_at_5(tmp_path)
     desk.writer.stop()
     named = wrong(tmp_path)
     before = {f.name for f in tmp_path.iterdir()}
     with pytest.raises(StoreError, match=says):
         restore_store(named, desk.path, YARD)
     assert {f.name for f in tmp_path.iterdir()} - before <= {"a.db.lock"}
-    found = recover(open_store(desk.path), YARD).recovered.state
-    assert found is not None
-    assert found.seq == 5
+    assert seq_of(desk.path) == 5
 
 
 def test_the_store_that_a_backup_replaces_is_kept(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "a.db")
-    desk.put(1, state=state(seq=5))
-    desk.wait(1)
+    desk = kept_at_5(tmp_path)
     backup_store(desk.path, tmp_path / "backup.db")
     desk.put(2, state=state(seq=6))
     desk.wait(2)
     desk.writer.stop()
     kept = restore_store(tmp_path / "backup.db", desk.path, YARD)
     assert kept is not None
-    found = recover(open_store(kept), YARD).recovered.state
-    assert found is not None
-    assert found.seq == 6
+    assert seq_of(kept) == 6
 
 
 def test_a_damaged_store_gives_way_to_its_backup_and_is_kept(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "a.db")
-    desk.put(1, state=state(seq=5))
-    desk.wait(1)
+    desk = kept_at_5(tmp_path)
     desk.writer.stop()
     backup_store(desk.path, tmp_path / "backup.db")
     desk.path.write_bytes(b"no database" * 500)
@@ -370,9 +371,7 @@ def test_a_damaged_store_gives_way_to_its_backup_and_is_kept(tmp_path: Path) -> 
     kept = restore_store(tmp_path / "backup.db", desk.path, YARD)
     assert kept is not None
     assert kept.read_bytes() == b"no database" * 500
-    found = recover(open_store(desk.path), YARD).recovered.state
-    assert found is not None
-    assert found.seq == 5
+    assert seq_of(desk.path) == 5
 
 
 def test_a_state_with_everything_in_it_comes_back_equal() -> None:
